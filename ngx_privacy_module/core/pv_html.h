@@ -1,0 +1,74 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef PV_HTML_H
+#define PV_HTML_H
+
+/*
+ * The HTML machine: reads a page as it streams by, as browsers read it, and
+ * says where something is to be put. It copies nothing and keeps constant
+ * memory; what it hands out is, in order, exactly the bytes that it was given
+ * (P7), cut at the places where the caller inserts.
+ *
+ * Use, for each piece of the body:
+ *
+ *     pv_html_feed(&h, data, len, last);
+ *     while ((event = pv_html_next(&h, &piece)) != PV_HTML_MORE) {
+ *         switch (event) {
+ *         case PV_HTML_BYTES:  pass piece on             (see held below)
+ *         case PV_HTML_HEAD_START: ... insert here
+ *         case PV_HTML_REST:   nothing further is sought: pass the rest of this
+ *                              piece and all later ones on without feeding them
+ *         }
+ *     }
+ *
+ * Held bytes. Where an insertion may have to go before a tag whose name is not
+ * complete at the end of a piece, the machine keeps those few bytes (at most
+ * PV_HTML_HELD_MAX) and hands them out later from its own memory: piece then
+ * points into the machine (piece_is_held is 1) and must be copied by the
+ * caller before the next call. pv_html_held() says how many it keeps now;
+ * pv_html_flush() gives them up (a slow upstream: nothing may wait), after
+ * which the insertion takes the next good place.
+ */
+
+#include "pv_bytes.h"
+
+#define PV_HTML_HELD_MAX    16
+#define PV_HTML_SOURCE_MAX  512     /* bytes of a source attribute that are kept for judging */
+
+/* What is sought. */
+#define PV_HTML_WANT_HEAD    0x01   /* the start of the head */
+#define PV_HTML_WANT_BODY    0x02   /* the start of the body */
+#define PV_HTML_WANT_END     0x04   /* before the last good place at the end of the body */
+#define PV_HTML_WANT_MARKED  0x08   /* right after start tags with data-privacy="..." */
+#define PV_HTML_WANT_SOURCES 0x10   /* seam: elements that load a source (script iframe img ...) */
+
+typedef enum {
+    PV_HTML_MORE,           /* the piece is used up */
+    PV_HTML_BYTES,          /* hand these on */
+    PV_HTML_HEAD_START,     /* insert: right after <head ...>, else where the head is implied */
+    PV_HTML_BODY_START,     /* insert: right after <body ...>, else before what opens an implied body */
+    PV_HTML_BODY_END,       /* insert: before </body>, else at the end */
+    PV_HTML_MARKED,         /* insert: right after the start tag; h->marked says which */
+    PV_HTML_SOURCE,         /* seam: a source element was read; details in h->source */
+    PV_HTML_REST            /* nothing further is sought */
+} pv_html_event_t;
+
+typedef enum { PV_MARKED_NONE, PV_MARKED_POLICY, PV_MARKED_COOKIES, PV_MARKED_SETTINGS, PV_MARKED_VERSION,
+    PV_MARKED_CHANGES } pv_html_marked_t;
+
+typedef struct pv_html_s  pv_html_t;
+
+/* The builder of pv_html.c defines struct pv_html_s here (callers allocate it). */
+
+void pv_html_init(pv_html_t *h, unsigned want);
+void pv_html_feed(pv_html_t *h, const unsigned char *data, size_t len, int last);
+pv_html_event_t pv_html_next(pv_html_t *h, pv_str_t *piece);
+size_t pv_html_held(const pv_html_t *h);
+void pv_html_flush(pv_html_t *h);
+/* 1 when the document turned out to be a frameset: nothing was or will be inserted in a body. */
+int pv_html_is_frameset(const pv_html_t *h);
+
+#endif /* PV_HTML_H */

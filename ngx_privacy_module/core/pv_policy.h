@@ -1,0 +1,154 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef PV_POLICY_H
+#define PV_POLICY_H
+
+/*
+ * One published version, ready for use: opened from a sealed bundle whose
+ * signature, digest and every field were checked. Immutable afterwards; owns
+ * all that it points to.
+ *
+ * A version is named by its id ("2026-12-01") and by its sequence number:
+ * its place in the site's publication log, from 1. Cookies and records carry
+ * the number.
+ *
+ * Whether a grant still covers a purpose is worked out at publication: every
+ * purpose carries the number of the version that last changed its meaning
+ * (asked_since). A choice made on version D says nothing on purposes whose
+ * asked_since is later than D. O(purposes), for any pair of versions.
+ */
+
+#include "pv_state.h"
+
+#define PV_PURPOSES_MAX   64
+#define PV_LANGUAGES_MAX  32
+#define PV_VERSION_MAX    64
+
+typedef struct { pv_str_t language, text; } pv_translation_t;
+
+typedef struct {
+    pv_str_t  name;                 /* '*' at either end */
+    pv_str_t  domain, path;         /* empty when not declared */
+    pv_str_t  lifetime, provider;   /* empty when not declared; as written */
+} pv_cookie_declaration_t;
+
+typedef struct {
+    pv_str_t                  id;
+    unsigned                  bit;          /* 0..63, never reused in a site */
+    unsigned                  necessary:1;
+    unsigned                  separate:1;
+    uint32_t                  asked_since;  /* version that last changed its meaning */
+    pv_str_t                  exempt_reason;
+    pv_translation_t         *title, *text; /* one a language of the policy, same order */
+    pv_cookie_declaration_t  *cookies;
+    size_t                    cookies_count;
+    pv_str_t                 *sources;
+    size_t                    sources_count;
+    pv_str_t                 *recipients;   /* ids */
+    size_t                    recipients_count;
+    pv_str_t                  retention;
+} pv_purpose_t;
+
+typedef struct {
+    pv_str_t  id, name, data, use, policy, country;     /* data, use: as in the default language */
+} pv_recipient_t;
+
+typedef struct {
+    pv_str_t           kind;
+    pv_str_t          *purposes;
+    size_t             purposes_count;
+    pv_translation_t  *summary;             /* may have fewer languages than the policy */
+    size_t             summary_count;
+} pv_change_t;
+
+typedef struct {
+    pv_str_t  name, mail, telephone, address, department, complaint;
+} pv_controller_t;
+
+typedef struct {
+    pv_str_t  language;             /* BCP 47, "zh-CN" */
+    pv_str_t  title;                /* the first heading, plain text */
+    pv_str_t  markdown;             /* NFC */
+    pv_str_t  html;                 /* rendered and sanitised, UTF-8 */
+} pv_text_t;
+
+typedef struct pv_gate_s  pv_gate_t;
+
+typedef struct {
+    uint32_t          sequence;
+    pv_str_t          site;
+    pv_str_t          version;
+    int64_t           effective;            /* Unix seconds */
+    int64_t           published;
+    pv_str_t          effective_text;       /* RFC 3339 as written */
+    unsigned char     digest[PV_SHA256_LEN];    /* of the signed payload */
+    unsigned char     previous[PV_SHA256_LEN];  /* digest of the version before; zeros at 1 */
+    unsigned          choice_days;
+    unsigned          minor_age;
+    unsigned          reduces_rights:1;
+    pv_controller_t   controller;
+    pv_text_t        *texts;                /* the first is the default */
+    size_t            texts_count;
+    pv_purpose_t     *purposes;             /* in the order of policy.json */
+    size_t            purposes_count;
+    pv_recipient_t   *recipients;
+    size_t            recipients_count;
+    pv_change_t      *changes;
+    size_t            changes_count;
+
+    uint64_t          all;                  /* masks of purpose bits */
+    uint64_t          necessary;
+    uint64_t          separate;
+
+    pv_str_t          declared;             /* canonical policy.json */
+    pv_gate_t        *gate;                 /* compiled from the declared cookies */
+    void             *memory;               /* the arena */
+} pv_policy_t;
+
+/*
+ * Verifies and opens a sealed bundle: signature by pub over site and payload,
+ * bounds, every field. PV_INVALID with the reason in problems for anything
+ * else. *policy is freed by pv_policy_free().
+ */
+int pv_policy_open(pv_policy_t **policy, pv_str_t sealed, pv_str_t site,
+    const unsigned char pub[PV_ED25519_PUBLIC], pv_problems_t *problems);
+void pv_policy_free(pv_policy_t *policy);
+
+const pv_purpose_t *pv_policy_purpose(const pv_policy_t *policy, pv_str_t id);
+/* The translation for texts[language]; falls back to the default language. */
+pv_str_t pv_translation(const pv_policy_t *policy, const pv_translation_t *list, size_t language);
+
+/* The purposes whose meaning changed after version `decided` was in force. */
+uint64_t pv_policy_changed_since(const pv_policy_t *policy, uint32_t decided);
+
+
+/* What a consent is worth under a policy, now. */
+typedef enum {
+    PV_UNDECIDED,
+    PV_CURRENT,
+    PV_STALE,           /* chose, but something is to be asked again */
+    PV_WITHDRAWN,
+    PV_MINOR
+} pv_standing_t;
+
+const char *pv_standing_name(pv_standing_t s);
+
+typedef struct {
+    pv_standing_t  standing;
+    uint64_t       allowed;     /* necessary purposes and valid grants: what the gate lets through */
+    uint64_t       decided;     /* purposes with a valid yes or no */
+    uint64_t       asked;       /* purposes that the banner has to ask for: not 0 keeps it open */
+} pv_verdict_t;
+
+
+/*
+ * consent: NULL for none. A choice older than choice_days, or made on a
+ * version newer than this node knows, grants nothing (the latter does not open
+ * the banner either). now: Unix seconds.
+ */
+void pv_policy_judge(pv_verdict_t *verdict, const pv_policy_t *policy, const pv_consent_t *consent, int64_t now);
+
+#endif /* PV_POLICY_H */

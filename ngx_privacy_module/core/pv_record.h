@@ -1,0 +1,84 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef PV_RECORD_H
+#define PV_RECORD_H
+
+/*
+ * A record: one entry of a subject's ledger, at most PV_RECORD_MAX bytes so
+ * that Redis keeps the hash in its small encoding. Records are numbered from
+ * 1 (the position) and carry the whole state after the choice, so that the
+ * newest one alone says what holds.
+ *
+ * The link is HMAC(ledger key, previous link || salted hash of this record),
+ * truncated to 128 bits. The salt is derived from the ledger key over site,
+ * subject and position, which also binds each record to its place: a record
+ * moved to another position, subject or site does not verify even alone. The
+ * link before position 1 is derived from site and subject.
+ *
+ * One codec for ledger, pending refusal and export.
+ */
+
+#include "pv_keys.h"
+
+#define PV_RECORD_FORMAT  1
+#define PV_RECORD_MAX     64
+#define PV_SUBJECT_LEN    16
+#define PV_SUBJECT_TEXT   22        /* base64url */
+#define PV_LINK_LEN       16
+#define PV_CLIENT_MAX     6         /* an IPv6 /48; 3 for an IPv4 /24 */
+#define PV_SITE_MAX       64        /* [A-Za-z0-9._-]{1,64} */
+
+typedef enum {
+    PV_HOW_ACCEPT_ALL = 1,
+    PV_HOW_REJECT_ALL,
+    PV_HOW_CUSTOM,
+    PV_HOW_SIGNAL,
+    PV_HOW_WITHDRAW,
+    PV_HOW_AGREE,
+    PV_HOW_GUARDIAN,
+    PV_HOW_API,
+    PV_HOW_EXPIRE
+} pv_how_t;
+
+const char *pv_how_name(int how);           /* "accept_all" ...; NULL when unknown */
+
+typedef struct {
+    uint8_t        key_id;                  /* of the ledger key */
+    uint8_t        how;                     /* pv_how_t */
+    uint32_t       time;                    /* Unix seconds, to 2106 */
+    uint64_t       form;                    /* which form was shown, see pv_form_number() */
+    uint32_t       decided_version;         /* sequence number of the version chosen on */
+    uint32_t       bound_version;
+    uint64_t       decided;                 /* purpose bits, the whole state after this choice */
+    uint64_t       granted;                 /* a subset of decided */
+    uint8_t        client_len;              /* 0, 3 or 6 */
+    unsigned char  client[PV_CLIENT_MAX];
+    unsigned char  link[PV_LINK_LEN];
+} pv_record_t;
+
+/* Returns the length, always at most PV_RECORD_MAX. */
+size_t pv_record_encode(unsigned char out[PV_RECORD_MAX], const pv_record_t *r);
+/* Every byte must be used, every field in range, granted within decided. */
+int pv_record_decode(pv_record_t *r, pv_str_t bytes);
+
+/* The link that stands before position 1. */
+int pv_record_first_link(unsigned char link[PV_LINK_LEN], const pv_keys_t *keys, uint8_t key_id,
+    pv_str_t site, const unsigned char subject[PV_SUBJECT_LEN]);
+
+/* Signs with the first ledger key: sets key_id and link. previous: the link of position - 1, NULL at 1. */
+int pv_record_seal(pv_record_t *r, const pv_keys_t *keys, pv_str_t site,
+    const unsigned char subject[PV_SUBJECT_LEN], uint32_t position, const unsigned char *previous);
+/* PV_OK, or PV_INVALID: unknown key, or the link does not hold. */
+int pv_record_verify(const pv_record_t *r, const pv_keys_t *keys, pv_str_t site,
+    const unsigned char subject[PV_SUBJECT_LEN], uint32_t position, const unsigned char *previous);
+
+/* The first 64 bits of SHA-256 over the exact form, never 0. */
+uint64_t pv_form_number(pv_str_t form);
+
+/* The pseudonym of a logged-in user; the subject under which their ledger is kept. */
+int pv_pseudonym(unsigned char subject[PV_SUBJECT_LEN], const pv_keys_t *keys, pv_str_t site, pv_str_t user);
+
+#endif /* PV_RECORD_H */
