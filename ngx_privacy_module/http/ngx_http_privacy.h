@@ -1,0 +1,305 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_HTTP_PRIVACY_H
+#define NGX_HTTP_PRIVACY_H
+
+/*
+ * The only room that knows ngx_http_request_t. One file a task:
+ *
+ *   module      directives, create and merge, life cycle; declares only
+ *   request     the context of a request: who, what state, which cookies go on
+ *   headers     reading, adding, removing header lines of both directions
+ *   user        who is logged in: binding cookie, user header, privacy_user
+ *   lease       keeping a signed state fresh against the ledger
+ *   filter      the one filter position: response headers (gate, decoration)
+ *   page        the body filter that drives the HTML machine
+ *   view        what is inserted: fragments and forms, rendered once a version
+ *   store       the versions that this worker knows
+ *   zone        what the workers share
+ *   variables   $privacy_...
+ *   center      the pages and documents under the centre's prefix
+ *   choice      writing: choices and withdrawal
+ *   ledger      appending to and reading a subject's ledger in Redis
+ *   status      privacy_status
+ */
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "pv_bytes.h"
+#include "pv_cookie.h"
+#include "pv_gate.h"
+#include "pv_html.h"
+#include "pv_language.h"
+#include "pv_page.h"
+#include "pv_policy.h"
+#include "pvr.h"
+#include "ngx_privacy_redis.h"
+#include "ngx_http_privacy_compat.h"
+#include "ngx_http_privacy_store.h"
+#include "ngx_http_privacy_zone.h"
+
+
+#define NGX_HTTP_PRIVACY_OFF       0
+#define NGX_HTTP_PRIVACY_OBSERVE   1
+#define NGX_HTTP_PRIVACY_ENFORCE   2
+
+#define NGX_HTTP_PRIVACY_AUTO      0
+#define NGX_HTTP_PRIVACY_PERSONAL  1
+#define NGX_HTTP_PRIVACY_SHARED    2
+
+#define NGX_HTTP_PRIVACY_START     0
+#define NGX_HTTP_PRIVACY_END       1
+
+#define NGX_HTTP_PRIVACY_SIGNAL_NONE  0
+#define NGX_HTTP_PRIVACY_GPC       1
+#define NGX_HTTP_PRIVACY_DNT       2
+#define NGX_HTTP_PRIVACY_SIGNALS   3
+
+#define NGX_HTTP_PRIVACY_EXPIRE_MAX  20     /* expiring Set-Cookie lines in one response */
+
+
+/* A namespace for policies and records; several servers may share one. */
+typedef struct {
+    ngx_str_t                  name;
+    u_char                     public_key[PV_ED25519_PUBLIC];
+    ngx_str_t                  public_key_file;
+    ngx_int_t                  slot;            /* in the zone */
+    ngx_http_privacy_store_t  *store;           /* set in init_process */
+} ngx_http_privacy_site_t;
+
+
+typedef struct {
+    ngx_shm_zone_t            *zone;
+    ngx_privacy_redis_conf_t  *redis_conf;      /* NULL: no privacy_redis: nothing can be recorded */
+    ngx_str_t                  keys_file;
+    pv_keys_t                 *keys;            /* NULL: no privacy_keys */
+    ngx_path_t                *cache_path;      /* NULL: no privacy_cache_path */
+    ngx_str_t                  templates;       /* privacy_templates: folder of overrides */
+    pv_ui_t                   *ui;
+    ngx_array_t                sites;           /* ngx_http_privacy_site_t * */
+    ngx_array_t                servers;         /* ngx_http_privacy_srv_conf_t *, those that are not off */
+    ngx_uint_t                 enabled;         /* some server observes or enforces */
+
+    ngx_privacy_redis_t       *redis;           /* the worker's client; NULL without privacy_redis */
+} ngx_http_privacy_main_conf_t;
+
+
+typedef struct ngx_http_privacy_views_s  ngx_http_privacy_views_t;
+
+typedef struct {
+    ngx_uint_t                 mode;            /* off, observe, enforce */
+    ngx_http_privacy_site_t   *site;
+    ngx_str_t                  site_name;
+    ngx_str_t                  prefix;          /* of the centre: "/privacy/"; empty: none in this server */
+    ngx_str_t                  origin;          /* privacy_origin: "https://www.example" */
+    ngx_str_t                  cookie_domain;   /* ".example.com"; empty: __Host- */
+    time_t                     lease;           /* seconds */
+    time_t                     grace;
+    ngx_array_t               *necessary;       /* ngx_str_t: let pass while no bundle is known */
+    pv_gate_t                 *necessary_gate;
+    ngx_array_t               *sessions;        /* ngx_str_t: names of privacy_session, of all locations */
+    ngx_flag_t                 forward;
+    ngx_http_privacy_views_t  *views;           /* the worker's rendered fragments and forms */
+} ngx_http_privacy_srv_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                 decorate;        /* auto, personal, shared */
+    ngx_uint_t                 place;           /* start, end */
+    ngx_flag_t                 marked;
+    ngx_str_t                  user_header;     /* lower case; empty: none */
+    ngx_http_complex_value_t  *user;            /* privacy_user */
+} ngx_http_privacy_loc_conf_t;
+
+
+/* Where in the wait for a ledger a request is. */
+typedef enum {
+    NGX_HTTP_PRIVACY_LOOKUP_NONE,
+    NGX_HTTP_PRIVACY_LOOKUP_WAITING,
+    NGX_HTTP_PRIVACY_LOOKUP_DONE
+} ngx_http_privacy_lookup_t;
+
+
+/*
+ * The context of a main request. It is found again after internal redirects
+ * (which wipe r->ctx) through its pool cleanup.
+ */
+typedef struct {
+    ngx_http_request_t            *request;
+    ngx_http_privacy_main_conf_t  *main;
+    ngx_http_privacy_srv_conf_t   *server;
+    ngx_http_privacy_site_t       *site;
+    pv_policy_t                   *policy;      /* in force when the request began; NULL: none known */
+    size_t                         language;    /* index into policy->texts */
+
+    pv_consent_t                   consent;     /* valid when has_consent */
+    pv_user_t                      user;        /* valid when has_user */
+    u_char                         user_tag[PV_USER_TAG_LEN];
+    pv_verdict_t                   verdict;     /* what holds for this request */
+    ngx_uint_t                     signal;      /* NONE, GPC, DNT */
+
+    ngx_array_t                   *denied;      /* ngx_str_t: names of denied cookies that the browser sent */
+    ngx_http_privacy_lookup_t      lookup;
+    void                          *lookup_request;  /* to detach when the client goes away */
+    ngx_event_t                    lookup_timer;
+
+    ngx_str_t                      client_etags;    /* what the browser sent as If-None-Match, when it was translated */
+
+    unsigned                       ready:1;     /* the request side was worked out */
+    unsigned                       has_consent:1;
+    unsigned                       has_user:1;
+    unsigned                       user_asserted:1;     /* by privacy_user or the user header, in this request */
+    unsigned                       user_logged_out:1;   /* the application said: nobody */
+    unsigned                       consent_invalid:1;   /* a cookie of ours came that is none */
+    unsigned                       binding_present:1;   /* a binding cookie came, valid or not */
+    unsigned                       renew:1;     /* the consent cookie is worth setting again (fresher than the browser's) */
+    unsigned                       navigation:1;/* what is answered may be decorated */
+    unsigned                       settled:1;   /* our response headers are done */
+    unsigned                       own:1;       /* a page of the centre: it is not decorated */
+    unsigned                       choice_made:1;/* the centre recorded a choice: consent is to be set */
+    unsigned                       consent_cleared:1;   /* the consent cookie is to be taken away */
+
+    void                          *page;        /* the page filter's own */
+} ngx_http_privacy_ctx_t;
+
+
+extern ngx_module_t  ngx_http_privacy_module;
+
+
+/* request: the context, made when needed; NULL: module off for this server, or out of memory. */
+ngx_http_privacy_ctx_t *ngx_http_privacy_ctx(ngx_http_request_t *r);        /* finds */
+ngx_http_privacy_ctx_t *ngx_http_privacy_ctx_create(ngx_http_request_t *r); /* finds or makes */
+ngx_int_t ngx_http_privacy_post_read_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_privacy_precontent_handler(ngx_http_request_t *r);
+/* Works the verdict out anew from consent, user, signal and policy. */
+void ngx_http_privacy_judge(ngx_http_privacy_ctx_t *ctx);
+/* What the gate says of a cookie name: 1 passes. *purposes (may be NULL): those that cover it. */
+ngx_uint_t ngx_http_privacy_allows(ngx_http_privacy_ctx_t *ctx, pv_str_t name, uint64_t *purposes);
+/* 1 for the names of our own cookies, in any case (look-alikes too). */
+ngx_uint_t ngx_http_privacy_own_cookie(pv_str_t name);
+
+/* headers */
+ngx_table_elt_t *ngx_http_privacy_header_in(ngx_http_request_t *r, const char *lowcase);    /* the first, or NULL */
+ngx_int_t ngx_http_privacy_header_in_add(ngx_http_request_t *r, const char *key, ngx_str_t *value);
+/* Takes every line of that name off the request (dashes and underscores count as equal). Returns how many. */
+ngx_uint_t ngx_http_privacy_header_in_remove(ngx_http_request_t *r, const char *lowcase);
+void ngx_http_privacy_header_in_detach(ngx_http_request_t *r, ngx_table_elt_t *h);
+ngx_int_t ngx_http_privacy_header_out(ngx_http_request_t *r, const char *key, ngx_str_t *value);
+/* Writes Set-Cookie. max_age < 0: a deletion. name without prefix: "privacy" or "privacy-user". */
+ngx_int_t ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, const char *name, ngx_str_t *value, time_t max_age);
+/* The full name under which a cookie of ours goes in this server over this connection. */
+ngx_str_t ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, const char *name);
+/* 1 when the visitor's side of the connection is TLS (privacy_origin says so when a balancer ends it). */
+ngx_uint_t ngx_http_privacy_secure(ngx_http_privacy_ctx_t *ctx);
+/* Encodes ctx->consent and sets it as cookie. The response has to be private or the answer to a POST. */
+ngx_int_t ngx_http_privacy_set_consent_cookie(ngx_http_privacy_ctx_t *ctx);
+
+/* user */
+void ngx_http_privacy_user_read(ngx_http_privacy_ctx_t *ctx, ngx_str_t *binding);   /* from the request's cookie */
+ngx_int_t ngx_http_privacy_user_assert(ngx_http_privacy_ctx_t *ctx, ngx_str_t *user);   /* empty: logged out */
+ngx_int_t ngx_http_privacy_user_set_cookie(ngx_http_privacy_ctx_t *ctx);
+void ngx_http_privacy_user_session(ngx_http_privacy_ctx_t *ctx, pv_buf_t *out);     /* the session cookies' values */
+
+/* lease */
+void ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx);         /* zone and age; starts a background refresh */
+/* The first page of a user without a consent cookie: NGX_AGAIN while it waits, NGX_OK otherwise. */
+ngx_int_t ngx_http_privacy_lease_wait(ngx_http_privacy_ctx_t *ctx);
+void ngx_http_privacy_lease_event(void *data, ngx_str_t *text);         /* "revoked SUBJECT POSITION" */
+
+/*
+ * ledger: a subject's newest verified record, read in the background or for a
+ * waiting request. from: a position that is known with its link, or 0 (then
+ * the ledger's length is asked for first). The handler is called exactly once,
+ * unless detached.
+ */
+typedef enum {
+    NGX_HTTP_PRIVACY_LEDGER_FOUND,      /* consent holds the newest state */
+    NGX_HTTP_PRIVACY_LEDGER_MISSING,    /* nothing there */
+    NGX_HTTP_PRIVACY_LEDGER_DAMAGED,    /* there, but it does not verify, or is not what the cookie stands on */
+    NGX_HTTP_PRIVACY_LEDGER_UNAVAILABLE /* Redis did not say */
+} ngx_http_privacy_ledger_result_t;
+
+typedef void (*ngx_http_privacy_ledger_pt)(void *data, ngx_http_privacy_ledger_result_t result, pv_consent_t *consent,
+    pv_record_t *records, ngx_uint_t nrecords);
+/* records: those after `from` in order (at most 32 newest), for judging a stale choice; consent: from the newest. */
+
+typedef struct ngx_http_privacy_ledger_read_s  ngx_http_privacy_ledger_read_t;
+
+ngx_http_privacy_ledger_read_t *ngx_http_privacy_ledger_read(ngx_http_privacy_main_conf_t *pmcf,
+    ngx_http_privacy_site_t *site, const u_char *subject, uint32_t from, const u_char *link, ngx_msec_t deadline,
+    ngx_http_privacy_ledger_pt handler, void *data);
+void ngx_http_privacy_ledger_detach(ngx_http_privacy_ledger_read_t *read);
+
+/*
+ * view: what is inserted, rendered when first needed for a policy, language
+ * and signal, and kept until the version is no longer in force.
+ */
+typedef struct {
+    pv_banner_t  banner[NGX_HTTP_PRIVACY_SIGNALS];      /* personal; form numbers inside */
+    pv_str_t     banner_shared;
+    pv_str_t     settings;
+    pv_str_t     head;                                  /* personal */
+    pv_str_t     head_shared;
+    pv_str_t     marked[PV_MARKED_CHANGES + 1];
+    u_char       variant_banner[NGX_HTTP_PRIVACY_SIGNALS][8];   /* ETag variants: 8 hex digits */
+    u_char       variant_settings[8];
+    u_char       variant_shared[8];
+} ngx_http_privacy_view_t;
+
+ngx_http_privacy_view_t *ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx);
+/* The page context of a rendering for this request: policy, language, prefix, verdict, signal, now. */
+void ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
+/* A fresh token for a form of this request. Returns its length. */
+ngx_int_t ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_TOKEN_MAX + 1]);
+
+/* A form that this server shows or has shown. */
+typedef struct {
+    uint64_t          number;
+    pv_policy_t      *policy;
+    size_t            language;
+    pv_buf_t          document;         /* what is stored under its number */
+    unsigned          stored:1;         /* known to be in Redis */
+} ngx_http_privacy_form_t;
+
+/* By number; version: from the token, so that its forms can be rendered when they are not there yet. NULL: not ours. */
+ngx_http_privacy_form_t *ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t *pscf,
+    ngx_http_privacy_main_conf_t *pmcf, uint64_t number, uint32_t version);
+/* The number of the choices form of policy, language (and signal). */
+uint64_t ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx);
+
+/* filter */
+ngx_int_t ngx_http_privacy_filter_init(ngx_conf_t *cf);
+/* page: the body filter's next; called by the header filter once it decided to decorate. */
+ngx_int_t ngx_http_privacy_page_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration);
+ngx_int_t ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_output_body_filter_pt next);
+
+/* variables */
+ngx_int_t ngx_http_privacy_variables_add(ngx_conf_t *cf);
+
+/* Content handlers, set by their directives. */
+ngx_int_t ngx_http_privacy_center_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_privacy_choice_handler(ngx_http_privacy_ctx_t *ctx);     /* POST choices */
+ngx_int_t ngx_http_privacy_withdraw_handler(ngx_http_privacy_ctx_t *ctx);   /* POST me/withdraw */
+ngx_int_t ngx_http_privacy_gpc_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_privacy_status_handler(ngx_http_request_t *r);
+
+#define ngx_http_privacy_count(ctx, counter, n)                                                                   \
+    ngx_http_privacy_zone_count((ctx)->main->zone, (ctx)->site->slot, counter, n)
+
+static ngx_inline pv_str_t
+ngx_http_privacy_str(ngx_str_t *s)
+{
+    pv_str_t  p;
+
+    p.data = s->data;
+    p.len = s->len;
+
+    return p;
+}
+
+#endif /* NGX_HTTP_PRIVACY_H */

@@ -1,0 +1,142 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_HTTP_PRIVACY_ZONE_H
+#define NGX_HTTP_PRIVACY_ZONE_H
+
+/*
+ * What the workers of a node share: per site the in-force mark, counters, the
+ * inventory of cookies seen, leases; and token buckets against flooding.
+ *
+ * Everything is bounded by the zone's size: the oldest entry goes first. A
+ * worker may die at any instruction, its mutex is then forced open: an entry
+ * becomes visible, and is updated, by one final write. Survives a reload.
+ */
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "pv_state.h"
+
+
+#define NGX_HTTP_PRIVACY_SITES_MAX  64
+
+
+/* Counters of a site. Names for status in the same order: ngx_http_privacy_counter_names[]. */
+typedef enum {
+    NGX_HTTP_PRIVACY_PAGES_PERSONAL = 0,    /* pages decorated */
+    NGX_HTTP_PRIVACY_PAGES_SHARED,
+    NGX_HTTP_PRIVACY_PAGES_UNDECIDED,       /* served without a choice */
+    NGX_HTTP_PRIVACY_SKIPPED_SUBREQUEST,    /* not decorated, and why */
+    NGX_HTTP_PRIVACY_SKIPPED_STATUS,
+    NGX_HTTP_PRIVACY_SKIPPED_TYPE,
+    NGX_HTTP_PRIVACY_SKIPPED_NO_TRANSFORM,
+    NGX_HTTP_PRIVACY_SKIPPED_CHARSET,
+    NGX_HTTP_PRIVACY_SKIPPED_FRAGMENT,
+    NGX_HTTP_PRIVACY_SKIPPED_ENCODING,
+    NGX_HTTP_PRIVACY_SKIPPED_FRAMESET,
+    NGX_HTTP_PRIVACY_SKIPPED_NO_POLICY,
+    NGX_HTTP_PRIVACY_COOKIES_PASSED_REQUEST,
+    NGX_HTTP_PRIVACY_COOKIES_PASSED_RESPONSE,
+    NGX_HTTP_PRIVACY_COOKIES_DROPPED_REQUEST,
+    NGX_HTTP_PRIVACY_COOKIES_DROPPED_RESPONSE,
+    NGX_HTTP_PRIVACY_COOKIES_EXPIRED,
+    NGX_HTTP_PRIVACY_COOKIES_INVALID,       /* forged, foreign, duplicated or damaged cookies of ours */
+    NGX_HTTP_PRIVACY_SIGNAL_GPC,
+    NGX_HTTP_PRIVACY_SIGNAL_DNT,
+    NGX_HTTP_PRIVACY_CHOICE_ACCEPT_ALL,     /* recorded */
+    NGX_HTTP_PRIVACY_CHOICE_REJECT_ALL,
+    NGX_HTTP_PRIVACY_CHOICE_CUSTOM,
+    NGX_HTTP_PRIVACY_CHOICE_WITHDRAW,
+    NGX_HTTP_PRIVACY_CHOICE_STALE,          /* refused with a fresh form */
+    NGX_HTTP_PRIVACY_CHOICE_REFUSED,        /* 4xx */
+    NGX_HTTP_PRIVACY_CHOICE_FLOODING,       /* 429 */
+    NGX_HTTP_PRIVACY_CHOICE_UNAVAILABLE,    /* 503 */
+    NGX_HTTP_PRIVACY_PENDING_RECORDED,      /* refusals recorded with a later contact */
+    NGX_HTTP_PRIVACY_LEASE_REFRESHED,
+    NGX_HTTP_PRIVACY_LEASE_FAILED,
+    NGX_HTTP_PRIVACY_LEASE_EXPIRED,         /* past the grace: served as undecided */
+    NGX_HTTP_PRIVACY_LEASE_WAITED,          /* first page of a user that waited for Redis */
+    NGX_HTTP_PRIVACY_REVOKED,               /* revocations heard of */
+    NGX_HTTP_PRIVACY_LEDGER_MISSING,        /* the ledger of a cookie was not there */
+    NGX_HTTP_PRIVACY_LEDGER_DAMAGED,        /* a record did not verify */
+    NGX_HTTP_PRIVACY_USERS_BOUND,
+    NGX_HTTP_PRIVACY_USERS_IGNORED,         /* user headers on cached or cacheable responses */
+    NGX_HTTP_PRIVACY_COUNTERS
+} ngx_http_privacy_counter_t;
+
+extern const char *ngx_http_privacy_counter_names[NGX_HTTP_PRIVACY_COUNTERS];
+
+
+typedef struct ngx_http_privacy_zone_s  ngx_http_privacy_zone_t;   /* shm_zone->data */
+
+/* At configuration time. */
+ngx_shm_zone_t *ngx_http_privacy_zone_add(ngx_conf_t *cf, ngx_str_t *name, size_t size, void *tag);
+/* A site's slot, by name: kept over a reload. NGX_ERROR when there are too many. Call in the zone's init (after data is
+ * there) or in init_module. */
+ngx_int_t ngx_http_privacy_zone_site(ngx_shm_zone_t *zone, ngx_str_t *site);
+
+/* The in-force mark: never goes back. */
+uint32_t ngx_http_privacy_zone_in_force(ngx_shm_zone_t *zone, ngx_int_t site);
+void ngx_http_privacy_zone_set_in_force(ngx_shm_zone_t *zone, ngx_int_t site, uint32_t sequence);
+
+/* Counters: atomic, no lock. By purpose: cookies dropped, per purpose bit; 64 is "undeclared". */
+void ngx_http_privacy_zone_count(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_counter_t counter, ngx_uint_t n);
+ngx_atomic_uint_t ngx_http_privacy_zone_counter(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_counter_t counter);
+void ngx_http_privacy_zone_dropped(ngx_shm_zone_t *zone, ngx_int_t site, ngx_uint_t response, uint64_t purposes);
+ngx_atomic_uint_t ngx_http_privacy_zone_dropped_count(ngx_shm_zone_t *zone, ngx_int_t site, ngx_uint_t response,
+    ngx_uint_t bit);
+
+/*
+ * Leases: the newest state that this node knows of a subject. `missing`: the
+ * ledger was looked up and is not there (or does not match): old cookies count
+ * for nothing.
+ */
+typedef struct {
+    pv_consent_t  consent;          /* consent.checked: when it was looked up */
+    unsigned      missing:1;
+} ngx_http_privacy_lease_t;
+
+/* NGX_OK and a copy, or NGX_DECLINED. */
+ngx_int_t ngx_http_privacy_zone_lease(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject,
+    ngx_http_privacy_lease_t *lease);
+/* Keeps the newer: a lower position never replaces a higher one (unless `missing`). */
+ngx_int_t ngx_http_privacy_zone_set_lease(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_lease_t *lease);
+/* Who looks a subject up: NGX_OK for one caller within `hold` seconds over all workers, else NGX_BUSY. */
+ngx_int_t ngx_http_privacy_zone_claim(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, time_t hold);
+/* A revocation was heard: what is known of the subject below `position` is not trusted any more. */
+void ngx_http_privacy_zone_revoke(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t position);
+/* 1 when a cookie at `position` is older than a revocation heard of. */
+ngx_uint_t ngx_http_privacy_zone_revoked(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t position);
+ngx_uint_t ngx_http_privacy_zone_lease_count(ngx_shm_zone_t *zone, ngx_int_t site);
+
+/* The inventory: cookies by name, Domain, Path, learned from Set-Cookie only. At most 1024 a site; names up to 128 bytes. */
+typedef struct {
+    ngx_str_t   name, domain, path;     /* copies in the pool given */
+    int64_t     lifetime;               /* seconds; -1: session; the longest seen */
+    uint64_t    purposes;               /* 0: undeclared (as of last seen) */
+    ngx_uint_t  count, dropped;
+    unsigned    http_only:1;
+    unsigned    partitioned:1;
+    time_t      last;
+    time_t      last_necessary;         /* when it last passed as necessary; 0 never */
+} ngx_http_privacy_seen_t;
+
+void ngx_http_privacy_zone_saw(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_seen_t *seen, ngx_uint_t dropped,
+    ngx_uint_t necessary);
+/* All (array of ngx_http_privacy_seen_t), copied into pool. */
+ngx_array_t *ngx_http_privacy_zone_inventory(ngx_shm_zone_t *zone, ngx_int_t site, ngx_pool_t *pool);
+/* The Domain and Path variants learned for a name (at most max), for expiring. Returns how many. */
+ngx_uint_t ngx_http_privacy_zone_learned(ngx_shm_zone_t *zone, ngx_int_t site, ngx_str_t *name,
+    ngx_http_privacy_seen_t *seen, ngx_uint_t max, ngx_pool_t *pool);
+
+/* A token bucket an address prefix (IPv4 /24, IPv6 /48; unix sockets share one): NGX_OK, or NGX_BUSY when it is empty. */
+ngx_int_t ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, struct sockaddr *sockaddr, ngx_uint_t rate_per_minute,
+    ngx_uint_t burst);
+
+/* Pages free in the slab, for status. */
+void ngx_http_privacy_zone_usage(ngx_shm_zone_t *zone, size_t *size, size_t *free);
+
+#endif /* NGX_HTTP_PRIVACY_ZONE_H */
