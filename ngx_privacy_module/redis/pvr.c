@@ -1,0 +1,615 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pvr.h"
+
+
+#define PVR_ARGUMENTS_MAX  16
+#define PVR_NUMBER_MAX     24
+#define PVR_READ_MAX       256      /* positions in one HMGET */
+
+
+typedef struct {
+    const char  *argv[PVR_ARGUMENTS_MAX];
+    size_t       len[PVR_ARGUMENTS_MAX];
+    int          n;
+} pvr_command_t;
+
+
+static size_t pvr_key(char *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void pvr_add(pvr_command_t *command, const void *data, size_t len);
+static void pvr_word(pvr_command_t *command, const char *word);
+static int pvr_format(pv_buf_t *out, int n, const char **argv, const size_t *len);
+static int pvr_emit(pv_buf_t *out, pvr_command_t *command);
+static int pvr_number(uint64_t *out, const char *text, size_t len);
+static int pvr_policy_field(pvr_policy_entry_t *e, const redisReply *name, const redisReply *value);
+
+
+static const char *const  pvr_names[PVR_STATUSES] = {
+    "ok", "timeout", "closed", "unreachable", "loading", "readonly", "oom", "misconf", "noreplicas",
+    "clusterdown", "moved", "ask", "tryagain", "noperm", "noauth", "exists", "error", "protocol"
+};
+
+
+static const struct {
+    const char    *prefix;
+    pvr_status_t   status;
+} pvr_errors[] = {
+    { "LOADING ", PVR_LOADING },
+    { "BUSY ", PVR_LOADING },           /* a script runs: as LOADING, later it may answer */
+    { "MASTERDOWN ", PVR_LOADING },
+    { "READONLY ", PVR_READONLY },
+    { "OOM ", PVR_OOM },
+    { "MISCONF ", PVR_MISCONF },
+    { "NOREPLICAS ", PVR_NOREPLICAS },
+    { "CLUSTERDOWN ", PVR_CLUSTERDOWN },
+    { "MOVED ", PVR_MOVED },
+    { "ASK ", PVR_ASK },
+    { "TRYAGAIN ", PVR_TRYAGAIN },
+    { "NOPERM ", PVR_NOPERM },
+    { "NOAUTH ", PVR_NOAUTH },
+    { "WRONGPASS ", PVR_NOAUTH },
+    { "ERR invalid password", PVR_NOAUTH },
+    { "ERR Client sent AUTH", PVR_NOAUTH },
+    { "ERR AUTH ", PVR_NOAUTH },
+    { "ERR The ID specified in XADD is equal or smaller", PVR_EXISTS }
+};
+
+
+const char *
+pvr_status_name(pvr_status_t s)
+{
+    return ((unsigned) s < PVR_STATUSES) ? pvr_names[s] : "unknown";
+}
+
+
+pvr_status_t
+pvr_status(const redisReply *reply)
+{
+    size_t  i, len;
+
+    if (reply == NULL) {
+        return PVR_PROTOCOL;
+    }
+
+    if (reply->type != REDIS_REPLY_ERROR) {
+        return PVR_OK;
+    }
+
+    for (i = 0; i < sizeof(pvr_errors) / sizeof(pvr_errors[0]); i++) {
+        len = strlen(pvr_errors[i].prefix);
+
+        if (reply->len >= len && memcmp(reply->str, pvr_errors[i].prefix, len) == 0) {
+            return pvr_errors[i].status;
+        }
+    }
+
+    return PVR_ERROR;
+}
+
+
+int
+pvr_unknown(pvr_status_t s)
+{
+    return s == PVR_TIMEOUT || s == PVR_CLOSED || s == PVR_PROTOCOL;
+}
+
+
+/* Keys. A site is at most PV_SITE_MAX bytes, so that each fits. */
+
+static size_t
+pvr_key(char *buf, const char *fmt, ...)
+{
+    int      n;
+    va_list  args;
+
+    va_start(args, fmt);
+    n = vsnprintf(buf, PVR_KEY_MAX, fmt, args);
+    va_end(args);
+
+    if (n < 0 || n >= PVR_KEY_MAX) {
+        /* an empty key is refused by pvr_emit(): never a cut one, which would be another's */
+        buf[0] = '\0';
+        return 0;
+    }
+
+    return (size_t) n;
+}
+
+
+size_t
+pvr_key_bundle(char *buf, pv_str_t site, const unsigned char *digest)
+{
+    char  hex[PV_SHA256_LEN * 2];
+
+    pv_hex_encode(hex, digest, PV_SHA256_LEN);
+
+    return pvr_key(buf, "privacy:%.*s:bundle:%.*s", (int) site.len, (const char *) site.data,
+                   (int) sizeof(hex), hex);
+}
+
+
+size_t
+pvr_key_policies(char *buf, pv_str_t site)
+{
+    return pvr_key(buf, "privacy:%.*s:policies", (int) site.len, (const char *) site.data);
+}
+
+
+size_t
+pvr_key_form(char *buf, pv_str_t site, uint64_t form)
+{
+    return pvr_key(buf, "privacy:%.*s:form:%016" PRIx64, (int) site.len, (const char *) site.data, form);
+}
+
+
+static size_t
+pvr_key_subject(char *buf, pv_str_t site, const unsigned char *subject, const char *what)
+{
+    size_t         len;
+    pv_str_t       in;
+    unsigned char  text[PV_SUBJECT_TEXT + 2];
+
+    in.data = subject;
+    in.len = PV_SUBJECT_LEN;
+    len = pv_base64url_encode(text, in);
+
+    return pvr_key(buf, "privacy:{%.*s:%.*s}:%s", (int) site.len, (const char *) site.data,
+                   (int) len, (const char *) text, what);
+}
+
+
+size_t
+pvr_key_ledger(char *buf, pv_str_t site, const unsigned char *subject)
+{
+    return pvr_key_subject(buf, site, subject, "ledger");
+}
+
+
+size_t
+pvr_key_notices(char *buf, pv_str_t site, const unsigned char *subject)
+{
+    return pvr_key_subject(buf, site, subject, "notices");
+}
+
+
+size_t
+pvr_key_events(char *buf, pv_str_t site)
+{
+    return pvr_key(buf, "privacy:%.*s:events", (int) site.len, (const char *) site.data);
+}
+
+
+/* Commands. */
+
+static void
+pvr_add(pvr_command_t *command, const void *data, size_t len)
+{
+    command->argv[command->n] = data;
+    command->len[command->n] = len;
+    command->n++;
+}
+
+
+static void
+pvr_word(pvr_command_t *command, const char *word)
+{
+    pvr_add(command, word, strlen(word));
+}
+
+
+static int
+pvr_emit(pv_buf_t *out, pvr_command_t *command)
+{
+    if (command->n > 1 && command->len[1] == 0) {
+        out->failed = 1;
+        return PV_ERROR;
+    }
+
+    return pvr_format(out, command->n, command->argv, command->len);
+}
+
+
+static int
+pvr_format(pv_buf_t *out, int n, const char **argv, const size_t *len)
+{
+    int    size;
+    char  *formatted;
+
+    size = redisFormatCommandArgv(&formatted, n, argv, len);
+    if (size < 0) {
+        out->failed = 1;
+        return PV_ERROR;
+    }
+
+    pv_buf_add(out, formatted, (size_t) size);
+    redisFreeCommand(formatted);
+
+    return out->failed ? PV_ERROR : PV_OK;
+}
+
+
+int
+pvr_ledger_append(pv_buf_t *out, pv_str_t site, const unsigned char *subject, uint32_t position,
+    pv_str_t record, int64_t expire_at)
+{
+    char           key[PVR_KEY_MAX], field[PVR_NUMBER_MAX], at[PVR_NUMBER_MAX];
+    size_t         len;
+    pvr_command_t  multi = { .n = 0 }, set = { .n = 0 }, expire = { .n = 0 }, exec = { .n = 0 };
+
+    len = pvr_key_ledger(key, site, subject);
+
+    snprintf(field, sizeof(field), "%" PRIu32, position);
+    snprintf(at, sizeof(at), "%" PRId64, expire_at);
+
+    pvr_word(&multi, "MULTI");
+
+    pvr_word(&set, "HSETNX");
+    pvr_add(&set, key, len);
+    pvr_word(&set, field);
+    pvr_add(&set, record.data, record.len);
+
+    /*
+     * The expiry moves also when the position was taken. That is harmless: the
+     * caller's time is now plus a constant, so that it hardly ever goes back,
+     * and then by seconds. (EXPIREAT GT would not set a first one.)
+     */
+
+    pvr_word(&expire, "EXPIREAT");
+    pvr_add(&expire, key, len);
+    pvr_word(&expire, at);
+
+    pvr_word(&exec, "EXEC");
+
+    if (pvr_emit(out, &multi) != PV_OK
+        || pvr_emit(out, &set) != PV_OK
+        || pvr_emit(out, &expire) != PV_OK)
+    {
+        return PV_ERROR;
+    }
+
+    return pvr_emit(out, &exec);
+}
+
+
+int
+pvr_ledger_appended(const redisReply *exec)
+{
+    const redisReply  *set, *expire;
+
+    if (exec == NULL || exec->type != REDIS_REPLY_ARRAY || exec->elements != 2) {
+        return -1;
+    }
+
+    set = exec->element[0];
+    expire = exec->element[1];
+
+    if (set->type != REDIS_REPLY_INTEGER || (set->integer != 0 && set->integer != 1)
+        || expire->type != REDIS_REPLY_INTEGER)
+    {
+        return -1;
+    }
+
+    return (int) set->integer;
+}
+
+
+int
+pvr_ledger_read(pv_buf_t *out, pv_str_t site, const unsigned char *subject, uint32_t first, unsigned n)
+{
+    int          rc;
+    char         key[PVR_KEY_MAX];
+    char       (*field)[PVR_NUMBER_MAX];
+    size_t       *len;
+    unsigned      i;
+    const char  **argv;
+
+    if (n == 0 || n > PVR_READ_MAX) {
+        out->failed = 1;
+        return PV_ERROR;
+    }
+
+    argv = calloc(n + 2, sizeof(char *));
+    len = calloc(n + 2, sizeof(size_t));
+    field = calloc(n, sizeof(*field));
+
+    if (argv == NULL || len == NULL || field == NULL) {
+        out->failed = 1;
+        rc = PV_ERROR;
+        goto done;
+    }
+
+    argv[0] = "HMGET";
+    len[0] = sizeof("HMGET") - 1;
+    argv[1] = key;
+    len[1] = pvr_key_ledger(key, site, subject);
+
+    for (i = 0; i < n; i++) {
+        argv[i + 2] = field[i];
+        len[i + 2] = (size_t) snprintf(field[i], PVR_NUMBER_MAX, "%" PRIu64, (uint64_t) first + i);
+    }
+
+    if (len[1] == 0) {
+        out->failed = 1;
+        rc = PV_ERROR;
+        goto done;
+    }
+
+    rc = pvr_format(out, (int) n + 2, argv, len);
+
+done:
+
+    free(argv);
+    free(len);
+    free(field);
+
+    return rc;
+}
+
+
+int
+pvr_ledger_length(pv_buf_t *out, pv_str_t site, const unsigned char *subject)
+{
+    char           key[PVR_KEY_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    pvr_word(&command, "HLEN");
+    pvr_add(&command, key, pvr_key_ledger(key, site, subject));
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_form_put(pv_buf_t *out, pv_str_t site, uint64_t form, pv_str_t bytes)
+{
+    char           key[PVR_KEY_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    pvr_word(&command, "SET");
+    pvr_add(&command, key, pvr_key_form(key, site, form));
+    pvr_add(&command, bytes.data, bytes.len);
+    pvr_word(&command, "NX");
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_form_exists(pv_buf_t *out, pv_str_t site, uint64_t form)
+{
+    char           key[PVR_KEY_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    pvr_word(&command, "EXISTS");
+    pvr_add(&command, key, pvr_key_form(key, site, form));
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_bundle_put(pv_buf_t *out, pv_str_t site, const unsigned char *digest, pv_str_t sealed)
+{
+    char           key[PVR_KEY_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    pvr_word(&command, "SET");
+    pvr_add(&command, key, pvr_key_bundle(key, site, digest));
+    pvr_add(&command, sealed.data, sealed.len);
+    pvr_word(&command, "NX");
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_bundle_get(pv_buf_t *out, pv_str_t site, const unsigned char *digest)
+{
+    char           key[PVR_KEY_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    pvr_word(&command, "GET");
+    pvr_add(&command, key, pvr_key_bundle(key, site, digest));
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_policies_append(pv_buf_t *out, pv_str_t site, uint32_t sequence, const unsigned char *digest,
+    pv_str_t version, int64_t effective)
+{
+    char           key[PVR_KEY_MAX], id[PVR_NUMBER_MAX], at[PVR_NUMBER_MAX], hex[PV_SHA256_LEN * 2];
+    pvr_command_t  command = { .n = 0 };
+
+    snprintf(id, sizeof(id), "%" PRIu32 "-0", sequence);
+    snprintf(at, sizeof(at), "%" PRId64, effective);
+    pv_hex_encode(hex, digest, PV_SHA256_LEN);
+
+    pvr_word(&command, "XADD");
+    pvr_add(&command, key, pvr_key_policies(key, site));
+    pvr_word(&command, id);
+    pvr_word(&command, "digest");
+    pvr_add(&command, hex, sizeof(hex));
+    pvr_word(&command, "version");
+    pvr_add(&command, version.data, version.len);
+    pvr_word(&command, "effective");
+    pvr_word(&command, at);
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_policies_read(pv_buf_t *out, pv_str_t site, uint32_t after, unsigned count)
+{
+    char           key[PVR_KEY_MAX], from[PVR_NUMBER_MAX], limit[PVR_NUMBER_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    snprintf(from, sizeof(from), "(%" PRIu32 "-0", after);
+    snprintf(limit, sizeof(limit), "%u", count);
+
+    pvr_word(&command, "XRANGE");
+    pvr_add(&command, key, pvr_key_policies(key, site));
+    pvr_word(&command, from);
+    pvr_word(&command, "+");
+    pvr_word(&command, "COUNT");
+    pvr_word(&command, limit);
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_event_publish(pv_buf_t *out, pv_str_t site, pv_str_t text)
+{
+    char           key[PVR_KEY_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    pvr_word(&command, "PUBLISH");
+    pvr_add(&command, key, pvr_key_events(key, site));
+    pvr_add(&command, text.data, text.len);
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_subscribe(pv_buf_t *out, pv_str_t site)
+{
+    char           key[PVR_KEY_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    pvr_word(&command, "SUBSCRIBE");
+    pvr_add(&command, key, pvr_key_events(key, site));
+
+    return pvr_emit(out, &command);
+}
+
+
+/* Replies. */
+
+static int
+pvr_number(uint64_t *out, const char *text, size_t len)
+{
+    size_t    i;
+    uint64_t  n;
+
+    if (len == 0 || len > 18 || (len > 1 && text[0] == '0')) {
+        return PV_INVALID;
+    }
+
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return PV_INVALID;
+        }
+
+        n = n * 10 + (uint64_t) (text[i] - '0');
+    }
+
+    *out = n;
+
+    return PV_OK;
+}
+
+
+int
+pvr_policy_entry(pvr_policy_entry_t *e, const redisReply *xrange, size_t i)
+{
+    size_t             j;
+    uint64_t           sequence;
+    unsigned           seen;
+    const redisReply  *entry, *id, *fields;
+
+    if (xrange == NULL || xrange->type != REDIS_REPLY_ARRAY || i >= xrange->elements) {
+        return PV_INVALID;
+    }
+
+    entry = xrange->element[i];
+
+    if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2) {
+        return PV_INVALID;
+    }
+
+    id = entry->element[0];
+    fields = entry->element[1];
+
+    if (id->type != REDIS_REPLY_STRING || id->len < 3 || memcmp(id->str + id->len - 2, "-0", 2) != 0
+        || pvr_number(&sequence, id->str, id->len - 2) != PV_OK
+        || sequence == 0 || sequence > UINT32_MAX
+        || fields->type != REDIS_REPLY_ARRAY || fields->elements % 2 != 0)
+    {
+        return PV_INVALID;
+    }
+
+    e->sequence = (uint32_t) sequence;
+    seen = 0;
+
+    for (j = 0; j < fields->elements; j += 2) {
+        int  bit = pvr_policy_field(e, fields->element[j], fields->element[j + 1]);
+
+        if (bit < 0 || (seen & (unsigned) bit)) {
+            return PV_INVALID;
+        }
+
+        seen |= (unsigned) bit;
+    }
+
+    return (seen == 7) ? PV_OK : PV_INVALID;
+}
+
+
+/* The bit of the field that was read, 0 for one that we do not know, or PV_INVALID. */
+
+static int
+pvr_policy_field(pvr_policy_entry_t *e, const redisReply *name, const redisReply *value)
+{
+    int       negative;
+    pv_str_t  field, text;
+    uint64_t  number;
+
+    if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING) {
+        return PV_INVALID;
+    }
+
+    field.data = (const unsigned char *) name->str;
+    field.len = name->len;
+    text.data = (const unsigned char *) value->str;
+    text.len = value->len;
+
+    if (pv_str_eqs(field, "digest")) {
+        return (pv_hex_decode(e->digest, PV_SHA256_LEN, text) == PV_OK) ? 1 : PV_INVALID;
+    }
+
+    if (pv_str_eqs(field, "version")) {
+        if (text.len == 0 || text.len > 64) {
+            return PV_INVALID;
+        }
+
+        e->version = text;
+        return 2;
+    }
+
+    if (pv_str_eqs(field, "effective")) {
+        negative = (value->len > 0 && value->str[0] == '-');
+
+        if (pvr_number(&number, value->str + negative, value->len - (size_t) negative) != PV_OK) {
+            return PV_INVALID;
+        }
+
+        e->effective = negative ? -(int64_t) number : (int64_t) number;
+        return 4;
+    }
+
+    return 0;
+}
