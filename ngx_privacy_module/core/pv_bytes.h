@@ -37,7 +37,8 @@ int pv_str_eqs(pv_str_t a, const char *s);
 /*
  * A growable buffer.  It owns data (malloc).  Once it failed (out of memory,
  * or past max bytes) it stays failed and further appends do nothing: check
- * failed once at the end.  data is kept zero-terminated past len.
+ * failed once at the end.  data is kept zero-terminated past len (NULL as long
+ * as nothing was added).  max is a bound, also when it is 0: say what is meant.
  */
 typedef struct {
     unsigned char  *data;

@@ -1,0 +1,307 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "pv_crypto.h"
+
+
+#define PV_SHA256_BLOCK  64
+
+
+/*
+ * inner and outer have hashed their padded key block; work is a copy of one of
+ * them.  With OpenSSL 3.0 copying is the fastest of what is not deprecated:
+ * 0.3 us for a MAC of 100 bytes, against 0.4 us with EVP_MAC_init(NULL).
+ */
+
+struct pv_hmac_s {
+    EVP_MD_CTX  *inner;
+    EVP_MD_CTX  *outer;
+    EVP_MD_CTX  *work;
+};
+
+
+static const EVP_MD *pv_sha256_md(void);
+static EVP_MD_CTX *pv_hmac_pad(const unsigned char block[PV_SHA256_BLOCK], unsigned char with);
+static int pv_digest_parts(EVP_MD_CTX *ctx, unsigned char out[PV_SHA256_LEN], const pv_str_t *parts, size_t n);
+
+
+int
+pv_sha256(unsigned char out[PV_SHA256_LEN], const pv_str_t *parts, size_t n)
+{
+    int          rc;
+    EVP_MD_CTX  *ctx;
+
+    ctx = EVP_MD_CTX_new();
+    if (ctx == NULL) {
+        return PV_ERROR;
+    }
+
+    rc = PV_ERROR;
+
+    if (EVP_DigestInit_ex(ctx, pv_sha256_md(), NULL) == 1) {
+        rc = pv_digest_parts(ctx, out, parts, n);
+    }
+
+    EVP_MD_CTX_free(ctx);
+
+    return rc;
+}
+
+
+/*
+ * Fetched once: EVP_sha256() looks its provider up at each use.  Kept for the
+ * life of the process.
+ */
+
+static const EVP_MD *
+pv_sha256_md(void)
+{
+#if (OPENSSL_VERSION_NUMBER >= 0x30000000L)
+
+    static EVP_MD  *md;
+
+    if (md == NULL) {
+        md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    }
+
+    return (md != NULL) ? md : EVP_sha256();
+
+#else
+    return EVP_sha256();
+#endif
+}
+
+
+static int
+pv_digest_parts(EVP_MD_CTX *ctx, unsigned char out[PV_SHA256_LEN], const pv_str_t *parts, size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (parts[i].len != 0 && EVP_DigestUpdate(ctx, parts[i].data, parts[i].len) != 1) {
+            return PV_ERROR;
+        }
+    }
+
+    return (EVP_DigestFinal_ex(ctx, out, NULL) == 1) ? PV_OK : PV_ERROR;
+}
+
+
+pv_hmac_t *
+pv_hmac_create(pv_str_t key)
+{
+    pv_hmac_t      *h;
+    unsigned char   block[PV_SHA256_BLOCK];
+
+    memset(block, 0, sizeof(block));
+
+    if (key.len > PV_SHA256_BLOCK) {
+        if (pv_sha256(block, &key, 1) != PV_OK) {
+            return NULL;
+        }
+
+    } else if (key.len != 0) {
+        memcpy(block, key.data, key.len);
+    }
+
+    h = calloc(1, sizeof(pv_hmac_t));
+
+    if (h != NULL) {
+        h->inner = pv_hmac_pad(block, 0x36);
+        h->outer = pv_hmac_pad(block, 0x5C);
+        h->work = EVP_MD_CTX_new();
+
+        if (h->inner == NULL || h->outer == NULL || h->work == NULL) {
+            pv_hmac_free(h);
+            h = NULL;
+        }
+    }
+
+    OPENSSL_cleanse(block, sizeof(block));
+
+    return h;
+}
+
+
+static EVP_MD_CTX *
+pv_hmac_pad(const unsigned char block[PV_SHA256_BLOCK], unsigned char with)
+{
+    int             ok;
+    size_t          i;
+    EVP_MD_CTX     *ctx;
+    unsigned char   pad[PV_SHA256_BLOCK];
+
+    ctx = EVP_MD_CTX_new();
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < PV_SHA256_BLOCK; i++) {
+        pad[i] = block[i] ^ with;
+    }
+
+    ok = EVP_DigestInit_ex(ctx, pv_sha256_md(), NULL) == 1
+         && EVP_DigestUpdate(ctx, pad, PV_SHA256_BLOCK) == 1;
+
+    OPENSSL_cleanse(pad, sizeof(pad));
+
+    if (!ok) {
+        EVP_MD_CTX_free(ctx);
+        return NULL;
+    }
+
+    return ctx;
+}
+
+
+void
+pv_hmac_free(pv_hmac_t *h)
+{
+    if (h == NULL) {
+        return;
+    }
+
+    EVP_MD_CTX_free(h->inner);
+    EVP_MD_CTX_free(h->outer);
+    EVP_MD_CTX_free(h->work);
+
+    free(h);
+}
+
+
+int
+pv_hmac(pv_hmac_t *h, unsigned char out[PV_SHA256_LEN], const pv_str_t *parts, size_t n)
+{
+    pv_str_t       inner;
+    unsigned char  digest[PV_SHA256_LEN];
+
+    if (EVP_MD_CTX_copy_ex(h->work, h->inner) != 1
+        || pv_digest_parts(h->work, digest, parts, n) != PV_OK
+        || EVP_MD_CTX_copy_ex(h->work, h->outer) != 1)
+    {
+        return PV_ERROR;
+    }
+
+    inner.data = digest;
+    inner.len = PV_SHA256_LEN;
+
+    return pv_digest_parts(h->work, out, &inner, 1);
+}
+
+
+int
+pv_random(void *out, size_t len)
+{
+    if (len > INT32_MAX) {
+        return PV_ERROR;
+    }
+
+    return (RAND_bytes(out, (int) len) == 1) ? PV_OK : PV_ERROR;
+}
+
+
+int
+pv_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+
+int
+pv_ed25519_keygen(unsigned char pub[PV_ED25519_PUBLIC], unsigned char secret[PV_ED25519_SECRET])
+{
+    /* RFC 8032, 5.1.5: the secret is 32 random bytes. */
+
+    if (pv_random(secret, PV_ED25519_SECRET) != PV_OK) {
+        return PV_ERROR;
+    }
+
+    return pv_ed25519_public(pub, secret);
+}
+
+
+int
+pv_ed25519_public(unsigned char pub[PV_ED25519_PUBLIC], const unsigned char secret[PV_ED25519_SECRET])
+{
+    int        rc;
+    size_t     len;
+    EVP_PKEY  *key;
+
+    key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, PV_ED25519_SECRET);
+    if (key == NULL) {
+        return PV_ERROR;
+    }
+
+    len = PV_ED25519_PUBLIC;
+    rc = (EVP_PKEY_get_raw_public_key(key, pub, &len) == 1 && len == PV_ED25519_PUBLIC) ? PV_OK : PV_ERROR;
+
+    EVP_PKEY_free(key);
+
+    return rc;
+}
+
+
+int
+pv_ed25519_sign(unsigned char sig[PV_ED25519_SIG], const unsigned char secret[PV_ED25519_SECRET],
+    const void *data, size_t len)
+{
+    int          rc;
+    size_t       sig_len;
+    EVP_PKEY    *key;
+    EVP_MD_CTX  *ctx;
+
+    rc = PV_ERROR;
+    sig_len = PV_ED25519_SIG;
+
+    key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, PV_ED25519_SECRET);
+    ctx = EVP_MD_CTX_new();
+
+    if (key != NULL && ctx != NULL
+        && EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1
+        && EVP_DigestSign(ctx, sig, &sig_len, data, len) == 1
+        && sig_len == PV_ED25519_SIG)
+    {
+        rc = PV_OK;
+    }
+
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+
+    return rc;
+}
+
+
+int
+pv_ed25519_verify(const unsigned char sig[PV_ED25519_SIG], const unsigned char pub[PV_ED25519_PUBLIC],
+    const void *data, size_t len)
+{
+    int          rc;
+    EVP_PKEY    *key;
+    EVP_MD_CTX  *ctx;
+
+    rc = PV_INVALID;
+
+    key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, pub, PV_ED25519_PUBLIC);
+    ctx = EVP_MD_CTX_new();
+
+    if (key != NULL && ctx != NULL
+        && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1
+        && EVP_DigestVerify(ctx, sig, PV_ED25519_SIG, data, len) == 1)
+    {
+        rc = PV_OK;
+    }
+
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+
+    return rc;
+}
