@@ -10,11 +10,14 @@
  * The only room that knows ngx_http_request_t. One file a task:
  *
  *   module      directives, create and merge, life cycle; declares only
+ *   conf        what the directives' arguments mean, and whether they fit together
  *   request     the context of a request: who, what state, which cookies go on
  *   headers     reading, adding, removing header lines of both directions
  *   user        who is logged in: binding cookie, user header, privacy_user
  *   lease       keeping a signed state fresh against the ledger
- *   filter      the one filter position: response headers (gate, decoration)
+ *   filter      the one filter position: what is done to a response's headers
+ *   gate        Set-Cookie lines: let through, dropped, expired
+ *   validators  ETag variants, and conditional requests translated back
  *   page        the body filter that drives the HTML machine
  *   view        what is inserted: fragments and forms, rendered once a version
  *   store       the versions that this worker knows
@@ -104,6 +107,9 @@ typedef struct {
     pv_gate_t                 *necessary_gate;
     ngx_array_t               *sessions;        /* ngx_str_t: names of privacy_session, of all locations */
     ngx_flag_t                 forward;
+    ngx_uint_t                 proof_days;      /* records are kept this long past the choice's own term */
+    u_char                    *file;            /* where `privacy` stands, for messages */
+    ngx_uint_t                 line;
     ngx_http_privacy_views_t  *views;           /* the worker's rendered fragments and forms */
 } ngx_http_privacy_srv_conf_t;
 
@@ -148,7 +154,8 @@ typedef struct {
     void                          *lookup_request;  /* to detach when the client goes away */
     ngx_event_t                    lookup_timer;
 
-    ngx_str_t                      client_etags;    /* what the browser sent as If-None-Match, when it was translated */
+    ngx_str_t                      matched;     /* the ETag of ours that a conditional request was translated from */
+    ngx_uint_t                     matched_decoration;
 
     unsigned                       ready:1;     /* the request side was worked out */
     unsigned                       has_consent:1;
@@ -159,17 +166,39 @@ typedef struct {
     unsigned                       binding_present:1;   /* a binding cookie came, valid or not */
     unsigned                       renew:1;     /* the consent cookie is worth setting again (fresher than the browser's) */
     unsigned                       navigation:1;/* what is answered may be decorated */
-    unsigned                       settled:1;   /* our response headers are done */
+    unsigned                       enforced:1;  /* enforce, and something to enforce is known */
+    unsigned                       restricted:1;/* the user became another one: the verdict only narrows */
     unsigned                       own:1;       /* a page of the centre: it is not decorated */
     unsigned                       choice_made:1;/* the centre recorded a choice: consent is to be set */
     unsigned                       consent_cleared:1;   /* the consent cookie is to be taken away */
 
-    void                          *page;        /* the page filter's own */
+    ngx_uint_t                     decoration;  /* of the response: 0 none, PERSONAL, SHARED */
+    struct ngx_http_privacy_page_s *page;       /* the page filter's own */
 } ngx_http_privacy_ctx_t;
 
 
 extern ngx_module_t  ngx_http_privacy_module;
 
+
+/* conf: directive handlers; each logs what was expected. */
+char *ngx_http_privacy_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_cache_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_site(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_cookie_domain(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_necessary(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_user_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_center(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);    /* cmd->post: the handler */
+/* A server that is not off, after merging. */
+char *ngx_http_privacy_conf_server(ngx_conf_t *cf, ngx_http_privacy_srv_conf_t *pscf);
+/* All of it, when every server is known: zone, keys, interface. */
+ngx_int_t ngx_http_privacy_conf_check(ngx_conf_t *cf, ngx_http_privacy_main_conf_t *pmcf);
 
 /* request: the context, made when needed; NULL: module off for this server, or out of memory. */
 ngx_http_privacy_ctx_t *ngx_http_privacy_ctx(ngx_http_request_t *r);        /* finds */
@@ -199,7 +228,8 @@ ngx_uint_t ngx_http_privacy_secure(ngx_http_privacy_ctx_t *ctx);
 /* Encodes ctx->consent and sets it as cookie. The response has to be private or the answer to a POST. */
 ngx_int_t ngx_http_privacy_set_consent_cookie(ngx_http_privacy_ctx_t *ctx);
 
-/* user */
+/* user: the response header from the application, taken off; *set: the binding cookie is to be set or cleared. */
+ngx_int_t ngx_http_privacy_user_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *set);
 void ngx_http_privacy_user_read(ngx_http_privacy_ctx_t *ctx, ngx_str_t *binding);   /* from the request's cookie */
 ngx_int_t ngx_http_privacy_user_assert(ngx_http_privacy_ctx_t *ctx, ngx_str_t *user);   /* empty: logged out */
 ngx_int_t ngx_http_privacy_user_set_cookie(ngx_http_privacy_ctx_t *ctx);
@@ -235,6 +265,35 @@ ngx_http_privacy_ledger_read_t *ngx_http_privacy_ledger_read(ngx_http_privacy_ma
     ngx_http_privacy_ledger_pt handler, void *data);
 void ngx_http_privacy_ledger_detach(ngx_http_privacy_ledger_read_t *read);
 
+#define NGX_HTTP_PRIVACY_LEDGER_RECORDS  32             /* the most that a reading hands out */
+#define NGX_HTTP_PRIVACY_POSITION_MAX    1000000        /* of a ledger: past it, something is wrong */
+
+/*
+ * Appending one sealed record; the form that it names (NULL: known to be kept,
+ * or no longer known here) is stored before it. Goes on when detached: only the
+ * handler is not called then. NULL: nothing was sent.
+ */
+typedef enum {
+    NGX_HTTP_PRIVACY_APPENDED,          /* it stands at its position: now, or the same bytes did already */
+    NGX_HTTP_PRIVACY_TAKEN,             /* another record stands there; nothing was written */
+    NGX_HTTP_PRIVACY_NOT_APPENDED       /* not known to be there; status says why */
+} ngx_http_privacy_append_result_t;
+
+typedef void (*ngx_http_privacy_append_pt)(void *data, ngx_http_privacy_append_result_t result, pvr_status_t status);
+
+typedef struct ngx_http_privacy_append_s  ngx_http_privacy_append_t;
+typedef struct ngx_http_privacy_form_s  ngx_http_privacy_form_t;
+
+ngx_http_privacy_append_t *ngx_http_privacy_ledger_append(ngx_http_privacy_main_conf_t *pmcf,
+    ngx_http_privacy_srv_conf_t *pscf, const u_char *subject, uint32_t position, pv_str_t record, int64_t expire_at,
+    ngx_http_privacy_form_t *form, ngx_msec_t deadline, ngx_http_privacy_append_pt handler, void *data);
+void ngx_http_privacy_append_detach(ngx_http_privacy_append_t *append);
+/* When a record that is written now may go: the choice's own term and the proof period from now. policy: may be NULL. */
+int64_t ngx_http_privacy_ledger_expire_at(ngx_http_privacy_srv_conf_t *pscf, const pv_policy_t *policy);
+/* Tells the other nodes that what they know of a subject below position is over. */
+void ngx_http_privacy_ledger_revoked(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
+    const u_char *subject, uint32_t position);
+
 /*
  * view: what is inserted, rendered when first needed for a policy, language
  * and signal, and kept until the version is no longer in force.
@@ -258,13 +317,13 @@ void ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
 ngx_int_t ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_TOKEN_MAX + 1]);
 
 /* A form that this server shows or has shown. */
-typedef struct {
+struct ngx_http_privacy_form_s {
     uint64_t          number;
     pv_policy_t      *policy;
     size_t            language;
     pv_buf_t          document;         /* what is stored under its number */
     unsigned          stored:1;         /* known to be in Redis */
-} ngx_http_privacy_form_t;
+};
 
 /* By number; version: from the token, so that its forms can be rendered when they are not there yet. NULL: not ours. */
 ngx_http_privacy_form_t *ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t *pscf,
@@ -272,14 +331,52 @@ ngx_http_privacy_form_t *ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t 
 /* The number of the choices form of policy, language (and signal). */
 uint64_t ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx);
 
-/* filter */
+/* gate: drops what is denied, learns the inventory. *consented: a cookie passed only because of a grant. */
+ngx_int_t ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, ngx_uint_t *consented);
+/* Expires denied cookies that the browser sent. The response has to be private or the answer to a POST. */
+ngx_int_t ngx_http_privacy_gate_expire(ngx_http_privacy_ctx_t *ctx);
+
+/* validators: the request's If-None-Match and If-Range are freed of our variants. */
+ngx_int_t ngx_http_privacy_validators_in(ngx_http_privacy_ctx_t *ctx);
+/* The response's ETag and Last-Modified carry the variant of what was inserted. */
+ngx_int_t ngx_http_privacy_validators_out(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration);
+/* A 304 to a request that was translated: the ETag as the browser knows it. Sets *decoration to what it has. */
+ngx_int_t ngx_http_privacy_validators_not_modified(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *decoration);
+
+/* filter: private, revalidated before each use; keeps other directives of Cache-Control. */
+ngx_int_t ngx_http_privacy_make_private(ngx_http_request_t *r);
 ngx_int_t ngx_http_privacy_filter_init(ngx_conf_t *cf);
-/* page: the body filter's next; called by the header filter once it decided to decorate. */
+
+/* page: called by the header filter once it decided to decorate; then drives the HTML machine. */
 ngx_int_t ngx_http_privacy_page_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration);
 ngx_int_t ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_output_body_filter_pt next);
 
 /* variables */
 ngx_int_t ngx_http_privacy_variables_add(ngx_conf_t *cf);
+
+/* center: whole answers of ours. */
+typedef struct {
+    ngx_uint_t   status;
+    const char  *type;          /* "text/html"; UTF-8 */
+    const char  *cache;         /* Cache-Control; NULL: "private, no-store" */
+    const char  *vary;          /* NULL: none */
+    pv_str_t     language;      /* Content-Language; empty: none */
+    pv_str_t     etag;          /* without quotes; empty: none. Conditional requests are then answered by nginx */
+    ngx_uint_t   retry_after;   /* seconds; 0: none */
+} ngx_http_privacy_answer_t;
+
+/* Takes body over (also when it failed: then 500). What it returns is for ngx_http_finalize_request(). */
+ngx_int_t ngx_http_privacy_send(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, pv_buf_t *body);
+/* A page with one plain sentence, see pv_page_message(); the request's body is discarded. */
+ngx_int_t ngx_http_privacy_send_message(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, const char *key,
+    ngx_uint_t retry_after);
+/* The choices page (or, when json, the state), with a fresh token. */
+ngx_int_t ngx_http_privacy_send_choices(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, const char *key,
+    ngx_uint_t json);
+/* A local path to go back to: starts with one slash, no control characters, at most 2 KB. 1 when it is one. */
+ngx_uint_t ngx_http_privacy_local_path(pv_str_t path);
+/* The origin that this server is reached by, as browsers write it. */
+ngx_int_t ngx_http_privacy_origin(ngx_http_privacy_ctx_t *ctx, ngx_str_t *origin);
 
 /* Content handlers, set by their directives. */
 ngx_int_t ngx_http_privacy_center_handler(ngx_http_request_t *r);

@@ -60,8 +60,8 @@ typedef enum {
     NGX_HTTP_PRIVACY_LEASE_EXPIRED,         /* past the grace: served as undecided */
     NGX_HTTP_PRIVACY_LEASE_WAITED,          /* first page of a user that waited for Redis */
     NGX_HTTP_PRIVACY_REVOKED,               /* revocations heard of */
-    NGX_HTTP_PRIVACY_LEDGER_MISSING,        /* the ledger of a cookie was not there */
-    NGX_HTTP_PRIVACY_LEDGER_DAMAGED,        /* a record did not verify */
+    NGX_HTTP_PRIVACY_LEDGERS_MISSING,       /* the ledger of a cookie was not there */
+    NGX_HTTP_PRIVACY_LEDGERS_DAMAGED,       /* a record did not verify */
     NGX_HTTP_PRIVACY_USERS_BOUND,
     NGX_HTTP_PRIVACY_USERS_IGNORED,         /* user headers on cached or cacheable responses */
     NGX_HTTP_PRIVACY_COUNTERS
