@@ -52,6 +52,7 @@ typedef struct {
     const char          *signal;        /* NULL, "gpc" or "dnt": shown as honoured */
     pv_str_t             token;         /* for forms */
     pv_str_t             return_to;     /* local path to go back to; empty: none */
+    const char          *message;       /* NULL, or a key as of pv_page_message(): said above the choices */
     unsigned             user:1;        /* logged in */
     unsigned             saved:1;       /* just saved: say so */
     unsigned             pending:1;     /* a refusal is in effect here, not yet recorded */
