@@ -136,7 +136,7 @@ ngx_uint_t ngx_http_privacy_zone_learned(ngx_shm_zone_t *zone, ngx_int_t site, n
 ngx_int_t ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, struct sockaddr *sockaddr, ngx_uint_t rate_per_minute,
     ngx_uint_t burst);
 
-/* Pages free in the slab, for status. */
+/* For status: the bytes set aside for leases, and how many of them were never used. */
 void ngx_http_privacy_zone_usage(ngx_shm_zone_t *zone, size_t *size, size_t *free);
 
 #endif /* NGX_HTTP_PRIVACY_ZONE_H */
