@@ -26,6 +26,7 @@
 
 #define PV_BUNDLE_JSON_MAX   (1024 * 1024)
 #define PV_BUNDLE_TEXT_MAX   (2 * 1024 * 1024)
+#define PV_BUNDLE_HTML_MAX   (8 * 1024 * 1024)
 #define PV_SEALED_MAX        (32 * 1024 * 1024)
 
 typedef struct {

@@ -41,8 +41,14 @@ typedef struct {
     unsigned                  necessary:1;
     unsigned                  separate:1;
     uint32_t                  asked_since;  /* version that last changed its meaning */
-    pv_str_t                  exempt_reason;
-    pv_translation_t         *title, *text; /* one a language of the policy, same order */
+    pv_str_t                  exempt_reason;    /* in the default language; the same for retention */
+    /*
+     * Lists of translations have one entry a language of the policy, in the
+     * same order. Where a translation is missing, the entry is the default
+     * language's (and says so in .language), so that any entry can be shown.
+     */
+    pv_translation_t         *title, *text;
+    pv_translation_t         *exempt_reason_in, *retention_in;      /* NULL when not declared */
     pv_cookie_declaration_t  *cookies;
     size_t                    cookies_count;
     pv_str_t                 *sources;
@@ -53,15 +59,16 @@ typedef struct {
 } pv_purpose_t;
 
 typedef struct {
-    pv_str_t  id, name, data, use, policy, country;     /* data, use: as in the default language */
+    pv_str_t           id, name, data, use, policy, country;    /* as in the default language */
+    pv_translation_t  *name_in, *data_in, *use_in, *country_in; /* NULL when not declared */
 } pv_recipient_t;
 
 typedef struct {
     pv_str_t           kind;
     pv_str_t          *purposes;
     size_t             purposes_count;
-    pv_translation_t  *summary;             /* may have fewer languages than the policy */
-    size_t             summary_count;
+    pv_translation_t  *summary;             /* one entry a language, as above */
+    size_t             summary_count;       /* 0: none was given */
 } pv_change_t;
 
 typedef struct {
@@ -76,6 +83,12 @@ typedef struct {
 } pv_text_t;
 
 typedef struct pv_gate_s  pv_gate_t;
+
+/* Every purpose that ever had a bit in the site, also removed ones: a bit is never given twice. */
+typedef struct {
+    pv_str_t  id;
+    unsigned  bit;
+} pv_bit_t;
 
 typedef struct {
     uint32_t          sequence;
@@ -98,6 +111,12 @@ typedef struct {
     size_t            recipients_count;
     pv_change_t      *changes;
     size_t            changes_count;
+    pv_str_t          urgent;               /* why a material change had no lead time; empty: it had */
+    pv_bit_t         *bits;
+    size_t            bits_count;
+    /* The cookies of all purposes: what pv_gate_declaration() counts in. purposes[i].cookies points into it. */
+    pv_cookie_declaration_t  *cookies;
+    size_t            cookies_count;
 
     uint64_t          all;                  /* masks of purpose bits */
     uint64_t          necessary;
@@ -116,6 +135,16 @@ typedef struct {
 int pv_policy_open(pv_policy_t **policy, pv_str_t sealed, pv_str_t site,
     const unsigned char pub[PV_ED25519_PUBLIC], pv_problems_t *problems);
 void pv_policy_free(pv_policy_t *policy);
+/* The part of pv_policy_open() behind the signature: for who has verified it already, and for fuzzing. */
+int pv_policy_parse(pv_policy_t **policy, pv_str_t payload, pv_str_t site, pv_problems_t *problems);
+
+/*
+ * The parts of a sealed bundle, borrowed: no check but of the frame. signature
+ * is its base64url text.
+ */
+int pv_sealed_split(pv_str_t sealed, pv_str_t *signature, pv_str_t *payload);
+/* What is signed: "privacy-bundle 1\n" SITE "\n" payload. */
+void pv_sealed_message(pv_buf_t *out, pv_str_t site, pv_str_t payload);
 
 const pv_purpose_t *pv_policy_purpose(const pv_policy_t *policy, pv_str_t id);
 /* The translation for texts[language]; falls back to the default language. */
