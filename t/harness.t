@@ -89,8 +89,8 @@ kill 'KILL', $victim;
 ok(wait_for(sub { $t->problems }), 'a worker that died by a signal is a problem');
 $t->allow(qr/worker process $victim exited on signal/);
 is_deeply([$t->problems], [], 'unless it is expected');
-spew($t->dir . '/sanitizer.1', 'ERROR: AddressSanitizer: heap-buffer-overflow');
+spew($t->dir . '/reports/sanitizer.1', 'ERROR: AddressSanitizer: heap-buffer-overflow');
 is(scalar(() = $t->problems), 1, 'a sanitizer report is a problem');
-unlink $t->dir . '/sanitizer.1';
+unlink $t->dir . '/reports/sanitizer.1';
 
 $t->finish;

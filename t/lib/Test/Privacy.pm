@@ -95,9 +95,9 @@ sub new {
     $self->{address} = join '.', 127, 1 + ($$ >> 16) % 126, ($$ >> 8) & 255, $$ & 255;
 
     $self->{dir} = _folder("$name.$$");
-    make_path(map { "$self->{dir}/$_" } qw(html temp cache));
+    make_path(map { "$self->{dir}/$_" } qw(html temp cache reports));
     chmod 0755, $self->{dir}, "$self->{dir}/html";
-    _give_away("$self->{dir}/temp", "$self->{dir}/cache");
+    _give_away("$self->{dir}/temp", "$self->{dir}/cache", "$self->{dir}/reports");
 
     $self->{redis} = Test::Privacy::Redis->new("$self->{dir}/redis");
     push @live, $self;
@@ -290,7 +290,7 @@ sub _environment {
     return {} if !$ENV{TEST_SANITIZE};
 
     chomp(my $library = `gcc -print-file-name=libasan.so`);
-    my $log = "log_path=$self->{dir}/sanitizer";
+    my $log = "log_path=$self->{dir}/reports/sanitizer";
     return {
         LD_PRELOAD => abs_path($library),
         ASAN_OPTIONS => "detect_leaks=0:detect_odr_violation=0:abort_on_error=0:$log",
@@ -453,7 +453,7 @@ sub problems {
         next if grep { $line =~ $_ } @{$self->{allow}};
         push @problems, $line;
     }
-    for my $report (glob "$self->{dir}/sanitizer.*") {
+    for my $report (glob "$self->{dir}/reports/sanitizer.*") {
         my $text = slurp($report);
         push @problems, $text if !grep { $text =~ $_ } @{$self->{allow}};
     }
