@@ -277,7 +277,8 @@ section_close(parser_t *p, pv_str_t name)
     node_t  *open;
 
     if (p->depth == 0) {
-        pv_problem(p->problems, p->file, p->line, NULL, "{{/%.*s}} closes nothing", (int) name.len, name.data);
+        pv_problem(p->problems, p->file, p->line, NULL, "{{/%.*s}} closes nothing", (int) name.len,
+                   name.data);
         return PV_OK;
     }
 

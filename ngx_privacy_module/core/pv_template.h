@@ -62,7 +62,7 @@ typedef struct {
 int pv_template_render(pv_buf_t *out, const pv_template_t *template, json_t *context,
     pv_template_find_pt find, const void *data, pv_template_cuts_t *cuts);
 
-/* Calls back with every name that the template uses, in order: what = '{' a value, '#' a section, '>' a partial. */
+/* Calls back with every name that is used, in order; what: '{' a value, '#' a section, '>' a partial. */
 typedef void (*pv_template_name_pt)(void *data, int what, pv_str_t name, unsigned line);
 void pv_template_names(const pv_template_t *template, pv_template_name_pt name, void *data);
 

@@ -1,0 +1,225 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <string.h>
+
+#include "pv_page_ui.h"
+
+
+/* What a choices page says of this visitor, around the form. */
+static void
+view_standing(pv_view_t *v)
+{
+    char              key[64];
+    const pv_page_t  *page;
+
+    page = v->page;
+
+    pv_view_bool(v, v->root, "saved", page->saved);
+    pv_view_bool(v, v->root, "pending", page->pending);
+    pv_view_bool(v, v->root, "user", page->user && page->consent != NULL);
+
+    if (page->verdict == NULL) {
+        return;
+    }
+
+    pv_view_bool(v, v->root, "stale", page->verdict->standing == PV_STALE && page->verdict->asked != 0);
+    pv_view_bool(v, v->root, "minor", page->verdict->standing == PV_MINOR);
+
+    snprintf(key, sizeof(key), "state_%s", pv_standing_name(page->verdict->standing));
+    pv_view_str(v, v->root, "standing_sentence", pv_view_string(v, key));
+
+    if (page->consent == NULL || page->verdict->standing == PV_UNDECIDED) {
+        return;
+    }
+
+    pv_view_time(v, v->root, "chosen_date", page->consent->chosen, pv_str(""));
+
+    /* Only who has something to take back is offered to take it back. */
+    pv_view_bool(v, v->root, "chosen", (page->consent->granted & ~page->policy->necessary) != 0);
+}
+
+
+int
+pv_page_choices_form(pv_buf_t *out, const pv_page_t *page)
+{
+    pv_page_t  neutral;
+    pv_view_t  v;
+
+    if (page->policy == NULL) {
+        return PV_INVALID;
+    }
+
+    neutral = *page;
+    neutral.consent = NULL;
+    neutral.verdict = NULL;
+    neutral.token = pv_str("");
+    neutral.return_to = pv_str("");
+
+    pv_view_init(&v, &neutral, NULL);
+    pv_view_signal(&v);
+    pv_view_purposes(&v, 0);
+
+    return pv_view_render(&v, out, "choices_form.html");
+}
+
+
+int
+pv_page_choices(pv_buf_t *out, const pv_page_t *page)
+{
+    pv_view_t  v;
+
+    if (page->policy == NULL) {
+        return PV_INVALID;
+    }
+
+    pv_view_init(&v, page, "choices_title");
+    pv_view_assets(&v);
+    pv_view_signal(&v);
+    pv_view_purposes(&v, 1);
+    view_standing(&v);
+    pv_view_bool(&v, v.root, "at_choices", 1);
+
+    return pv_view_render(&v, out, "choices.html");
+}
+
+
+int
+pv_page_policy(pv_buf_t *out, const pv_page_t *page)
+{
+    int                 other;
+    pv_view_t           v;
+    const pv_policy_t  *in_force;
+
+    if (page->policy == NULL) {
+        return PV_INVALID;
+    }
+
+    in_force = page->in_force;
+    other = in_force != NULL && in_force->sequence != page->policy->sequence;
+
+    pv_view_init(&v, page, NULL);
+    pv_view_assets(&v);
+    pv_view_text(&v);
+    pv_view_purposes(&v, 0);
+    pv_view_recipients(&v);
+    pv_view_changes(&v, v.root, page->policy, page->policy->texts[page->language].language);
+
+    pv_view_bool(&v, v.root, "archived", other && in_force->sequence > page->policy->sequence);
+    pv_view_bool(&v, v.root, "upcoming", (other && in_force->sequence < page->policy->sequence)
+                                         || (in_force == NULL && page->policy->effective > page->now));
+    pv_view_str(&v, v.root, "in_force_version", other ? in_force->version : pv_str(""));
+    pv_view_bool(&v, v.root, "at_policy", !other);
+
+    return pv_view_render(&v, out, "policy.html");
+}
+
+
+static json_t *
+version_item(pv_view_t *v, const pv_policy_t *version, pv_str_t language)
+{
+    json_t             *item;
+    const pv_policy_t  *in_force;
+
+    item = json_object();
+    in_force = v->page->in_force;
+
+    pv_view_version(v, item, version);
+    pv_view_changes(v, item, version, language);
+    pv_view_bool(v, item, "first", version->sequence == 1);
+    pv_view_bool(v, item, "current", in_force != NULL && in_force->sequence == version->sequence);
+    pv_view_bool(v, item, "future", in_force == NULL ? version->effective > v->page->now
+                                                     : version->sequence > in_force->sequence);
+
+    return item;
+}
+
+
+int
+pv_page_versions(pv_buf_t *out, const pv_page_t *page, pv_policy_t *const *versions, size_t n)
+{
+    json_t     *list;
+    pv_str_t    language;
+    pv_view_t   v;
+
+    pv_view_init(&v, page, "versions_title");
+    pv_view_assets(&v);
+    pv_view_bool(&v, v.root, "at_versions", 1);
+
+    language = page->policy ? page->policy->texts[page->language].language : pv_str("");
+    list = json_array();
+
+    while (n) {
+        if (json_array_append_new(list, version_item(&v, versions[--n], language)) != 0) {
+            v.failed = 1;
+        }
+    }
+
+    pv_view_set(&v, v.root, "versions", list);
+
+    return pv_view_render(&v, out, "versions.html");
+}
+
+
+pv_str_t
+pv_page_sentence(const pv_ui_t *ui, pv_str_t language, const char *key)
+{
+    char         name[64];
+    const char  *s;
+
+    snprintf(name, sizeof(name), "sentence_%s", key);
+    s = json_string_value(json_object_get(pv_ui_strings(ui, language), name));
+
+    return pv_str(s ? s : "");
+}
+
+
+static void
+add_sentence(pv_view_t *v, json_t *list, json_t *strings, const char *key)
+{
+    json_t    *item;
+    pv_str_t   language;
+
+    language = pv_str(json_string_value(json_object_get(strings, "tag")));
+
+    item = json_object();
+    pv_view_str(v, item, "language", language);
+    pv_view_str(v, item, "text", pv_page_sentence(v->page->ui, language, key));
+
+    if (json_array_append_new(list, item) != 0) {
+        v->failed = 1;
+    }
+}
+
+
+int
+pv_page_message(pv_buf_t *out, const pv_page_t *page, const char *key)
+{
+    char        title[64];
+    size_t      i;
+    json_t     *list, *strings;
+    pv_view_t   v;
+
+    snprintf(title, sizeof(title), "title_%s", key);
+
+    pv_view_init(&v, page, title);
+    pv_view_assets(&v);
+
+    list = json_array();
+
+    if (page->policy != NULL) {
+        add_sentence(&v, list, v.strings, key);
+
+    } else {
+        /* No policy, no language: say it in each that there is. */
+        for (i = 0; (strings = pv_ui_strings_at(page->ui, i)) != NULL; i++) {
+            add_sentence(&v, list, strings, key);
+        }
+    }
+
+    pv_view_set(&v, v.root, "sentences", list);
+
+    return pv_view_render(&v, out, "message.html");
+}

@@ -1,0 +1,403 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "pv_page_ui.h"
+
+
+static int
+dump_chunk(const char *data, size_t len, void *out)
+{
+    pv_buf_add(out, data, len);
+
+    return ((pv_buf_t *) out)->failed ? -1 : 0;
+}
+
+
+/* Pure ASCII: the same bytes are right in a script of any charset. Frees the value. */
+static int
+dump(pv_buf_t *out, json_t *value, int failed)
+{
+    int  rc;
+
+    rc = failed || value == NULL
+         || json_dump_callback(value, dump_chunk, out, JSON_COMPACT | JSON_ENSURE_ASCII) != 0;
+
+    json_decref(value);
+
+    return rc ? PV_ERROR : PV_OK;
+}
+
+
+static void
+add(pv_view_t *v, json_t *list, json_t *value)
+{
+    if (json_array_append_new(list, value) != 0) {
+        v->failed = 1;
+    }
+}
+
+
+static json_t *
+strings(pv_view_t *v, const pv_str_t *list, size_t n)
+{
+    size_t   i;
+    json_t  *array;
+
+    array = json_array();
+
+    for (i = 0; i < n; i++) {
+        add(v, array, json_stringn((const char *) list[i].data, list[i].len));
+    }
+
+    return array;
+}
+
+
+/* Only what is there: an absent contact is no empty string. */
+static void
+optional(pv_view_t *v, json_t *object, const char *name, pv_str_t s)
+{
+    if (s.len) {
+        pv_view_str(v, object, name, s);
+    }
+}
+
+
+static json_t *
+cookie_json(pv_view_t *v, const pv_cookie_declaration_t *cookie)
+{
+    json_t  *o;
+
+    o = json_object();
+    pv_view_str(v, o, "name", cookie->name);
+    optional(v, o, "domain", cookie->domain);
+    optional(v, o, "path", cookie->path);
+    optional(v, o, "lifetime", cookie->lifetime);
+    optional(v, o, "provider", cookie->provider);
+
+    return o;
+}
+
+
+static json_t *
+purpose_json(pv_view_t *v, const pv_purpose_t *purpose)
+{
+    size_t            i;
+    json_t           *o, *cookies;
+    const pv_page_t  *page;
+
+    page = v->page;
+    o = json_object();
+    cookies = json_array();
+
+    for (i = 0; i < purpose->cookies_count; i++) {
+        add(v, cookies, cookie_json(v, &purpose->cookies[i]));
+    }
+
+    pv_view_str(v, o, "id", purpose->id);
+    pv_view_str(v, o, "title", pv_translation(page->policy, purpose->title, page->language));
+    pv_view_str(v, o, "text", pv_translation(page->policy, purpose->text, page->language));
+    pv_view_bool(v, o, "necessary", purpose->necessary);
+    optional(v, o, "exempt_reason", purpose->exempt_reason);
+    pv_view_bool(v, o, "separate", purpose->separate);
+    pv_view_set(v, o, "asked_since", json_integer(purpose->asked_since));
+    pv_view_set(v, o, "cookies", cookies);
+    pv_view_set(v, o, "sources", strings(v, purpose->sources, purpose->sources_count));
+    pv_view_set(v, o, "recipients", strings(v, purpose->recipients, purpose->recipients_count));
+    optional(v, o, "retention", purpose->retention);
+
+    return o;
+}
+
+
+static json_t *
+controller_json(pv_view_t *v, const pv_controller_t *c)
+{
+    json_t  *o;
+
+    o = json_object();
+    pv_view_str(v, o, "name", c->name);
+    optional(v, o, "mail", c->mail);
+    optional(v, o, "telephone", c->telephone);
+    optional(v, o, "address", c->address);
+    optional(v, o, "department", c->department);
+    optional(v, o, "complaint", c->complaint);
+
+    return o;
+}
+
+
+static json_t *
+recipients_json(pv_view_t *v, const pv_policy_t *policy)
+{
+    size_t                 i;
+    json_t                *list, *o;
+    const pv_recipient_t  *r;
+
+    list = json_array();
+
+    for (i = 0; i < policy->recipients_count; i++) {
+        r = &policy->recipients[i];
+
+        o = json_object();
+        pv_view_str(v, o, "id", r->id);
+        pv_view_str(v, o, "name", r->name);
+        optional(v, o, "data", r->data);
+        optional(v, o, "use", r->use);
+        optional(v, o, "policy", r->policy);
+        optional(v, o, "country", r->country);
+        add(v, list, o);
+    }
+
+    return list;
+}
+
+
+static json_t *
+changes_json(pv_view_t *v, const pv_policy_t *policy)
+{
+    size_t              i, j;
+    json_t             *list, *o, *summary;
+    pv_str_t            tag;
+    char                key[64];
+    const pv_change_t  *change;
+
+    list = json_array();
+
+    for (i = 0; i < policy->changes_count; i++) {
+        change = &policy->changes[i];
+        summary = json_object();
+
+        for (j = 0; j < change->summary_count; j++) {
+            tag = change->summary[j].language;
+            snprintf(key, sizeof(key), "%.*s", (int) tag.len, (const char *) tag.data);
+            pv_view_str(v, summary, key, change->summary[j].text);
+        }
+
+        o = json_object();
+        pv_view_str(v, o, "kind", change->kind);
+        pv_view_set(v, o, "purposes", strings(v, change->purposes, change->purposes_count));
+        pv_view_set(v, o, "summary", summary);
+        add(v, list, o);
+    }
+
+    return list;
+}
+
+
+/* What every JSON document says of a version. */
+static void
+version_json(pv_view_t *v, json_t *o, const pv_policy_t *policy, const pv_policy_t *in_force)
+{
+    char      hex[PV_SHA256_LEN * 2];
+    size_t    i;
+    json_t   *languages, *times;
+    pv_str_t  digest;
+
+    digest.data = (const unsigned char *) hex;
+    digest.len = pv_hex_encode(hex, policy->digest, PV_SHA256_LEN);
+
+    languages = json_array();
+    for (i = 0; i < policy->texts_count; i++) {
+        add(v, languages, json_stringn((const char *) policy->texts[i].language.data,
+                                       policy->texts[i].language.len));
+    }
+
+    times = json_object();
+    pv_view_time(v, times, "published", policy->published, pv_str(""));
+
+    pv_view_str(v, o, "site", policy->site);
+    pv_view_str(v, o, "version", policy->version);
+    pv_view_set(v, o, "sequence", json_integer(policy->sequence));
+    pv_view_str(v, o, "effective", policy->effective_text);
+    pv_view_set(v, o, "published", json_incref(json_object_get(times, "published_time")));
+    pv_view_str(v, o, "digest", digest);
+    pv_view_bool(v, o, "in_force", in_force != NULL && in_force->sequence == policy->sequence);
+    pv_view_bool(v, o, "reduces_rights", policy->reduces_rights);
+    pv_view_set(v, o, "languages", languages);
+    pv_view_set(v, o, "changes", changes_json(v, policy));
+
+    json_decref(times);
+}
+
+
+int
+pv_json_policy(pv_buf_t *out, const pv_page_t *page)
+{
+    size_t              i;
+    json_t             *o, *purposes;
+    pv_view_t           v;
+    const pv_text_t    *text;
+    const pv_policy_t  *policy;
+
+    policy = page->policy;
+
+    if (policy == NULL) {
+        return PV_INVALID;
+    }
+
+    pv_view_init(&v, page, NULL);
+
+    text = &policy->texts[page->language];
+    o = json_object();
+    purposes = json_array();
+
+    for (i = 0; i < policy->purposes_count; i++) {
+        add(&v, purposes, purpose_json(&v, &policy->purposes[i]));
+    }
+
+    version_json(&v, o, policy, page->in_force);
+    pv_view_str(&v, o, "language", text->language);
+    pv_view_str(&v, o, "title", text->title);
+    pv_view_set(&v, o, "controller", controller_json(&v, &policy->controller));
+    pv_view_set(&v, o, "choice_days", json_integer(policy->choice_days));
+    pv_view_set(&v, o, "minor_age", json_integer(policy->minor_age));
+    pv_view_set(&v, o, "purposes", purposes);
+    pv_view_set(&v, o, "recipients", recipients_json(&v, policy));
+    pv_view_str(&v, o, "markdown", text->markdown);
+
+    pv_view_free(&v);
+
+    return dump(out, o, v.failed);
+}
+
+
+static void
+version_url(pv_view_t *v, json_t *o, const pv_policy_t *policy, pv_str_t prefix)
+{
+    pv_buf_t  b;
+    pv_str_t  s;
+
+    pv_buf_init(&b, 4096);
+    pv_buf_str(&b, prefix);
+    pv_buf_puts(&b, "versions/");
+    pv_buf_str(&b, policy->version);
+
+    s.data = b.data;
+    s.len = b.len;
+    v->failed |= b.failed;
+    pv_view_str(v, o, "url", s);
+    pv_buf_free(&b);
+}
+
+
+int
+pv_json_versions(pv_buf_t *out, pv_policy_t *const *versions, size_t n, const pv_policy_t *in_force,
+    pv_str_t prefix)
+{
+    json_t     *o, *list, *item;
+    pv_view_t   v = { NULL, NULL, NULL, 0 };
+
+    o = json_object();
+    list = json_array();
+
+    while (n) {
+        n--;
+        item = json_object();
+        version_json(&v, item, versions[n], in_force);
+        version_url(&v, item, versions[n], prefix);
+        add(&v, list, item);
+    }
+
+    pv_view_set(&v, o, "in_force", in_force ? json_stringn((const char *) in_force->version.data,
+                                                           in_force->version.len)
+                                            : json_null());
+    pv_view_set(&v, o, "versions", list);
+
+    return dump(out, o, v.failed);
+}
+
+
+static json_t *
+state_purpose(pv_view_t *v, const pv_purpose_t *purpose)
+{
+    json_t           *o;
+    uint64_t          bit;
+    const pv_page_t  *page;
+    pv_verdict_t      nobody = { PV_UNDECIDED, 0, 0, 0 };
+
+    page = v->page;
+    bit = (uint64_t) 1 << purpose->bit;
+
+    if (page->verdict != NULL) {
+        nobody = *page->verdict;
+    }
+
+    o = json_object();
+    pv_view_str(v, o, "id", purpose->id);
+    pv_view_str(v, o, "title", pv_translation(page->policy, purpose->title, page->language));
+    pv_view_bool(v, o, "necessary", purpose->necessary);
+    pv_view_bool(v, o, "separate", purpose->separate);
+    pv_view_bool(v, o, "granted", purpose->necessary || (nobody.allowed & bit) != 0);
+    pv_view_bool(v, o, "decided", (nobody.decided & bit) != 0);
+    pv_view_bool(v, o, "asked", (nobody.asked & bit) != 0);
+
+    return o;
+}
+
+
+int
+pv_json_state(pv_buf_t *out, const pv_page_t *page)
+{
+    size_t              i;
+    json_t             *o, *purposes;
+    pv_view_t           v;
+    const pv_policy_t  *policy;
+
+    policy = page->policy;
+
+    if (policy == NULL) {
+        return PV_INVALID;
+    }
+
+    pv_view_init(&v, page, NULL);
+
+    o = json_object();
+    purposes = json_array();
+
+    for (i = 0; i < policy->purposes_count; i++) {
+        add(&v, purposes, state_purpose(&v, &policy->purposes[i]));
+    }
+
+    pv_view_str(&v, o, "version", policy->version);
+    pv_view_set(&v, o, "sequence", json_integer(policy->sequence));
+    pv_view_str(&v, o, "language", policy->texts[page->language].language);
+    pv_view_str(&v, o, "standing",
+                pv_str(pv_standing_name(page->verdict ? page->verdict->standing : PV_UNDECIDED)));
+    pv_view_set(&v, o, "signal", page->signal ? json_string(page->signal) : json_null());
+    pv_view_set(&v, o, "position", json_integer(page->consent ? page->consent->position : 0));
+    pv_view_bool(&v, o, "pending", page->pending);
+    pv_view_str(&v, o, "token", page->token);
+    pv_view_set(&v, o, "purposes", purposes);
+
+    pv_view_free(&v);
+
+    return dump(out, o, v.failed);
+}
+
+
+int
+pv_form_document(pv_buf_t *out, const pv_page_t *page, const char *kind, pv_str_t html)
+{
+    json_t             *o;
+    pv_view_t           v = { NULL, NULL, NULL, 0 };
+    const pv_policy_t  *policy;
+
+    policy = page->policy;
+
+    if (policy == NULL) {
+        return PV_INVALID;
+    }
+
+    o = json_object();
+    pv_view_str(&v, o, "site", policy->site);
+    pv_view_str(&v, o, "version", policy->version);
+    pv_view_set(&v, o, "sequence", json_integer(policy->sequence));
+    pv_view_str(&v, o, "language", policy->texts[page->language].language);
+    pv_view_str(&v, o, "kind", pv_str(kind));
+    pv_view_str(&v, o, "html", html);
+
+    return dump(out, o, v.failed);
+}

@@ -1,0 +1,73 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef PV_PAGE_UI_H
+#define PV_PAGE_UI_H
+
+/* What the sources behind pv_page.h share; nobody else includes it. */
+
+#include <jansson.h>
+
+#include "pv_page.h"
+#include "pv_template.h"
+
+/* Bounds on what is rendered: a page with the largest text, and a fragment. */
+#define PV_PAGE_MAX      (16 * 1024 * 1024)
+#define PV_FRAGMENT_MAX  (8 * 1024 * 1024)
+
+/* A template by its file's name ("banner.html"). */
+const pv_template_t *pv_ui_template(const pv_ui_t *ui, const char *name);
+/* What {{> name}} means, data is the pv_ui_t. */
+const pv_template_t *pv_ui_partial(const void *data, pv_str_t name);
+/* The interface's strings for a policy language; never NULL. */
+json_t *pv_ui_strings(const pv_ui_t *ui, pv_str_t language);
+/* The strings of every interface language, in turn; NULL past the last. */
+json_t *pv_ui_strings_at(const pv_ui_t *ui, size_t i);
+/* How a language calls itself ("English"), or its tag. */
+pv_str_t pv_ui_language_name(const pv_ui_t *ui, pv_str_t language);
+
+
+/* A page while it is put together: the values that its template sees. */
+typedef struct {
+    const pv_page_t  *page;
+    json_t           *strings;      /* borrowed */
+    json_t           *root;
+    int               failed;       /* out of memory somewhere: checked once, when rendering */
+} pv_view_t;
+
+/* title: the key of the page's title among the strings, or NULL. */
+void pv_view_init(pv_view_t *v, const pv_page_t *page, const char *title);
+void pv_view_free(pv_view_t *v);
+/* Renders, and frees the view. */
+int pv_view_render(pv_view_t *v, pv_buf_t *out, const char *template);
+
+/* Setters; a value that could not be made marks the view as failed. */
+void pv_view_set(pv_view_t *v, json_t *object, const char *name, json_t *value);
+void pv_view_str(pv_view_t *v, json_t *object, const char *name, pv_str_t s);
+void pv_view_bool(pv_view_t *v, json_t *object, const char *name, int value);
+/* name: the day, "2026-12-01"; name_time: the moment, RFC 3339. */
+void pv_view_time(pv_view_t *v, json_t *object, const char *name, int64_t t, pv_str_t written);
+
+pv_str_t pv_view_string(const pv_view_t *v, const char *key);
+
+/* What a version says of itself, into object. */
+void pv_view_version(pv_view_t *v, json_t *object, const pv_policy_t *policy);
+/* Purposes and recipients; marks: 1 to show this visitor's choices. */
+void pv_view_purposes(pv_view_t *v, int marks);
+void pv_view_recipients(pv_view_t *v);
+void pv_view_changes(pv_view_t *v, json_t *object, const pv_policy_t *policy, pv_str_t language);
+void pv_view_text(pv_view_t *v);
+void pv_view_assets(pv_view_t *v);
+void pv_view_signal(pv_view_t *v);
+
+/* The table of contents of sanitised HTML: [{"id","text"}] of its <h2 id>; NULL when out of memory. */
+json_t *pv_toc(pv_str_t html);
+
+/* "rtl" or "ltr". */
+const char *pv_direction(pv_str_t language);
+/* 1 for an absolute http or https address: what may become a link. */
+int pv_is_web_address(pv_str_t s);
+
+#endif /* PV_PAGE_UI_H */

@@ -1,0 +1,404 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "pv_page_ui.h"
+
+
+static void view_controller(pv_view_t *v, const pv_controller_t *c);
+static void view_languages(pv_view_t *v);
+
+
+void
+pv_view_set(pv_view_t *v, json_t *object, const char *name, json_t *value)
+{
+    if (value == NULL || json_object_set_new(object, name, value) != 0) {
+        v->failed = 1;
+    }
+}
+
+
+void
+pv_view_str(pv_view_t *v, json_t *object, const char *name, pv_str_t s)
+{
+    json_t  *value;
+
+    value = json_stringn(s.len ? (const char *) s.data : "", s.len);
+
+    /* Not UTF-8: nothing that a bundle may hold, so it came with the request. */
+    pv_view_set(v, object, name, value ? value : json_string(""));
+}
+
+
+void
+pv_view_bool(pv_view_t *v, json_t *object, const char *name, int value)
+{
+    pv_view_set(v, object, name, json_boolean(value));
+}
+
+
+void
+pv_view_time(pv_view_t *v, json_t *object, const char *name, int64_t t, pv_str_t written)
+{
+    char       day[64], moment[64], key[64];
+    time_t     seconds;
+    struct tm  tm;
+
+    seconds = (time_t) t;
+
+    if (gmtime_r(&seconds, &tm) == NULL) {
+        memset(&tm, 0, sizeof(struct tm));
+    }
+
+    strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+    strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    snprintf(key, sizeof(key), "%s_time", name);
+
+    /* As the publisher wrote it: their day, in their offset. */
+    if (written.len >= 10) {
+        pv_view_str(v, object, key, written);
+        written.len = 10;
+        pv_view_str(v, object, name, written);
+        return;
+    }
+
+    pv_view_str(v, object, key, pv_str(moment));
+    pv_view_str(v, object, name, pv_str(day));
+}
+
+
+pv_str_t
+pv_view_string(const pv_view_t *v, const char *key)
+{
+    const char  *s;
+
+    s = json_string_value(json_object_get(v->strings, key));
+
+    return pv_str(s ? s : "");
+}
+
+
+const char *
+pv_direction(pv_str_t language)
+{
+    size_t  i;
+
+    static const char *const  right_to_left[] = { "ar", "dv", "fa", "he", "ku", "ps", "ug", "ur", "yi" };
+
+    for (i = 0; i < sizeof(right_to_left) / sizeof(right_to_left[0]); i++) {
+        if (language.len >= 2 && strncasecmp((const char *) language.data, right_to_left[i], 2) == 0
+            && (language.len == 2 || language.data[2] == '-'))
+        {
+            return "rtl";
+        }
+    }
+
+    return "ltr";
+}
+
+
+static pv_str_t
+page_language(const pv_page_t *page)
+{
+    pv_str_t  none = pv_string("");
+
+    return page->policy ? page->policy->texts[page->language].language : none;
+}
+
+
+static void
+view_lang_query(pv_view_t *v)
+{
+    pv_buf_t          b;
+    pv_str_t          s;
+    const pv_page_t  *page;
+
+    page = v->page;
+    pv_buf_init(&b, 256);
+
+    if (page->policy != NULL && page->policy->texts_count > 1) {
+        pv_buf_puts(&b, "?lang=");
+        pv_buf_str(&b, page_language(page));
+    }
+
+    s.data = b.data;
+    s.len = b.len;
+    v->failed |= b.failed;
+    pv_view_str(v, v->root, "lang_query", s);
+    pv_buf_free(&b);
+}
+
+
+void
+pv_view_init(pv_view_t *v, const pv_page_t *page, const char *title)
+{
+    pv_str_t            language;
+    const pv_policy_t  *policy;
+
+    memset(v, 0, sizeof(pv_view_t));
+
+    language = page_language(page);
+    policy = page->policy;
+
+    v->page = page;
+    v->strings = pv_ui_strings(page->ui, language);
+    v->root = json_object();
+
+    if (v->root == NULL) {
+        v->failed = 1;
+        return;
+    }
+
+    if (json_object_set(v->root, "t", v->strings) != 0) {
+        v->failed = 1;
+    }
+
+    pv_view_str(v, v->root, "ui_language", pv_view_string(v, "tag"));
+    pv_view_str(v, v->root, "ui_direction", pv_view_string(v, "direction"));
+    pv_view_str(v, v->root, "prefix", page->prefix);
+    pv_view_str(v, v->root, "token", page->token);
+    pv_view_str(v, v->root, "return", page->return_to);
+    view_lang_query(v);
+
+    if (title != NULL) {
+        pv_view_str(v, v->root, "page_title", pv_view_string(v, title));
+    }
+
+    if (policy == NULL) {
+        return;
+    }
+
+    pv_view_str(v, v->root, "language", language);
+    pv_view_str(v, v->root, "default_language", policy->texts[0].language);
+    pv_view_str(v, v->root, "direction", pv_str(pv_direction(language)));
+    pv_view_version(v, v->root, policy);
+    view_controller(v, &policy->controller);
+    view_languages(v);
+}
+
+
+void
+pv_view_free(pv_view_t *v)
+{
+    json_decref(v->root);
+    v->root = NULL;
+}
+
+
+int
+pv_view_render(pv_view_t *v, pv_buf_t *out, const char *template)
+{
+    int                   rc;
+    const pv_template_t  *t;
+
+    t = pv_ui_template(v->page->ui, template);
+    rc = PV_ERROR;
+
+    if (!v->failed && t != NULL) {
+        rc = pv_template_render(out, t, v->root, pv_ui_partial, v->page->ui, NULL);
+    }
+
+    pv_view_free(v);
+
+    return rc;
+}
+
+
+int
+pv_is_web_address(pv_str_t s)
+{
+    return (s.len > 8 && strncasecmp((const char *) s.data, "https://", 8) == 0)
+           || (s.len > 7 && strncasecmp((const char *) s.data, "http://", 7) == 0);
+}
+
+
+/* An address that may be a link, else nothing. */
+static void
+view_link(pv_view_t *v, json_t *object, const char *name, pv_str_t address)
+{
+    pv_view_str(v, object, name, pv_is_web_address(address) ? address : pv_str(""));
+}
+
+
+/* "+86 (10) 1234-5678" as tel: wants it. */
+static pv_str_t
+telephone_link(char *buf, size_t size, pv_str_t telephone)
+{
+    int       c;
+    size_t    i;
+    pv_str_t  s;
+
+    s.data = (const unsigned char *) buf;
+    s.len = 0;
+
+    for (i = 0; i < telephone.len && s.len < size; i++) {
+        c = telephone.data[i];
+
+        if ((c >= '0' && c <= '9') || (c == '+' && s.len == 0)) {
+            buf[s.len++] = (char) c;
+        }
+    }
+
+    return s;
+}
+
+
+static void
+view_controller(pv_view_t *v, const pv_controller_t *c)
+{
+    char     buf[32];
+    json_t  *object;
+
+    object = json_object();
+
+    pv_view_str(v, object, "name", c->name);
+    pv_view_str(v, object, "mail", c->mail);
+    pv_view_str(v, object, "telephone", c->telephone);
+    pv_view_str(v, object, "telephone_link", telephone_link(buf, sizeof(buf), c->telephone));
+    pv_view_str(v, object, "address", c->address);
+    pv_view_str(v, object, "department", c->department);
+    pv_view_str(v, object, "complaint", c->complaint);
+    view_link(v, object, "complaint_link", c->complaint);
+    pv_view_set(v, v->root, "controller", object);
+}
+
+
+static void
+view_languages(pv_view_t *v)
+{
+    size_t              i;
+    json_t             *list, *item;
+    const pv_policy_t  *policy;
+
+    policy = v->page->policy;
+    list = json_array();
+
+    for (i = 0; i < policy->texts_count; i++) {
+        item = json_object();
+        pv_view_str(v, item, "tag", policy->texts[i].language);
+        pv_view_str(v, item, "name", pv_ui_language_name(v->page->ui, policy->texts[i].language));
+        pv_view_bool(v, item, "current", i == v->page->language);
+
+        if (json_array_append_new(list, item) != 0) {
+            v->failed = 1;
+        }
+    }
+
+    pv_view_set(v, v->root, "languages", list);
+    pv_view_bool(v, v->root, "languages_offered", policy->texts_count > 1);
+}
+
+
+void
+pv_view_version(pv_view_t *v, json_t *object, const pv_policy_t *policy)
+{
+    char      hex[PV_SHA256_LEN * 2];
+    pv_str_t  digest, none;
+
+    digest.data = (const unsigned char *) hex;
+    digest.len = pv_hex_encode(hex, policy->digest, PV_SHA256_LEN);
+    none = pv_str("");
+
+    pv_view_str(v, object, "version", policy->version);
+    pv_view_str(v, object, "digest", digest);
+    pv_view_time(v, object, "effective", policy->effective, policy->effective_text);
+    pv_view_time(v, object, "published", policy->published, none);
+}
+
+
+void
+pv_view_signal(pv_view_t *v)
+{
+    size_t       i, len;
+    char         key[32];
+    pv_buf_t     b;
+    pv_str_t     text, name, s;
+    const char  *at;
+
+    static const char *const  sentences[] = { "signal_banner", "signal_choices" };
+
+    pv_view_str(v, v->root, "signal", pv_str(v->page->signal ? v->page->signal : ""));
+
+    if (v->page->signal == NULL) {
+        return;
+    }
+
+    snprintf(key, sizeof(key), "signal_%s", v->page->signal);
+    name = pv_view_string(v, key);
+
+    for (i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
+        text = pv_view_string(v, sentences[i]);
+        at = strstr((const char *) text.data, "{signal}");
+        len = at ? (size_t) (at - (const char *) text.data) : text.len;
+
+        pv_buf_init(&b, 4096);
+        pv_buf_add(&b, text.data, len);
+
+        if (at != NULL) {
+            pv_buf_str(&b, name);
+            pv_buf_puts(&b, at + sizeof("{signal}") - 1);
+        }
+
+        s.data = b.data;
+        s.len = b.len;
+        v->failed |= b.failed;
+        pv_view_str(v, v->root, sentences[i], s);
+        pv_buf_free(&b);
+    }
+}
+
+
+void
+pv_view_text(pv_view_t *v)
+{
+    json_t           *toc;
+    const pv_text_t  *text;
+
+    text = &v->page->policy->texts[v->page->language];
+
+    pv_view_str(v, v->root, "html", text->html);
+    pv_view_str(v, v->root, "page_title", text->title.len ? text->title : pv_view_string(v, "policy"));
+    pv_view_bool(v, v->root, "has_heading",
+                 text->html.len && memmem(text->html.data, text->html.len, "<h1", 3) != NULL);
+
+    toc = pv_toc(text->html);
+    pv_view_bool(v, v->root, "has_toc", json_array_size(toc) > 1);
+    pv_view_set(v, v->root, "toc", toc);
+}
+
+
+static void
+view_asset(pv_view_t *v, const char *name, const char *file)
+{
+    pv_buf_t           b;
+    pv_str_t           s;
+    const pv_asset_t  *asset;
+
+    pv_buf_init(&b, 4096);
+    asset = pv_ui_asset(v->page->ui, pv_str(file));
+
+    if (asset != NULL) {
+        pv_buf_str(&b, v->page->prefix);
+        pv_buf_printf(&b, "assets/%s/%s", asset->hash, asset->name);
+    }
+
+    s.data = b.data;
+    s.len = b.len;
+    v->failed |= b.failed;
+    pv_view_str(v, v->root, name, s);
+    pv_buf_free(&b);
+}
+
+
+void
+pv_view_assets(pv_view_t *v)
+{
+    view_asset(v, "style", "privacy.css");
+    view_asset(v, "script", "privacy.js");
+    view_asset(v, "pages_style", "pages.css");
+}
