@@ -24,6 +24,7 @@
  *   zone        what the workers share
  *   variables   $privacy_...
  *   center      the pages and documents under the centre's prefix
+ *   answer      sending them, and plain sentences
  *   choice      writing: choices and withdrawal
  *   ledger      appending to and reading a subject's ledger in Redis
  *   status      privacy_status
@@ -239,6 +240,7 @@ void ngx_http_privacy_user_session(ngx_http_privacy_ctx_t *ctx, pv_buf_t *out); 
 void ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx);         /* zone and age; starts a background refresh */
 /* The first page of a user without a consent cookie: NGX_AGAIN while it waits, NGX_OK otherwise. */
 ngx_int_t ngx_http_privacy_lease_wait(ngx_http_privacy_ctx_t *ctx);
+void ngx_http_privacy_lease_cancel(ngx_http_privacy_ctx_t *ctx);        /* the request goes away */
 void ngx_http_privacy_lease_event(void *data, ngx_str_t *text);         /* "revoked SUBJECT POSITION" */
 
 /*
@@ -343,6 +345,8 @@ ngx_int_t ngx_http_privacy_validators_out(ngx_http_privacy_ctx_t *ctx, ngx_uint_
 /* A 304 to a request that was translated: the ETag as the browser knows it. Sets *decoration to what it has. */
 ngx_int_t ngx_http_privacy_validators_not_modified(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *decoration);
 
+/* filter: 1 when a shared cache may keep the response, as its headers say. */
+ngx_uint_t ngx_http_privacy_cacheable(ngx_http_request_t *r);
 /* filter: private, revalidated before each use; keeps other directives of Cache-Control. */
 ngx_int_t ngx_http_privacy_make_private(ngx_http_request_t *r);
 ngx_int_t ngx_http_privacy_filter_init(ngx_conf_t *cf);
@@ -354,7 +358,7 @@ ngx_int_t ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, n
 /* variables */
 ngx_int_t ngx_http_privacy_variables_add(ngx_conf_t *cf);
 
-/* center: whole answers of ours. */
+/* answer: whole answers of ours. */
 typedef struct {
     ngx_uint_t   status;
     const char  *type;          /* "text/html"; UTF-8 */
@@ -367,12 +371,24 @@ typedef struct {
 
 /* Takes body over (also when it failed: then 500). What it returns is for ngx_http_finalize_request(). */
 ngx_int_t ngx_http_privacy_send(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, pv_buf_t *body);
+/* The same with bytes that outlive the request. */
+ngx_int_t ngx_http_privacy_send_bytes(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, pv_str_t bytes);
+/* An ETag of the body's own bytes, in the request's pool. */
+ngx_int_t ngx_http_privacy_body_tag(ngx_http_privacy_ctx_t *ctx, pv_buf_t *body, pv_str_t *tag);
 /* A page with one plain sentence, see pv_page_message(); the request's body is discarded. */
 ngx_int_t ngx_http_privacy_send_message(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, const char *key,
     ngx_uint_t retry_after);
-/* The choices page (or, when json, the state), with a fresh token. */
+/* The same as JSON: {"error":KEY,"message":SENTENCE}. */
+ngx_int_t ngx_http_privacy_send_error(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, const char *key,
+    ngx_uint_t retry_after);
+/*
+ * The choices page, or as JSON the state, with a fresh token. status 0: asked for with GET. After a choice, key says
+ * why it was not taken (NULL: it was).
+ */
 ngx_int_t ngx_http_privacy_send_choices(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, const char *key,
     ngx_uint_t json);
+/* 1 when a program asks, by Accept. */
+ngx_uint_t ngx_http_privacy_wants_json(ngx_http_request_t *r);
 /* A local path to go back to: starts with one slash, no control characters, at most 2 KB. 1 when it is one. */
 ngx_uint_t ngx_http_privacy_local_path(pv_str_t path);
 /* The origin that this server is reached by, as browsers write it. */

@@ -1,0 +1,696 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The pages and documents under the centre's prefix, and gpc.json. What is the
+ * same for everybody may be cached by anybody; what is one visitor's is private.
+ */
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_privacy.h"
+
+
+#define NGX_HTTP_NOT_ACCEPTABLE        406
+
+#define NGX_HTTP_PRIVACY_DOCUMENT_MAX  (32 * 1024 * 1024)
+
+#define NGX_HTTP_PRIVACY_IMMUTABLE     "public, max-age=31536000, immutable"
+#define NGX_HTTP_PRIVACY_REVALIDATE    "no-cache"
+
+#define NGX_HTTP_PRIVACY_READ          (NGX_HTTP_GET|NGX_HTTP_HEAD)
+
+
+typedef ngx_int_t (*ngx_http_privacy_route_pt)(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+
+typedef struct {
+    ngx_str_t                  path;
+    ngx_uint_t                 below;       /* also everything below path: what follows is handed over */
+    ngx_uint_t                 methods;
+    ngx_http_privacy_route_pt  handler;
+} ngx_http_privacy_route_t;
+
+
+/* What a version is asked for as. */
+typedef enum {
+    NGX_HTTP_PRIVACY_HTML = 0,
+    NGX_HTTP_PRIVACY_MARKDOWN,
+    NGX_HTTP_PRIVACY_JSON,
+    NGX_HTTP_PRIVACY_ANY
+} ngx_http_privacy_type_t;
+
+
+static ngx_int_t ngx_http_privacy_route_policy(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+static ngx_int_t ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+static ngx_int_t ngx_http_privacy_route_version(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+static ngx_int_t ngx_http_privacy_route_choices(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+static ngx_int_t ngx_http_privacy_route_withdraw(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+static ngx_int_t ngx_http_privacy_route_state_css(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+static ngx_int_t ngx_http_privacy_route_state_js(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+static ngx_int_t ngx_http_privacy_route_asset(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+
+static ngx_int_t ngx_http_privacy_center_redirect(ngx_http_privacy_ctx_t *ctx);
+static ngx_int_t ngx_http_privacy_not_allowed(ngx_http_privacy_ctx_t *ctx, ngx_uint_t methods);
+static ngx_int_t ngx_http_privacy_not_acceptable(ngx_http_privacy_ctx_t *ctx);
+static ngx_http_privacy_type_t ngx_http_privacy_negotiate(ngx_http_privacy_ctx_t *ctx);
+static pv_str_t ngx_http_privacy_header_text(ngx_http_request_t *r, const char *lowcase);
+static size_t ngx_http_privacy_language(ngx_http_privacy_ctx_t *ctx, const pv_policy_t *policy);
+static ngx_int_t ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page,
+    ngx_http_privacy_type_t type, ngx_http_privacy_answer_t *answer);
+static pv_policy_t *ngx_http_privacy_find_version(ngx_http_privacy_ctx_t *ctx, pv_str_t name,
+    ngx_http_privacy_type_t *type);
+static ngx_uint_t ngx_http_privacy_foreign(ngx_http_request_t *r);
+
+
+static const char *const  ngx_http_privacy_types[] = { "text/html", "text/markdown", "application/json" };
+
+static const ngx_str_t  ngx_http_privacy_suffixes[] = {
+    ngx_string(".html"), ngx_string(".md"), ngx_string(".json")
+};
+
+
+static const ngx_http_privacy_route_t  ngx_http_privacy_routes[] = {
+
+    { ngx_string(""), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_policy },
+    { ngx_string("versions"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_versions },
+    { ngx_string("versions/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_version },
+    { ngx_string("choices"), 0, NGX_HTTP_PRIVACY_READ|NGX_HTTP_POST, ngx_http_privacy_route_choices },
+    { ngx_string("me/withdraw"), 0, NGX_HTTP_POST, ngx_http_privacy_route_withdraw },
+    { ngx_string("state.css"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_state_css },
+    { ngx_string("state.js"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_state_js },
+    { ngx_string("assets/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_asset },
+
+    { ngx_null_string, 0, 0, NULL }
+};
+
+
+ngx_int_t
+ngx_http_privacy_center_handler(ngx_http_request_t *r)
+{
+    pv_str_t                         rest;
+    ngx_int_t                        rc;
+    ngx_str_t                        prefix;
+    ngx_http_privacy_ctx_t          *ctx;
+    const ngx_http_privacy_route_t  *route;
+
+    ctx = ngx_http_privacy_ctx_create(r);
+
+    if (ctx == NULL || r != r->main) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    ctx->own = 1;
+    prefix = ctx->server->prefix;
+
+    if (r->uri.len < prefix.len || ngx_memcmp(r->uri.data, prefix.data, prefix.len) != 0) {
+        /* "/privacy" for "/privacy/" */
+        return ngx_http_privacy_center_redirect(ctx);
+    }
+
+    if (r->method & NGX_HTTP_PRIVACY_READ) {
+        rc = ngx_http_discard_request_body(r);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    if (ctx->policy) {
+        ctx->language = ngx_http_privacy_language(ctx, ctx->policy);
+    }
+
+    rest.data = r->uri.data + prefix.len;
+    rest.len = r->uri.len - prefix.len;
+
+    for (route = ngx_http_privacy_routes; route->handler; route++) {
+
+        if (rest.len < route->path.len || ngx_memcmp(rest.data, route->path.data, route->path.len) != 0
+            || (!route->below && rest.len != route->path.len))
+        {
+            continue;
+        }
+
+        if (!(r->method & route->methods)) {
+            return ngx_http_privacy_not_allowed(ctx, route->methods);
+        }
+
+        rest.data += route->path.len;
+        rest.len -= route->path.len;
+
+        return route->handler(ctx, rest);
+    }
+
+    return ngx_http_privacy_send_message(ctx, NGX_HTTP_NOT_FOUND, "not_found", 0);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_center_redirect(ngx_http_privacy_ctx_t *ctx)
+{
+    pv_buf_t                   body;
+    ngx_http_request_t        *r;
+    ngx_http_privacy_answer_t  answer;
+
+    r = ctx->request;
+
+    if (r->uri.len + 1 != ctx->server->prefix.len) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    if (ngx_http_privacy_header_out(r, "Location", &ctx->server->prefix) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_MOVED_PERMANENTLY;
+    answer.type = "text/plain";
+    answer.cache = "public, max-age=3600";
+
+    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+
+    return ngx_http_privacy_send(ctx, &answer, &body);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_not_allowed(ngx_http_privacy_ctx_t *ctx, ngx_uint_t methods)
+{
+    ngx_str_t  allow;
+
+    if (methods == NGX_HTTP_POST) {
+        ngx_str_set(&allow, "POST");
+
+    } else if (methods & NGX_HTTP_POST) {
+        ngx_str_set(&allow, "GET, HEAD, POST");
+
+    } else {
+        ngx_str_set(&allow, "GET, HEAD");
+    }
+
+    if (ngx_http_privacy_header_out(ctx->request, "Allow", &allow) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_privacy_send_message(ctx, NGX_HTTP_NOT_ALLOWED, "method", 0);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_not_acceptable(ngx_http_privacy_ctx_t *ctx)
+{
+    pv_buf_t                   body;
+    ngx_http_privacy_answer_t  answer;
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_NOT_ACCEPTABLE;
+    answer.type = "text/plain";
+    answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
+    answer.vary = "Accept, Accept-Language";
+
+    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+    pv_buf_puts(&body, "This is available as text/html, text/markdown and application/json.\n");
+
+    return ngx_http_privacy_send(ctx, &answer, &body);
+}
+
+
+static pv_str_t
+ngx_http_privacy_header_text(ngx_http_request_t *r, const char *lowcase)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_privacy_header_in(r, lowcase);
+
+    return h ? ngx_http_privacy_str(&h->value) : pv_str("");
+}
+
+
+static ngx_http_privacy_type_t
+ngx_http_privacy_negotiate(ngx_http_privacy_ctx_t *ctx)
+{
+    int       chosen;
+    size_t    i;
+    pv_str_t  offers[3];
+
+    for (i = 0; i < 3; i++) {
+        offers[i] = pv_str(ngx_http_privacy_types[i]);
+    }
+
+    chosen = pv_accept_choose(offers, 3, ngx_http_privacy_header_text(ctx->request, "accept"));
+
+    return (chosen < 0) ? NGX_HTTP_PRIVACY_ANY : (ngx_http_privacy_type_t) chosen;
+}
+
+
+ngx_uint_t
+ngx_http_privacy_wants_json(ngx_http_request_t *r)
+{
+    pv_str_t  accept, offers[2];
+
+    offers[0] = pv_str("text/html");
+    offers[1] = pv_str("application/json");
+
+    accept = ngx_http_privacy_header_text(r, "accept");
+
+    return accept.len && pv_accept_choose(offers, 2, accept) == 1;
+}
+
+
+/* ?lang= goes before Accept-Language. */
+
+static size_t
+ngx_http_privacy_language(ngx_http_privacy_ctx_t *ctx, const pv_policy_t *policy)
+{
+    size_t     i;
+    pv_str_t   tags[PV_LANGUAGES_MAX], wanted;
+    ngx_str_t  arg;
+
+    ngx_str_null(&arg);
+    (void) ngx_http_arg(ctx->request, (u_char *) "lang", 4, &arg);
+
+    wanted = ngx_http_privacy_str(&arg);
+
+    for (i = 0; i < policy->texts_count && i < PV_LANGUAGES_MAX; i++) {
+        tags[i] = policy->texts[i].language;
+    }
+
+    return pv_language_choose(tags, i, ngx_http_privacy_header_text(ctx->request, "accept-language"), wanted);
+}
+
+
+/* A version as a document for everybody: nothing in it is about who asks. */
+
+static ngx_int_t
+ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, ngx_http_privacy_type_t type,
+    ngx_http_privacy_answer_t *answer)
+{
+    int              rc;
+    pv_buf_t         body;
+    const pv_text_t *text;
+
+    page->consent = NULL;
+    page->verdict = NULL;
+    page->signal = NULL;
+    page->user = 0;
+
+    text = &page->policy->texts[page->language];
+
+    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+    rc = PV_OK;
+
+    switch (type) {
+
+    case NGX_HTTP_PRIVACY_MARKDOWN:
+        pv_buf_str(&body, text->markdown);
+        answer->language = text->language;
+        break;
+
+    case NGX_HTTP_PRIVACY_JSON:
+        rc = pv_json_policy(&body, page);
+        break;
+
+    default:
+        rc = pv_page_policy(&body, page);
+        answer->language = text->language;
+        break;
+    }
+
+    answer->type = ngx_http_privacy_types[type];
+
+    if (rc != PV_OK || ngx_http_privacy_body_tag(ctx, &body, &answer->etag) != NGX_OK) {
+        body.failed = 1;
+    }
+
+    return ngx_http_privacy_send(ctx, answer, &body);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_route_policy(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
+{
+    pv_page_t                  page;
+    ngx_http_privacy_type_t    type;
+    ngx_http_privacy_answer_t  answer;
+
+    if (ctx->policy == NULL) {
+        return ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "no_policy", 5);
+    }
+
+    type = ngx_http_privacy_negotiate(ctx);
+
+    if (type == NGX_HTTP_PRIVACY_ANY) {
+        return ngx_http_privacy_not_acceptable(ctx);
+    }
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_OK;
+    answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
+    answer.vary = "Accept, Accept-Language";
+
+    ngx_http_privacy_page(ctx, &page);
+
+    return ngx_http_privacy_document(ctx, &page, type, &answer);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
+{
+    int                        rc;
+    size_t                     n;
+    pv_buf_t                   body;
+    pv_page_t                  page;
+    pv_policy_t *const        *versions;
+    ngx_http_privacy_answer_t  answer;
+
+    if (ctx->policy == NULL) {
+        return ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "no_policy", 5);
+    }
+
+    versions = ngx_http_privacy_store_versions(ctx->site->store, &n);
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_OK;
+    answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
+    answer.vary = "Accept, Accept-Language";
+
+    ngx_http_privacy_page(ctx, &page);
+    page.consent = NULL;
+    page.verdict = NULL;
+    page.signal = NULL;
+    page.user = 0;
+
+    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+
+    if (ngx_http_privacy_wants_json(ctx->request)) {
+        answer.type = "application/json";
+        rc = pv_json_versions(&body, versions, n, ctx->policy, page.prefix);
+
+    } else {
+        answer.type = "text/html";
+        answer.language = page.policy->texts[page.language].language;
+        rc = pv_page_versions(&body, &page, versions, n);
+    }
+
+    if (rc != PV_OK || ngx_http_privacy_body_tag(ctx, &body, &answer.etag) != NGX_OK) {
+        body.failed = 1;
+    }
+
+    return ngx_http_privacy_send(ctx, &answer, &body);
+}
+
+
+/*
+ * An archived version. Its text and its JSON never change. The page around it
+ * says whether it is in force, which changes until it has been superseded.
+ */
+
+static ngx_int_t
+ngx_http_privacy_route_version(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
+{
+    ngx_str_t                  arg;
+    pv_page_t                  page;
+    pv_policy_t               *policy;
+    ngx_http_privacy_type_t    type;
+    ngx_http_privacy_answer_t  answer;
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_OK;
+    answer.vary = "Accept-Language";
+
+    policy = ngx_http_privacy_find_version(ctx, rest, &type);
+
+    if (policy == NULL) {
+        return ngx_http_privacy_send_message(ctx, NGX_HTTP_NOT_FOUND, "not_found", 0);
+    }
+
+    if (type == NGX_HTTP_PRIVACY_ANY) {
+        answer.vary = "Accept, Accept-Language";
+        type = ngx_http_privacy_negotiate(ctx);
+
+        if (type == NGX_HTTP_PRIVACY_ANY) {
+            return ngx_http_privacy_not_acceptable(ctx);
+        }
+
+    } else if (ngx_http_arg(ctx->request, (u_char *) "lang", 4, &arg) == NGX_OK
+               || type == NGX_HTTP_PRIVACY_JSON)
+    {
+        answer.vary = NULL;
+    }
+
+    answer.cache = NGX_HTTP_PRIVACY_IMMUTABLE;
+
+    if (type == NGX_HTTP_PRIVACY_HTML && (ctx->policy == NULL || policy->sequence >= ctx->policy->sequence)) {
+        answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
+    }
+
+    ngx_http_privacy_page(ctx, &page);
+    page.policy = policy;
+    page.in_force = ctx->policy;
+    page.language = ngx_http_privacy_language(ctx, policy);
+
+    return ngx_http_privacy_document(ctx, &page, type, &answer);
+}
+
+
+/* ID, or ID.html, ID.md, ID.json; a version's own id may hold dots, so that the whole name is tried first. */
+
+static pv_policy_t *
+ngx_http_privacy_find_version(ngx_http_privacy_ctx_t *ctx, pv_str_t name, ngx_http_privacy_type_t *type)
+{
+    pv_str_t          id;
+    ngx_uint_t        i;
+    pv_policy_t      *policy;
+    const ngx_str_t  *suffix;
+
+    *type = NGX_HTTP_PRIVACY_ANY;
+
+    policy = ngx_http_privacy_store_version(ctx->site->store, name);
+    if (policy) {
+        return policy;
+    }
+
+    for (i = 0; i < 3; i++) {
+        suffix = &ngx_http_privacy_suffixes[i];
+
+        if (name.len <= suffix->len
+            || ngx_memcmp(name.data + name.len - suffix->len, suffix->data, suffix->len) != 0)
+        {
+            continue;
+        }
+
+        *type = (ngx_http_privacy_type_t) i;
+
+        id.data = name.data;
+        id.len = name.len - suffix->len;
+
+        return ngx_http_privacy_store_version(ctx->site->store, id);
+    }
+
+    return NULL;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_route_choices(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
+{
+    if (ctx->request->method == NGX_HTTP_POST) {
+        return ngx_http_privacy_choice_handler(ctx);
+    }
+
+    return ngx_http_privacy_send_choices(ctx, 0, NULL, ngx_http_privacy_wants_json(ctx->request));
+}
+
+
+static ngx_int_t
+ngx_http_privacy_route_withdraw(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
+{
+    return ngx_http_privacy_withdraw_handler(ctx);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_route_state_css(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
+{
+    pv_buf_t                   body;
+    pv_page_t                  page;
+    ngx_http_privacy_answer_t  answer;
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_OK;
+    answer.type = "text/css";
+    answer.cache = "private, no-cache";
+
+    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+
+    if (ctx->policy && !ngx_http_privacy_foreign(ctx->request)) {
+        ngx_http_privacy_page(ctx, &page);
+
+        if (pv_state_css(&body, &page) != PV_OK) {
+            body.failed = 1;
+        }
+    }
+
+    if (ngx_http_privacy_body_tag(ctx, &body, &answer.etag) != NGX_OK) {
+        body.failed = 1;
+    }
+
+    return ngx_http_privacy_send(ctx, &answer, &body);
+}
+
+
+/*
+ * The token in it is masked anew each time: the ETag is of the state without
+ * it, and of the hour, so that a script that was revalidated has a good token.
+ */
+
+static ngx_int_t
+ngx_http_privacy_route_state_js(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
+{
+    char                       token[PV_TOKEN_MAX + 1];
+    pv_buf_t                   body, plain;
+    pv_page_t                  page;
+    ngx_int_t                  len;
+    ngx_http_privacy_answer_t  answer;
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_OK;
+    answer.type = "application/javascript";
+    answer.cache = "private, no-cache";
+
+    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+
+    if (ctx->policy == NULL || ngx_http_privacy_foreign(ctx->request)) {
+        return ngx_http_privacy_send(ctx, &answer, &body);
+    }
+
+    pv_buf_init(&plain, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+
+    ngx_http_privacy_page(ctx, &page);
+
+    if (pv_state_js(&plain, &page) != PV_OK) {
+        body.failed = 1;
+    }
+
+    pv_buf_printf(&plain, "%ld", (long) (ngx_time() / 3600));
+
+    if (ngx_http_privacy_body_tag(ctx, &plain, &answer.etag) != NGX_OK) {
+        body.failed = 1;
+    }
+
+    pv_buf_free(&plain);
+
+    len = ngx_http_privacy_token(ctx, ngx_http_privacy_form_choices(ctx), token);
+
+    page.token.data = (unsigned char *) token;
+    page.token.len = (len > 0) ? len : 0;
+
+    if (pv_state_js(&body, &page) != PV_OK) {
+        body.failed = 1;
+    }
+
+    return ngx_http_privacy_send(ctx, &answer, &body);
+}
+
+
+/* 1 when another origin loads what is one visitor's: it learns nothing. */
+
+static ngx_uint_t
+ngx_http_privacy_foreign(ngx_http_request_t *r)
+{
+    pv_str_t  site;
+
+    site = ngx_http_privacy_header_text(r, "sec-fetch-site");
+
+    return pv_str_eqs(site, "cross-site") || pv_str_eqs(site, "same-site");
+}
+
+
+/* HASH/NAME. A hash that is not ours any more (a page from a cache) gets what there is, to be asked for again. */
+
+static ngx_int_t
+ngx_http_privacy_route_asset(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
+{
+    size_t                     i;
+    pv_str_t                   hash, name;
+    const pv_asset_t          *asset;
+    ngx_http_privacy_answer_t  answer;
+
+    for (i = 0; i < rest.len && rest.data[i] != '/'; i++) { /* void */ }
+
+    hash.data = rest.data;
+    hash.len = i;
+
+    name.data = rest.data + i + 1;
+    name.len = (i < rest.len) ? rest.len - i - 1 : 0;
+
+    asset = name.len ? pv_ui_asset(ctx->main->ui, name) : NULL;
+
+    if (asset == NULL || hash.len != sizeof(asset->hash) - 1) {
+        return ngx_http_privacy_send_message(ctx, NGX_HTTP_NOT_FOUND, "not_found", 0);
+    }
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_OK;
+    answer.type = asset->type;
+    answer.etag = pv_str(asset->hash);
+    answer.cache = pv_str_eqs(hash, asset->hash) ? NGX_HTTP_PRIVACY_IMMUTABLE : NGX_HTTP_PRIVACY_REVALIDATE;
+
+    return ngx_http_privacy_send_bytes(ctx, &answer, asset->bytes);
+}
+
+
+/* The support resource of Global Privacy Control: that we honour it, and since when what we say about it holds. */
+
+ngx_int_t
+ngx_http_privacy_gpc_handler(ngx_http_request_t *r)
+{
+    pv_buf_t                   body;
+    pv_str_t                   day;
+    ngx_int_t                  rc;
+    ngx_http_privacy_ctx_t    *ctx;
+    ngx_http_privacy_answer_t  answer;
+
+    ctx = ngx_http_privacy_ctx_create(r);
+
+    if (ctx == NULL || r != r->main) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    if (!(r->method & NGX_HTTP_PRIVACY_READ)) {
+        return ngx_http_privacy_not_allowed(ctx, NGX_HTTP_PRIVACY_READ);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_OK;
+    answer.type = "application/json";
+    answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
+
+    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+    pv_buf_puts(&body, "{\"gpc\":true");
+
+    if (ctx->policy) {
+        /* the day as the publisher wrote it, in their own zone */
+        day.data = ctx->policy->effective_text.data;
+        day.len = ngx_min(ctx->policy->effective_text.len, sizeof("2026-12-01") - 1);
+
+        pv_buf_puts(&body, ",\"lastUpdate\":");
+        pv_buf_json(&body, day);
+    }
+
+    pv_buf_puts(&body, "}");
+
+    if (ngx_http_privacy_body_tag(ctx, &body, &answer.etag) != NGX_OK) {
+        body.failed = 1;
+    }
+
+    return ngx_http_privacy_send(ctx, &answer, &body);
+}
