@@ -14,8 +14,8 @@
  *    called exactly once: with all replies, or with a named status. Never from
  *    within ngx_privacy_redis_send() itself.
  *  - Each has a deadline of its own; one that passes answers PVR_TIMEOUT to its
- *    handler, and its late replies are skipped when they come: neighbours keep
- *    theirs.
+ *    handler (PVR_UNREACHABLE when nothing of it was ever sent), and its late
+ *    replies are skipped when they come: neighbours keep theirs.
  *  - The queue is bounded (requests and bytes); past it: PVR_UNREACHABLE.
  *  - Requests wait for a connection only up to their deadline. Reconnects back
  *    off with jitter (100 ms to 5 s).
@@ -23,7 +23,9 @@
  *    bytes are sent again on the next connection, within the deadline. Only
  *    for commands that are harmless to repeat.
  *  - Idle connections let old workers leave (c->idle, c->close); timers are
- *    cancelable.
+ *    cancelable, except the deadline of a request that somebody waits for.
+ *  - A server that falls silent (stopped, half-open TCP) is noticed and left:
+ *    nothing piles up on a dead connection.
  *
  * The route is chosen by key (seam for Cluster): today one endpoint.
  */
@@ -41,7 +43,7 @@ typedef struct ngx_privacy_redis_request_s  ngx_privacy_redis_request_t;
 
 /* What privacy_redis said; made at configuration time, from cf->pool. */
 typedef struct {
-    ngx_str_t     url;              /* as written */
+    ngx_str_t     url;              /* as written, but for the password: fit for logs and the status page */
     ngx_addr_t   *addrs;            /* one or more, in turn */
     ngx_uint_t    naddrs;
     ngx_str_t     user;

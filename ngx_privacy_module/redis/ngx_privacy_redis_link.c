@@ -1,0 +1,563 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_privacy_redis_link.h"
+
+
+#define NGX_PRIVACY_REDIS_RECV       16384
+#define NGX_PRIVACY_REDIS_RECV_TURN  (1024 * 1024)  /* then other connections have their turn */
+
+
+static void ngx_privacy_redis_link_connect(ngx_event_t *ev);
+static void ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link);
+static ngx_int_t ngx_privacy_redis_link_test(ngx_connection_t *c);
+static void ngx_privacy_redis_link_write_handler(ngx_event_t *wev);
+static void ngx_privacy_redis_link_flush_handler(ngx_event_t *ev);
+static void ngx_privacy_redis_link_send(ngx_privacy_redis_link_t *link);
+static size_t ngx_privacy_redis_link_fill(ngx_privacy_redis_link_t *link);
+static void ngx_privacy_redis_link_read_handler(ngx_event_t *rev);
+static ngx_int_t ngx_privacy_redis_link_exiting(ngx_privacy_redis_link_t *link, ngx_connection_t *c);
+static ngx_int_t ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t len);
+static pvr_status_t ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply);
+static void ngx_privacy_redis_link_fail(ngx_privacy_redis_link_t *link, pvr_status_t status, const char *why);
+static void ngx_privacy_redis_link_drop(ngx_privacy_redis_link_t *link);
+static void ngx_privacy_redis_link_later(ngx_privacy_redis_link_t *link);
+
+
+void
+ngx_privacy_redis_link_init(ngx_privacy_redis_link_t *link, ngx_privacy_redis_t *redis, const char *name)
+{
+    link->redis = redis;
+    link->log = redis->log;
+    link->name = name;
+
+    link->timer.handler = ngx_privacy_redis_link_connect;
+    link->timer.data = link;
+    link->timer.log = redis->log;
+    link->timer.cancelable = 1;
+
+    link->flush.handler = ngx_privacy_redis_link_flush_handler;
+    link->flush.data = link;
+    link->flush.log = redis->log;
+
+    link->pos = link->out;
+    link->last = link->out;
+
+    /* workers do not all begin with the same address */
+    link->addr = (ngx_uint_t) ngx_random() % redis->conf->naddrs;
+}
+
+
+void
+ngx_privacy_redis_link_wake(ngx_privacy_redis_link_t *link)
+{
+    if (link->state == NGX_PRIVACY_REDIS_DOWN && !link->timer.timer_set && !link->stopped) {
+        ngx_add_timer(&link->timer, 0);
+    }
+}
+
+
+void
+ngx_privacy_redis_link_flush(ngx_privacy_redis_link_t *link)
+{
+    if (link->state != NGX_PRIVACY_REDIS_READY) {
+        ngx_privacy_redis_link_wake(link);
+        return;
+    }
+
+    if (!link->flush.posted) {
+        ngx_post_event(&link->flush, &ngx_posted_events);
+    }
+}
+
+
+void
+ngx_privacy_redis_link_stop(ngx_privacy_redis_link_t *link)
+{
+    link->stopped = 1;
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    ngx_privacy_redis_link_drop(link);
+    link->closed(link, PVR_CLOSED);
+}
+
+
+void
+ngx_privacy_redis_link_expect(ngx_privacy_redis_link_t *link, ngx_msec_t msec)
+{
+    ngx_event_t  *rev;
+
+    if (link->state != NGX_PRIVACY_REDIS_READY) {
+        return;
+    }
+
+    rev = link->peer.connection->read;
+
+    if (msec) {
+        ngx_add_timer(rev, msec);
+
+    } else if (rev->timer_set) {
+        ngx_del_timer(rev);
+    }
+}
+
+
+static void
+ngx_privacy_redis_link_connect(ngx_event_t *ev)
+{
+    ngx_int_t                  rc;
+    ngx_addr_t                *addr;
+    ngx_connection_t          *c;
+    ngx_privacy_redis_link_t  *link;
+    ngx_privacy_redis_conf_t  *conf;
+
+    link = ev->data;
+    conf = link->redis->conf;
+    addr = &conf->addrs[link->addr];
+
+    link->greeting_sent = 0;
+    link->greeting_answered = 0;
+    link->pos = link->out;
+    link->last = link->out;
+    pvr_limit_init(&link->limit);
+
+    link->reader = redisReaderCreate();
+    if (link->reader == NULL) {
+        ngx_privacy_redis_link_later(link);
+        return;
+    }
+
+    ngx_memzero(&link->peer, sizeof(ngx_peer_connection_t));
+
+    link->peer.sockaddr = addr->sockaddr;
+    link->peer.socklen = addr->socklen;
+    link->peer.name = &addr->name;
+    link->peer.get = ngx_event_get_peer;
+    link->peer.log = link->log;
+    link->peer.log_error = NGX_ERROR_ERR;
+
+    link->state = NGX_PRIVACY_REDIS_CONNECTING;
+
+    rc = ngx_event_connect_peer(&link->peer);
+
+    if (rc != NGX_OK && rc != NGX_AGAIN) {
+        ngx_privacy_redis_link_fail(link, PVR_UNREACHABLE, "connect failed");
+        return;
+    }
+
+    c = link->peer.connection;
+    c->data = link;
+    c->pool = link->redis->pool;
+    c->idle = 1;
+
+    c->read->handler = ngx_privacy_redis_link_read_handler;
+    c->write->handler = ngx_privacy_redis_link_write_handler;
+    c->read->cancelable = 1;
+
+    /* for the greeting too: a stopped server accepts, and says nothing */
+    ngx_add_timer(c->read, conf->connect_timeout);
+
+    if (rc == NGX_OK) {
+        ngx_privacy_redis_link_connected(link);
+    }
+}
+
+
+static void
+ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link)
+{
+    int                on;
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+    on = 1;
+
+    if (link->peer.sockaddr->sa_family != AF_UNIX) {
+
+        if (ngx_tcp_nodelay(c) != NGX_OK
+            || setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(int)) == -1)
+        {
+            ngx_privacy_redis_link_fail(link, PVR_UNREACHABLE, "cannot set up the socket");
+            return;
+        }
+    }
+
+    link->state = NGX_PRIVACY_REDIS_GREETING;
+
+    ngx_privacy_redis_link_send(link);
+}
+
+
+/* Whether a connect() that was under way succeeded. */
+
+static ngx_int_t
+ngx_privacy_redis_link_test(ngx_connection_t *c)
+{
+    int        err;
+    socklen_t  len;
+
+    err = 0;
+    len = sizeof(int);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
+        err = ngx_socket_errno;
+    }
+
+    if (err) {
+        (void) ngx_connection_error(c, err, "connect() to Redis failed");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_privacy_redis_link_write_handler(ngx_event_t *wev)
+{
+    ngx_connection_t          *c;
+    ngx_privacy_redis_link_t  *link;
+
+    c = wev->data;
+    link = c->data;
+
+    if (link->state == NGX_PRIVACY_REDIS_CONNECTING) {
+
+        if (ngx_privacy_redis_link_test(c) != NGX_OK) {
+            ngx_privacy_redis_link_fail(link, PVR_UNREACHABLE, "connect failed");
+            return;
+        }
+
+        ngx_privacy_redis_link_connected(link);
+        return;
+    }
+
+    ngx_privacy_redis_link_send(link);
+}
+
+
+static void
+ngx_privacy_redis_link_flush_handler(ngx_event_t *ev)
+{
+    ngx_privacy_redis_link_t  *link;
+
+    link = ev->data;
+
+    if (link->state == NGX_PRIVACY_REDIS_READY) {
+        ngx_privacy_redis_link_send(link);
+    }
+}
+
+
+static void
+ngx_privacy_redis_link_send(ngx_privacy_redis_link_t *link)
+{
+    ssize_t            n;
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+
+    for ( ;; ) {
+
+        if (link->pos == link->last && ngx_privacy_redis_link_fill(link) == 0) {
+            break;
+        }
+
+        n = c->send(c, link->pos, link->last - link->pos);
+
+        if (n == NGX_ERROR) {
+            ngx_privacy_redis_link_fail(link, PVR_CLOSED, "send failed");
+            return;
+        }
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        link->pos += n;
+    }
+
+    if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
+        ngx_privacy_redis_link_fail(link, PVR_CLOSED, "event failed");
+    }
+}
+
+
+static size_t
+ngx_privacy_redis_link_fill(ngx_privacy_redis_link_t *link)
+{
+    size_t     n;
+    pv_buf_t  *greeting;
+
+    link->pos = link->out;
+    link->last = link->out;
+
+    if (link->state == NGX_PRIVACY_REDIS_READY) {
+        n = link->fill(link, link->out, NGX_PRIVACY_REDIS_OUT);
+
+    } else {
+        greeting = &link->redis->greeting;
+        n = ngx_min(greeting->len - link->greeting_sent, NGX_PRIVACY_REDIS_OUT);
+        ngx_memcpy(link->out, greeting->data + link->greeting_sent, n);
+        link->greeting_sent += n;
+    }
+
+    link->last += n;
+
+    return n;
+}
+
+
+static void
+ngx_privacy_redis_link_read_handler(ngx_event_t *rev)
+{
+    size_t                     total;
+    ssize_t                    n;
+    ngx_connection_t          *c;
+    ngx_privacy_redis_link_t  *link;
+    u_char                     buf[NGX_PRIVACY_REDIS_RECV];
+
+    c = rev->data;
+    link = c->data;
+
+    if (c->close && ngx_privacy_redis_link_exiting(link, c) == NGX_DONE) {
+        return;
+    }
+
+    if (rev->timedout) {
+        rev->timedout = 0;
+
+        if (link->state != NGX_PRIVACY_REDIS_READY || link->silent(link) != NGX_OK) {
+            ngx_privacy_redis_link_fail(link, PVR_TIMEOUT, "no answer in time");
+        }
+
+        return;
+    }
+
+    if (link->state == NGX_PRIVACY_REDIS_CONNECTING) {
+        /* the write event says how the connect ended */
+        return;
+    }
+
+    total = 0;
+
+    for ( ;; ) {
+        n = c->recv(c, buf, NGX_PRIVACY_REDIS_RECV);
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        if (n == NGX_ERROR || n == 0) {
+            ngx_privacy_redis_link_fail(link, PVR_CLOSED, "the server closed the connection");
+            return;
+        }
+
+        if (ngx_privacy_redis_link_feed(link, buf, n) != NGX_OK) {
+            return;
+        }
+
+        total += n;
+
+        if (total >= NGX_PRIVACY_REDIS_RECV_TURN) {
+            ngx_post_event(rev, &ngx_posted_next_events);
+            return;
+        }
+    }
+
+    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        ngx_privacy_redis_link_fail(link, PVR_CLOSED, "event failed");
+    }
+}
+
+
+/*
+ * nginx asks connections of a worker that exits to close: idle ones at once,
+ * the others when worker_shutdown_timeout is over (c->error).
+ */
+
+static ngx_int_t
+ngx_privacy_redis_link_exiting(ngx_privacy_redis_link_t *link, ngx_connection_t *c)
+{
+    if (!c->error && !link->idle(link)) {
+        /* somebody waits for an answer; what is left is closed by exit_process */
+        c->close = 0;
+        return NGX_OK;
+    }
+
+    ngx_privacy_redis_link_drop(link);
+    link->closed(link, PVR_CLOSED);
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t len)
+{
+    void          *reply;
+    redisReply    *r;
+    pvr_status_t   status;
+
+    if (pvr_limit_feed(&link->limit, data, len) != PV_OK) {
+        ngx_privacy_redis_link_fail(link, PVR_PROTOCOL, "a reply past the limits, or no reply of Redis");
+        return NGX_ERROR;
+    }
+
+    if (redisReaderFeed(link->reader, (char *) data, len) != REDIS_OK) {
+        ngx_privacy_redis_link_fail(link, PVR_PROTOCOL, link->reader->errstr);
+        return NGX_ERROR;
+    }
+
+    for ( ;; ) {
+
+        if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
+            ngx_privacy_redis_link_fail(link, PVR_PROTOCOL, link->reader->errstr);
+            return NGX_ERROR;
+        }
+
+        if (reply == NULL) {
+            return NGX_OK;
+        }
+
+        r = reply;
+
+        if (link->state == NGX_PRIVACY_REDIS_READY) {
+            status = PVR_OK;
+
+            if (link->reply(link, &r) != NGX_OK) {
+                status = pvr_status(r);
+                status = (status == PVR_OK) ? PVR_PROTOCOL : status;
+            }
+
+        } else {
+            status = ngx_privacy_redis_link_greeted(link, r);
+        }
+
+        if (status != PVR_OK) {
+            ngx_privacy_redis_link_fail(link, status, (r && r->type == REDIS_REPLY_ERROR) ? r->str
+                                                      : "a reply that nobody asked for");
+        }
+
+        if (r) {
+            freeReplyObject(r);
+        }
+
+        if (status != PVR_OK) {
+            return NGX_ERROR;
+        }
+    }
+}
+
+
+/*
+ * AUTH and SELECT have to succeed. PING, the last, may be answered by an error
+ * that we know: a server that loads, or wants a password, says so to each
+ * request at once, which is better than to let them wait for their deadlines.
+ */
+
+static pvr_status_t
+ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply)
+{
+    pvr_status_t  status;
+
+    status = pvr_status(reply);
+
+    if (++link->greeting_answered < link->redis->greeting_n) {
+        return status;
+    }
+
+    if (status == PVR_ERROR) {
+        /* "max number of clients reached" */
+        return status;
+    }
+
+    link->connects++;
+
+    if (link->failures) {
+        ngx_log_error(NGX_LOG_NOTICE, link->log, 0, "privacy: Redis at %V is back (%s)",
+                      &link->redis->conf->url, link->name);
+    }
+
+    link->state = NGX_PRIVACY_REDIS_READY;
+    link->ready_since = ngx_current_msec;
+
+    ngx_del_timer(link->peer.connection->read);
+
+    link->ready(link);
+    ngx_privacy_redis_link_flush(link);
+
+    return PVR_OK;
+}
+
+
+static void
+ngx_privacy_redis_link_fail(ngx_privacy_redis_link_t *link, pvr_status_t status, const char *why)
+{
+    ngx_uint_t  level;
+
+    if (link->state == NGX_PRIVACY_REDIS_READY && ngx_current_msec - link->ready_since > 1000) {
+        link->failures = 0;
+    }
+
+    /* said loudly once, then quietly until it is back */
+    level = link->failures ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    ngx_log_error(level, link->log, 0, "privacy: Redis at %V (%s): %s: %s",
+                  &link->redis->conf->url, link->name, pvr_status_name(status), why);
+
+    link->redis->status.last_error = status;
+
+    ngx_privacy_redis_link_drop(link);
+    ngx_privacy_redis_link_later(link);
+
+    link->closed(link, status);
+}
+
+
+static void
+ngx_privacy_redis_link_drop(ngx_privacy_redis_link_t *link)
+{
+    link->state = NGX_PRIVACY_REDIS_DOWN;
+
+    if (link->flush.posted) {
+        ngx_delete_posted_event(&link->flush);
+    }
+
+    if (link->peer.connection) {
+        ngx_close_connection(link->peer.connection);
+        link->peer.connection = NULL;
+    }
+
+    if (link->reader) {
+        redisReaderFree(link->reader);
+        link->reader = NULL;
+    }
+}
+
+
+/* The next attempt: at the next address, later each time, and not all workers at once. */
+
+static void
+ngx_privacy_redis_link_later(ngx_privacy_redis_link_t *link)
+{
+    ngx_msec_t  delay;
+
+    link->state = NGX_PRIVACY_REDIS_DOWN;
+    link->addr = (link->addr + 1) % link->redis->conf->naddrs;
+
+    delay = NGX_PRIVACY_REDIS_BACKOFF_MIN << ngx_min(link->failures, 6);
+    delay = ngx_min(delay, NGX_PRIVACY_REDIS_BACKOFF_MAX);
+    delay = delay / 2 + (ngx_msec_t) ngx_random() % (delay / 2 + 1);
+
+    link->failures++;
+
+    if (!link->stopped && !link->timer.timer_set) {
+        ngx_add_timer(&link->timer, delay);
+    }
+}
