@@ -20,11 +20,21 @@ static uint32_t pv_utf8_next(pv_str_t s, size_t *at, int *valid);
 static void pv_problem_add(pv_problems_t *p, unsigned warning, const char *file, unsigned line, const char *field,
     const char *fmt, va_list args);
 static char *pv_copy(const char *s);
-static int pv_base64url_value(unsigned char ch);
 static int pv_hex_value(unsigned char ch);
 
 
 static const char  pv_base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const signed char  pv_base64url_values[128] = {
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, -1,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1,
+    -1,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63,
+    -1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1
+};
+
 static const char  pv_hex_digits[] = "0123456789abcdef";
 
 
@@ -515,7 +525,7 @@ pv_base64url_decode(unsigned char *out, size_t size, pv_str_t in)
     pending = 0;
 
     for (i = 0; i < in.len; i++) {
-        value = pv_base64url_value(in.data[i]);
+        value = (in.data[i] < 128) ? pv_base64url_values[in.data[i]] : -1;
         if (value < 0) {
             return PV_INVALID;
         }
@@ -537,29 +547,6 @@ pv_base64url_decode(unsigned char *out, size_t size, pv_str_t in)
     }
 
     return (long) (p - out);
-}
-
-
-static int
-pv_base64url_value(unsigned char ch)
-{
-    if (ch >= 'A' && ch <= 'Z') {
-        return ch - 'A';
-    }
-
-    if (ch >= 'a' && ch <= 'z') {
-        return ch - 'a' + 26;
-    }
-
-    if (ch >= '0' && ch <= '9') {
-        return ch - '0' + 52;
-    }
-
-    if (ch == '-') {
-        return 62;
-    }
-
-    return (ch == '_') ? 63 : -1;
 }
 
 

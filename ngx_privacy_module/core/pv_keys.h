@@ -46,6 +46,15 @@ void pv_keys_free(pv_keys_t *keys);
 const pv_key_t *pv_keys_first(const pv_keys_t *keys, pv_key_kind_t kind);
 const pv_key_t *pv_keys_find(const pv_keys_t *keys, pv_key_kind_t kind, uint8_t id);
 
+/*
+ * What every MAC of ours is made of: HMAC(key, domain NUL length-of-site site
+ * parts...), truncated. domain says what the MAC is for, so that nothing that
+ * was signed as one thing passes as another. At most 4 parts; the caller
+ * separates them unambiguously.
+ */
+int pv_keys_mac(unsigned char mac[PV_MAC_LEN], const pv_key_t *key, const char *domain, pv_str_t site,
+    const pv_str_t *parts, size_t n);
+
 /* A fresh key file, all four kinds. */
 int pv_keys_generate(pv_buf_t *text);
 /* The same file with a new first key of a kind (cookie, form, ledger). */

@@ -50,7 +50,7 @@ typedef struct {
     uint8_t        how;                     /* pv_how_t */
     uint32_t       time;                    /* Unix seconds, to 2106 */
     uint64_t       form;                    /* which form was shown, see pv_form_number() */
-    uint32_t       decided_version;         /* sequence number of the version chosen on */
+    uint32_t       decided_version;         /* sequence number of the version chosen on; 0 only when decided is */
     uint32_t       bound_version;
     uint64_t       decided;                 /* purpose bits, the whole state after this choice */
     uint64_t       granted;                 /* a subset of decided */
@@ -59,7 +59,7 @@ typedef struct {
     unsigned char  link[PV_LINK_LEN];
 } pv_record_t;
 
-/* Returns the length, always at most PV_RECORD_MAX. */
+/* Returns the length, at most PV_RECORD_MAX; 0 when a field is out of range (pv_record_seal() refuses it too). */
 size_t pv_record_encode(unsigned char out[PV_RECORD_MAX], const pv_record_t *r);
 /* Every byte must be used, every field in range, granted within decided. */
 int pv_record_decode(pv_record_t *r, pv_str_t bytes);
@@ -75,7 +75,7 @@ int pv_record_seal(pv_record_t *r, const pv_keys_t *keys, pv_str_t site,
 int pv_record_verify(const pv_record_t *r, const pv_keys_t *keys, pv_str_t site,
     const unsigned char subject[PV_SUBJECT_LEN], uint32_t position, const unsigned char *previous);
 
-/* The first 64 bits of SHA-256 over the exact form, never 0. */
+/* The first 64 bits of SHA-256 over the exact form, never 0 (but when the crypto library failed). */
 uint64_t pv_form_number(pv_str_t form);
 
 /* The pseudonym of a logged-in user; the subject under which their ledger is kept. */

@@ -26,7 +26,7 @@
 /* A subject's consent as one node knows it: from a cookie, the zone or the ledger. */
 typedef struct {
     unsigned char  subject[PV_SUBJECT_LEN];
-    uint32_t       position;            /* of the record that this reflects; >= 1 */
+    uint32_t       position;            /* of the record that this reflects; 0 only with PV_STATE_PENDING */
     uint32_t       decided_version;
     uint32_t       bound_version;
     uint64_t       decided;
@@ -39,6 +39,13 @@ typedef struct {
     uint8_t        pending_len;         /* of the packed record for position + 1 */
     unsigned char  pending[PV_RECORD_MAX];
 } pv_consent_t;
+
+/*
+ * With PV_STATE_PENDING, decided, granted and the rest are the state that the
+ * refusal leaves, not the one before: granted has to be a subset of what the
+ * pending record grants, and nothing at position 0 (a first choice that is not
+ * recorded). A state that breaks this is neither encoded nor decoded.
+ */
 
 /* Encodes with the first cookie key; returns the number of characters (no NUL), or PV_ERROR. */
 long pv_consent_encode(char out[PV_COOKIE_MAX + 1], const pv_consent_t *c, const pv_keys_t *keys, pv_str_t site);
