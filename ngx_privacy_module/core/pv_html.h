@@ -30,7 +30,11 @@
  * points into the machine (piece_is_held is 1) and must be copied by the
  * caller before the next call. pv_html_held() says how many it keeps now;
  * pv_html_flush() gives them up (a slow upstream: nothing may wait), after
- * which the insertion takes the next good place.
+ * which the insertion takes the next good place. They come out of the next call
+ * of pv_html_next().
+ *
+ * A document that ends inside a tag, a comment or raw text (cut off on its
+ * way) gets no insertion there: it would not be read as one.
  */
 
 #include "pv_bytes.h"
@@ -53,7 +57,7 @@ typedef enum {
     PV_HTML_BODY_END,       /* insert: before </body>, else at the end */
     PV_HTML_MARKED,         /* insert: right after the start tag; h->marked says which */
     PV_HTML_SOURCE,         /* seam: a source element was read; details in h->source */
-    PV_HTML_REST            /* nothing further is sought */
+    PV_HTML_REST            /* nothing further is sought; piece is what is left of this piece, maybe nothing */
 } pv_html_event_t;
 
 typedef enum { PV_MARKED_NONE, PV_MARKED_POLICY, PV_MARKED_COOKIES, PV_MARKED_SETTINGS, PV_MARKED_VERSION,
@@ -61,7 +65,63 @@ typedef enum { PV_MARKED_NONE, PV_MARKED_POLICY, PV_MARKED_COOKIES, PV_MARKED_SE
 
 typedef struct pv_html_s  pv_html_t;
 
-/* The builder of pv_html.c defines struct pv_html_s here (callers allocate it). */
+/* An element that loads something, as it was read: what a later rewriting of sources will start from. */
+typedef struct {
+    unsigned       tag;                         /* pv_html_tag_t, see pv_html.c */
+    size_t         len;                         /* of url */
+    unsigned       truncated:1;                 /* the URL is longer */
+    unsigned char  url[PV_HTML_SOURCE_MAX];     /* as written: entities not decoded */
+} pv_html_source_t;
+
+#define PV_HTML_NAME_MAX     16     /* of a tag's name; longer ones are none of ours */
+#define PV_HTML_CONTEXT_MAX  16     /* nested svg, math, template; deeper: nothing is marked any more */
+#define PV_HTML_VALUE_MAX    10     /* of data-privacy */
+
+/* Callers allocate it and read `marked`, `source` and `piece_is_held`; the rest is the machine's own. */
+struct pv_html_s {
+    pv_html_marked_t      marked;           /* of the last PV_HTML_MARKED */
+    unsigned              piece_is_held;    /* the last piece lies in the machine: copy it before the next call */
+
+    unsigned              want;
+    unsigned              found;            /* PV_HTML_WANT_*: what was handed out */
+
+    const unsigned char  *pos;              /* next byte to read */
+    const unsigned char  *end;
+    const unsigned char  *out;              /* next byte to hand out */
+    const unsigned char  *cut;              /* where `pending` is due */
+    const unsigned char  *tag;              /* '<' of the tag being read; NULL: not in this piece */
+
+    unsigned char         pending;          /* PV_HTML_WANT_*: due at cut, lowest bit first */
+    unsigned char         late;             /* due at the next good place: their own was flushed away */
+    unsigned char         after_tag;        /* due once the tag is complete */
+    unsigned char         state;
+    unsigned char         mode;             /* how far the document is: before head ... in body */
+    unsigned char         last:1;
+    unsigned char         ended:1;
+    unsigned char         held_release:1;
+    unsigned char         tag_flushed:1;
+    unsigned char         tag_decided:1;
+    unsigned char         end_tag:1;
+    unsigned char         self_closing:1;
+    unsigned char         closed_to_marks:1;
+
+    unsigned char         raw;              /* tag of the raw text being read */
+    unsigned char         step;             /* progress inside a state: dashes, matched bytes */
+    unsigned char         escape;           /* of a script: none, escaped, double escaped */
+    unsigned char         attribute;        /* the one being read: none of ours, data-privacy, a source */
+    unsigned char         seen;             /* of them, which were complete: the first one counts */
+
+    unsigned char         name_len;
+    unsigned char         value_len;
+    unsigned char         context_len;
+    unsigned char         held_len;
+    unsigned char         name[PV_HTML_NAME_MAX];
+    unsigned char         value[PV_HTML_VALUE_MAX];
+    unsigned char         context[PV_HTML_CONTEXT_MAX];
+    unsigned char         held[PV_HTML_HELD_MAX];
+
+    pv_html_source_t      source;
+};
 
 void pv_html_init(pv_html_t *h, unsigned want);
 void pv_html_feed(pv_html_t *h, const unsigned char *data, size_t len, int last);

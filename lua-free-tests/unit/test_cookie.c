@@ -1,0 +1,248 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "pv_cookie.h"
+
+
+static pv_str_t
+text(const char *s)
+{
+    return (pv_str_t) { (const unsigned char *) s, strlen(s) };
+}
+
+
+static void
+same(pv_str_t got, const char *want)
+{
+    assert_int_equal(got.len, strlen(want));
+    assert_memory_equal(got.data, want, got.len);
+}
+
+
+/* expected: name|value|raw for each pair, then NULL */
+static void
+pairs(const char *line, ...)
+{
+    size_t             cursor;
+    va_list            args;
+    const char        *want;
+    pv_cookie_pair_t   pair;
+
+    cursor = 0;
+    va_start(args, line);
+
+    while ((want = va_arg(args, const char *)) != NULL) {
+        assert_int_equal(pv_cookie_next(text(line), &cursor, &pair), 1);
+        same(pair.name, want);
+        same(pair.value, va_arg(args, const char *));
+        same(pair.raw, va_arg(args, const char *));
+    }
+
+    va_end(args);
+    assert_int_equal(pv_cookie_next(text(line), &cursor, &pair), 0);
+    assert_int_equal(pv_cookie_next(text(line), &cursor, &pair), 0);
+}
+
+
+static void
+test_request_pairs(void **state)
+{
+    (void) state;
+
+    pairs("", NULL);
+    pairs(" ; ;\t;", NULL);
+    pairs("a=b", "a", "b", "a=b", NULL);
+    pairs("a=b; c=d", "a", "b", "a=b", "c", "d", "c=d", NULL);
+    pairs("a=b;c=d;", "a", "b", "a=b", "c", "d", "c=d", NULL);
+    pairs(" \ta = b=c ; d", "a", "b=c", "a = b=c", "", "d", "d", NULL);
+    pairs("a=\"x y\"; A=", "a", "\"x y\"", "a=\"x y\"", "A", "", "A=", NULL);
+    pairs("=v; =", "", "v", "=v", "", "", "=", NULL);
+    pairs("a=1; a=2", "a", "1", "a=1", "a", "2", "a=2", NULL);
+    pairs("a=\"x;y\"", "a", "\"x", "a=\"x", "", "y\"", "y\"", NULL);
+    pairs("a,b=c", "a,b", "c", "a,b=c", NULL);
+}
+
+
+static void
+test_set_cookie(void **state)
+{
+    pv_set_cookie_t  c;
+
+    (void) state;
+
+    assert_int_equal(pv_set_cookie_parse(&c, text("id=a3f; Domain=.Example.com; Path=/x; Max-Age=3600; Secure;"
+        " HttpOnly; SameSite=Lax; Partitioned; Priority=High; Expires=Wed, 21 Oct 2015 07:28:00 GMT")), PV_OK);
+    same(c.name, "id");
+    same(c.value, "a3f");
+    same(c.domain, ".Example.com");
+    same(c.path, "/x");
+    assert_true(c.has_max_age && c.max_age == 3600);
+    assert_true(c.has_expires && c.expires == 1445412480);
+    assert_true(c.secure && c.http_only && c.partitioned && c.same_site == 2);
+
+    assert_int_equal(pv_set_cookie_parse(&c, text("a = b c ;MAX-AGE=-5;secure=no;samesite=NONE;httponlyx")), PV_OK);
+    same(c.name, "a");
+    same(c.value, "b c");
+    assert_true(c.has_max_age && c.max_age == -5);
+    assert_true(c.secure && !c.http_only && c.same_site == 3 && !c.has_expires);
+
+    /* the last one wins, a broken one changes nothing */
+    assert_int_equal(pv_set_cookie_parse(&c, text("a=b; path=/1; path=/2; max-age=1; max-age=x; max-age=")), PV_OK);
+    same(c.path, "/2");
+    assert_true(c.has_max_age && c.max_age == 1);
+
+    assert_int_equal(pv_set_cookie_parse(&c, text("a=b; max-age=99999999999999999999999")), PV_OK);
+    assert_true(c.has_max_age && c.max_age > 1000000000);
+    assert_int_equal(pv_set_cookie_parse(&c, text("a=b; max-age=-; samesite=odd")), PV_OK);
+    assert_true(!c.has_max_age && c.same_site == 0);
+
+    assert_int_equal(pv_set_cookie_parse(&c, text("novalue; path=/")), PV_OK);
+    same(c.name, "");
+    same(c.value, "novalue");
+    assert_int_equal(pv_set_cookie_parse(&c, text("=v")), PV_OK);
+    assert_int_equal(pv_set_cookie_parse(&c, text("n=")), PV_OK);
+    assert_int_equal(pv_set_cookie_parse(&c, text("=; path=/")), PV_INVALID);
+    assert_int_equal(pv_set_cookie_parse(&c, text(" ; path=/")), PV_INVALID);
+    assert_int_equal(pv_set_cookie_parse(&c, text("")), PV_INVALID);
+
+    /* what stands behind a line break is not ours to believe */
+    assert_int_equal(pv_set_cookie_parse(&c, text("a=b\r\nSet-Cookie: c=d; secure")), PV_OK);
+    same(c.value, "b");
+    assert_false(c.secure);
+}
+
+
+static void
+test_long_attribute(void **state)
+{
+    char             line[1200];
+    pv_set_cookie_t  c;
+
+    (void) state;
+
+    memcpy(line, "a=b; path=/", 11);
+    memset(line + 11, 'x', 1024);
+
+    assert_int_equal(pv_set_cookie_parse(&c, (pv_str_t) { (unsigned char *) line, 11 + 1023 }), PV_OK);
+    assert_int_equal(c.path.len, 1024);
+    assert_int_equal(pv_set_cookie_parse(&c, (pv_str_t) { (unsigned char *) line, 11 + 1024 }), PV_OK);
+    assert_int_equal(c.path.len, 0);
+}
+
+
+static void
+test_dates(void **state)
+{
+    size_t   i;
+    int64_t  t;
+
+    static const struct { const char *text; int64_t want; }  good[] = {
+        { "Thu, 01 Jan 1970 00:00:00 GMT", 0 },
+        { "Wed, 21 Oct 2015 07:28:00 GMT", 1445412480 },
+        { "Wednesday, 21-Oct-15 07:28:00 GMT", 1445412480 },
+        { "Wed Oct 21 07:28:00 2015", 1445412480 },
+        { "7:28:0 21 october 2015", 1445412480 },
+        { "21 Oct 69 00:00:00", 3149539200 },
+        { "21 Oct 70 00:00:00", 25315200 },
+        { "29 Feb 2000 12:00:00", 951825600 },
+        { "1 Jan 1601 00:00:00", -11644473600 },
+        { "31 Dec 9999 23:59:59", 253402300799 },
+        { "31x Dec 9999Z 23:59:59.123", 253402300799 },
+    };
+
+    static const char *const  bad[] = {
+        "", "x", "21 Oct 2015", "21 Oct 07:28:00", "Oct 2015 07:28:00x:", "30 Feb 2000 00:00:00",
+        "29 Feb 1900 00:00:00", "0 Jan 2000 00:00:00", "32 Jan 2000 00:00:00", "1 Jan 1600 00:00:00",
+        "1 Jan 2000 24:00:00", "1 Jan 2000 00:60:00", "1 Jan 2000 00:00:60", "1 Jan 20000 00:00:00",
+        "1 Jan 2000 000:00:00", "1 Jan 2000 00:00", "1 Foo 2000 00:00:00"
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(pv_cookie_date(&t, text(good[i].text)), PV_OK);
+        assert_true(t == good[i].want);
+    }
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(pv_cookie_date(&t, text(bad[i])), PV_INVALID);
+    }
+}
+
+
+/* Every hour of a few hundred years against the C library's own calendar. */
+static void
+test_dates_against_libc(void **state)
+{
+    char       line[64];
+    time_t     when;
+    int64_t    t;
+    struct tm  tm;
+
+    (void) state;
+
+    for (when = -5000000000; when < 9000000000; when += 1234567) {
+        gmtime_r(&when, &tm);
+        strftime(line, sizeof(line), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        assert_int_equal(pv_cookie_date(&t, text(line)), PV_OK);
+        assert_true(t == (int64_t) when);
+    }
+}
+
+
+/* Each truncation in a block of its own size, so that a byte read too far is seen by valgrind and ASan. */
+static void
+test_truncations(void **state)
+{
+    size_t             n, cursor;
+    int64_t            t;
+    unsigned char     *copy;
+    pv_set_cookie_t    c;
+    pv_cookie_pair_t   pair;
+
+    static const char  line[] = "id = \"a=3f\" ; Expires=Wed, 21 Oct 2015 07:28:00 GMT;Max-Age=-3600; Domain=x;; =";
+
+    (void) state;
+
+    for (n = 0; n < sizeof(line); n++) {
+        copy = malloc(n ? n : 1);
+        memcpy(copy, line, n);
+
+        pv_set_cookie_parse(&c, (pv_str_t) { copy, n });
+        pv_cookie_date(&t, (pv_str_t) { copy, n });
+
+        for (cursor = 0; pv_cookie_next((pv_str_t) { copy, n }, &cursor, &pair); /* void */ ) {
+            assert_true(pair.raw.data >= copy && pair.raw.data + pair.raw.len <= copy + n);
+            assert_true(pair.value.data + pair.value.len == pair.raw.data + pair.raw.len);
+        }
+
+        free(copy);
+    }
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_request_pairs),
+        cmocka_unit_test(test_set_cookie),
+        cmocka_unit_test(test_long_attribute),
+        cmocka_unit_test(test_dates),
+        cmocka_unit_test(test_dates_against_libc),
+        cmocka_unit_test(test_truncations),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
