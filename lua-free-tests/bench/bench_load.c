@@ -1,0 +1,364 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Sends the same requests again and again over kept connections, one in flight on each:
+ *
+ *     bench_load ADDRESS PORT CONNECTIONS COUNT REQUEST_FILE...
+ *
+ * and prints: answers, answers that were no 2xx or 3xx, seconds, bytes read. A request file holds one request as it
+ * goes over the wire; several are sent in turn. Connections that the server closes are opened again.
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REQUEST_MAX  65536
+#define HEAD_MAX     16384
+#define READ_SIZE    (256 * 1024)
+
+
+typedef struct {
+    char    bytes[REQUEST_MAX];
+    size_t  len;
+    int     head;
+} request_t;
+
+typedef enum { IN_HEAD, IN_BODY, IN_CHUNK_SIZE, IN_CHUNK, IN_CHUNK_END, IN_TRAILER } state_t;
+
+typedef struct {
+    int         fd;
+    state_t     state;
+    char        head[HEAD_MAX + 1];
+    size_t      head_len;
+    long long   left;
+    size_t      line;               /* characters of the line that is read: a chunk's size, a trailer */
+    size_t      sent;
+    int         close;
+    request_t  *request;
+} connection_t;
+
+
+static struct sockaddr_in  address;
+static request_t          *requests;
+static size_t              requests_count, next_request;
+static long long           to_send, answers, failures, bytes_read;
+static int                 epoll;
+
+
+static void
+fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+
+static void
+connection_open(connection_t *c)
+{
+    int                 one = 1;
+    struct epoll_event  event;
+
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (c->fd == -1 || connect(c->fd, (struct sockaddr *) &address, sizeof(address)) == -1) {
+        fail("connect");
+    }
+
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+
+    event.events = EPOLLIN;
+    event.data.ptr = c;
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) == -1) {
+        fail("epoll_ctl");
+    }
+}
+
+
+static void
+connection_send(connection_t *c)
+{
+    if (to_send == 0) {
+        return;
+    }
+
+    to_send--;
+    c->request = &requests[next_request++ % requests_count];
+    c->state = IN_HEAD;
+    c->head_len = 0;
+    c->close = 0;
+
+    /* Requests are smaller than a socket's buffer. */
+    if (write(c->fd, c->request->bytes, c->request->len) != (ssize_t) c->request->len) {
+        fail("write");
+    }
+}
+
+
+static void
+connection_done(connection_t *c)
+{
+    int  status;
+
+    status = atoi(c->head + 9);
+    answers++;
+    if (status < 200 || status >= 400) {
+        failures++;
+    }
+
+    c->head_len = 0;
+    if (c->close) {
+        close(c->fd);
+        connection_open(c);
+    }
+
+    connection_send(c);
+}
+
+
+static const char *
+head_value(const char *head, const char *name)
+{
+    size_t       len;
+    const char  *line;
+
+    len = strlen(name);
+    for (line = strstr(head, "\r\n"); line != NULL; line = strstr(line + 2, "\r\n")) {
+        if (strncasecmp(line + 2, name, len) == 0 && line[2 + len] == ':') {
+            return line + 2 + len + 1 + strspn(line + 2 + len + 1, " ");
+        }
+    }
+
+    return NULL;
+}
+
+
+/* The head is complete: how the body ends. Returns 1 when there is none. */
+static int
+head_read(connection_t *c)
+{
+    int          status;
+    const char  *value;
+
+    status = atoi(c->head + 9);
+    value = head_value(c->head, "Connection");
+    c->close = value != NULL && strncasecmp(value, "close", 5) == 0;
+
+    value = head_value(c->head, "Transfer-Encoding");
+    if (value != NULL) {
+        c->state = IN_CHUNK_SIZE;
+        c->left = 0;
+        c->line = 0;
+        return c->request->head;
+    }
+
+    value = head_value(c->head, "Content-Length");
+    c->left = value != NULL ? atoll(value) : 0;
+    c->state = IN_BODY;
+
+    return c->left == 0 || c->request->head || status == 204 || status == 304;
+}
+
+
+static size_t
+read_head(connection_t *c, const char *p, size_t n, int *done)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (c->head_len == HEAD_MAX) {
+            fprintf(stderr, "a response head is too large\n");
+            exit(1);
+        }
+
+        c->head[c->head_len++] = p[i];
+        if (p[i] == '\n' && c->head_len >= 4 && memcmp(c->head + c->head_len - 4, "\r\n\r\n", 4) == 0) {
+            c->head[c->head_len] = '\0';
+            *done = head_read(c);
+            return i + 1;
+        }
+    }
+
+    return n;
+}
+
+
+static size_t
+read_chunked(connection_t *c, const char *p, size_t n, int *done)
+{
+    size_t     step;
+    long long  digit;
+
+    if (c->state == IN_CHUNK) {
+        step = (long long) n < c->left ? n : (size_t) c->left;
+        c->left -= step;
+        if (c->left == 0) {
+            c->state = IN_CHUNK_END;
+        }
+        return step;
+    }
+
+    if (*p == '\n') {
+        if (c->state == IN_CHUNK_END) {
+            c->state = IN_CHUNK_SIZE;
+        } else if (c->state == IN_TRAILER) {
+            *done = c->line == 0;
+        } else {
+            c->state = c->left ? IN_CHUNK : IN_TRAILER;
+        }
+        c->line = 0;
+        return 1;
+    }
+
+    if (*p != '\r') {
+        c->line++;
+        if (c->state == IN_CHUNK_SIZE) {
+            digit = *p <= '9' ? *p - '0' : (*p | 0x20) - 'a' + 10;
+            c->left = c->left * 16 + digit;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+connection_feed(connection_t *c, const char *p, size_t n)
+{
+    int     done;
+    size_t  step;
+
+    while (n) {
+        done = 0;
+
+        if (c->state == IN_HEAD) {
+            step = read_head(c, p, n, &done);
+
+        } else if (c->state == IN_BODY) {
+            step = (long long) n < c->left ? n : (size_t) c->left;
+            c->left -= step;
+            done = c->left == 0;
+
+        } else {
+            step = read_chunked(c, p, n, &done);
+        }
+
+        p += step;
+        n -= step;
+        if (done) {
+            connection_done(c);
+            return;
+        }
+    }
+}
+
+
+static void
+request_load(request_t *r, const char *path)
+{
+    FILE  *file;
+
+    file = fopen(path, "rb");
+    if (file == NULL) {
+        fail(path);
+    }
+
+    r->len = fread(r->bytes, 1, REQUEST_MAX, file);
+    r->head = r->len > 4 && memcmp(r->bytes, "HEAD", 4) == 0;
+    fclose(file);
+}
+
+
+static void
+run(long long total)
+{
+    int                  i, n;
+    ssize_t              len;
+    connection_t        *c;
+    struct epoll_event   events[64];
+    static char          buffer[READ_SIZE];
+
+    while (answers < total) {
+        n = epoll_wait(epoll, events, 64, 10000);
+        if (n == 0) {
+            fprintf(stderr, "no answer for 10 s\n");
+            exit(1);
+        }
+
+        for (i = 0; i < n; i++) {
+            c = events[i].data.ptr;
+            len = read(c->fd, buffer, READ_SIZE);
+            if (len == -1 && (errno == EAGAIN || errno == EINTR)) {
+                continue;
+            }
+            if (len <= 0) {
+                fprintf(stderr, "the server closed the connection before its answer was complete\n");
+                exit(1);
+            }
+            bytes_read += len;
+            connection_feed(c, buffer, len);
+        }
+    }
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int              i, connections;
+    long long        total;
+    double           seconds;
+    connection_t    *all;
+    struct timespec  begin, end;
+
+    if (argc < 6) {
+        fprintf(stderr, "usage: %s ADDRESS PORT CONNECTIONS COUNT REQUEST_FILE...\n", argv[0]);
+        return 2;
+    }
+
+    address.sin_family = AF_INET;
+    address.sin_port = htons(atoi(argv[2]));
+    inet_pton(AF_INET, argv[1], &address.sin_addr);
+    connections = atoi(argv[3]);
+    total = to_send = atoll(argv[4]);
+    requests_count = argc - 5;
+    requests = calloc(requests_count, sizeof(request_t));
+    all = calloc(connections, sizeof(connection_t));
+    epoll = epoll_create1(0);
+    if (requests == NULL || all == NULL || epoll == -1) {
+        fail("start");
+    }
+
+    for (i = 5; i < argc; i++) {
+        request_load(&requests[i - 5], argv[i]);
+    }
+
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (i = 0; i < connections; i++) {
+        connection_open(&all[i]);
+        connection_send(&all[i]);
+    }
+    run(total);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+
+    seconds = (end.tv_sec - begin.tv_sec) + (end.tv_nsec - begin.tv_nsec) / 1e9;
+    printf("%lld %lld %.6f %lld\n", answers, failures, seconds, bytes_read);
+
+    free(requests);
+    free(all);
+
+    return 0;
+}
