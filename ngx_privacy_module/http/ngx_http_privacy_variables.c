@@ -268,25 +268,38 @@ ngx_http_privacy_variable_version(ngx_http_request_t *r, ngx_http_variable_value
 }
 
 
+/* It moves along by itself from the one in the record, up to one that takes rights away: that binds who agreed to it. */
 static ngx_int_t
 ngx_http_privacy_variable_bound_version(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {
-    pv_policy_t             *policy;
+    uint32_t                 sequence;
+    pv_policy_t             *bound, *next;
     ngx_http_privacy_ctx_t  *ctx;
 
     ctx = ngx_http_privacy_ctx(r);
 
-    if (ctx == NULL || !ctx->has_consent || ctx->site->store == NULL) {
+    if (ctx == NULL || !ctx->has_consent || ctx->policy == NULL || ctx->site->store == NULL) {
         return ngx_http_privacy_variable_none(v);
     }
 
-    policy = ngx_http_privacy_store_sequence(ctx->site->store, ctx->consent.bound_version);
+    sequence = ctx->consent.bound_version;
+    bound = ngx_http_privacy_store_sequence(ctx->site->store, sequence);
 
-    if (policy == NULL) {
+    if (bound == NULL) {
         return ngx_http_privacy_variable_none(v);
     }
 
-    return ngx_http_privacy_variable_copy(r, v, policy->version);
+    while (sequence < ctx->policy->sequence) {
+        next = ngx_http_privacy_store_sequence(ctx->site->store, ++sequence);
+
+        if (next == NULL || next->reduces_rights) {
+            break;
+        }
+
+        bound = next;
+    }
+
+    return ngx_http_privacy_variable_copy(r, v, bound->version);
 }
 
 
