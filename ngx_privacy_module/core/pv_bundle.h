@@ -24,6 +24,7 @@
 
 #include "pv_policy.h"
 
+#define PV_SEALED_MAGIC      "privacy-bundle 1\n"
 #define PV_BUNDLE_JSON_MAX   (1024 * 1024)
 #define PV_BUNDLE_TEXT_MAX   (2 * 1024 * 1024)
 #define PV_BUNDLE_HTML_MAX   (8 * 1024 * 1024)
@@ -58,6 +59,12 @@ int pv_bundle_check(const pv_bundle_source_t *source, const pv_bundle_context_t 
 /* Checks, then appends the sealed bundle to out. */
 int pv_bundle_seal(pv_buf_t *out, const pv_bundle_source_t *source, const pv_bundle_context_t *context,
     const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems);
+
+/*
+ * 1 when the source declares and says exactly what the published version does
+ * (publishing it again would change nothing), 0 when it differs or has errors.
+ */
+int pv_bundle_same(const pv_bundle_source_t *source, const pv_policy_t *published);
 
 /* CommonMark with tables to sanitised HTML: raw HTML off, link schemes http, https, mailto, tel and relative. */
 int pv_markdown_html(pv_buf_t *out, pv_str_t markdown);

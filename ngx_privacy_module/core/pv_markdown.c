@@ -419,7 +419,8 @@ pv_entity_decode(uint32_t *code_point, pv_str_t e)
     base = (e.data[2] | 0x20) == 'x' ? 16 : 10;
 
     for (n = 0, i = base == 16 ? 3 : 2; i < e.len - 1; i++) {
-        digit = e.data[i] >= '0' && e.data[i] <= '9' ? e.data[i] - '0' : (uint32_t) (e.data[i] | 0x20) - 'a' + 10;
+        digit = e.data[i];
+        digit = digit >= '0' && digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
 
         if (digit >= base) {
             return PV_INVALID;

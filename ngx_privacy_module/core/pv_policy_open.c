@@ -17,8 +17,6 @@
 #include "pv_policy_build.h"
 #include "pv_text.h"
 
-#define PV_SEALED_MAGIC  "privacy-bundle 1\n"
-
 
 static int pv_site_valid(pv_str_t site);
 static int pv_payload_check(const json_t *root, pv_str_t site, pv_problems_t *problems);

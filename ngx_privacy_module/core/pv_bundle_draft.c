@@ -1,0 +1,432 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* From bytes to a draft: JSON, encodings, canonical form, rendering. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "pv_bundle_draft.h"
+#include "pv_declared.h"
+#include "pv_markdown.h"
+#include "pv_text.h"
+
+
+static json_t *pv_draft_json(const pv_bundle_source_t *source, pv_problems_t *problems);
+static json_t *pv_json_nfc(const json_t *value);
+static json_t *pv_json_nfc_string(const json_t *value);
+static int pv_draft_texts(pv_draft_t *draft, const pv_bundle_source_t *source, pv_problems_t *problems);
+static const pv_bundle_text_t *pv_draft_find_text(const pv_bundle_source_t *source, const char *language);
+static int pv_draft_text(pv_draft_t *draft, const pv_bundle_text_t *text, const char *language,
+    pv_problems_t *problems);
+static int pv_draft_markdown(pv_buf_t *out, const pv_bundle_text_t *text, pv_problems_t *problems);
+static unsigned pv_line_of_problem(pv_str_t text);
+static void pv_draft_lines(pv_buf_t *out, pv_str_t text);
+static void pv_draft_strangers(const pv_draft_t *draft, const pv_bundle_source_t *source, pv_problems_t *problems);
+static int pv_draft_set(json_t *object, const char *key, const pv_buf_t *value);
+
+
+int
+pv_draft_read(pv_draft_t *draft, const pv_bundle_source_t *source, const json_t *bits, pv_problems_t *problems)
+{
+    int      rc;
+    size_t   errors;
+    json_t  *declared;
+
+    memset(draft, 0, sizeof(*draft));
+    errors = problems->errors;
+
+    declared = pv_draft_json(source, problems);
+    if (declared == NULL) {
+        return PV_INVALID;
+    }
+
+    pv_declared_check(declared, bits, source->json_file, problems);
+
+    /* The texts are looked at as far as it is known which there have to be: all errors at once. */
+    draft->declared = pv_json_nfc(declared);
+    draft->texts = json_object();
+    json_decref(declared);
+
+    if (draft->declared == NULL || draft->texts == NULL) {
+        return PV_ERROR;
+    }
+
+    rc = pv_draft_texts(draft, source, problems);
+    if (rc == PV_ERROR) {
+        return PV_ERROR;
+    }
+
+    return problems->errors != errors ? PV_INVALID : PV_OK;
+}
+
+
+void
+pv_draft_free(pv_draft_t *draft)
+{
+    json_decref(draft->declared);
+    json_decref(draft->texts);
+    json_decref(draft->bits);
+    json_decref(draft->asked_since);
+    memset(draft, 0, sizeof(*draft));
+}
+
+
+static json_t *
+pv_draft_json(const pv_bundle_source_t *source, pv_problems_t *problems)
+{
+    json_t        *root;
+    pv_str_t       bytes;
+    json_error_t   error;
+
+    bytes = source->json;
+
+    if (bytes.len > PV_BUNDLE_JSON_MAX) {
+        pv_problem(problems, source->json_file, 0, NULL, "is larger than %d bytes", PV_BUNDLE_JSON_MAX);
+        return NULL;
+    }
+
+    if (bytes.len >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0) {
+        bytes.data += 3;
+        bytes.len -= 3;
+    }
+
+    root = json_loadb((const char *) bytes.data, bytes.len, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL) {
+        pv_problem(problems, source->json_file, error.line > 0 ? (unsigned) error.line : 0, NULL,
+                   "is not JSON: %.200s", pv_text_problem(pv_str(error.text), 0) == NULL ? error.text : "bad bytes");
+    }
+
+    return root;
+}
+
+
+/* A copy with every string in NFC; NULL when memory ran out. Recursion is bounded by the parser's own depth limit. */
+static json_t *
+pv_json_nfc(const json_t *value)
+{
+    size_t       i;
+    json_t      *copy, *one;
+    const char  *key;
+
+    switch (json_typeof(value)) {
+
+    case JSON_OBJECT:
+        copy = json_object();
+        json_object_foreach((json_t *) value, key, one) {
+            if (copy != NULL && json_object_set_new(copy, key, pv_json_nfc(one)) != 0) {
+                json_decref(copy);
+                return NULL;
+            }
+        }
+        return copy;
+
+    case JSON_ARRAY:
+        copy = json_array();
+        json_array_foreach((json_t *) value, i, one) {
+            if (copy != NULL && json_array_append_new(copy, pv_json_nfc(one)) != 0) {
+                json_decref(copy);
+                return NULL;
+            }
+        }
+        return copy;
+
+    case JSON_STRING:
+        return pv_json_nfc_string(value);
+
+    default:
+        return json_copy((json_t *) value);
+    }
+}
+
+
+static json_t *
+pv_json_nfc_string(const json_t *value)
+{
+    json_t    *copy;
+    pv_buf_t   out;
+
+    pv_buf_init(&out, 4 * PV_BUNDLE_JSON_MAX);
+    copy = NULL;
+
+    if (pv_text_nfc(&out, (pv_str_t) { (const unsigned char *) json_string_value(value), json_string_length(value) })
+        == PV_OK)
+    {
+        copy = json_stringn(out.data != NULL ? (const char *) out.data : "", out.len);
+    }
+
+    pv_buf_free(&out);
+
+    return copy;
+}
+
+
+static int
+pv_draft_texts(pv_draft_t *draft, const pv_bundle_source_t *source, pv_problems_t *problems)
+{
+    int                      rc;
+    size_t                   i;
+    json_t                  *languages, *tag;
+    const char              *language;
+    const pv_bundle_text_t  *text;
+
+    languages = json_object_get(draft->declared, "languages");
+
+    json_array_foreach(languages, i, tag) {
+        language = json_string_value(tag);
+        if (language == NULL || i == PV_LANGUAGES_MAX || !pv_declared_language(language)) {
+            continue;
+        }
+
+        text = pv_draft_find_text(source, language);
+        if (text == NULL) {
+            pv_problem(problems, source->json_file, 0, "languages", "names \"%s\": there has to be a file "
+                       "policy.%s.md", language, language);
+            continue;
+        }
+
+        rc = pv_draft_text(draft, text, language, problems);
+        if (rc == PV_ERROR) {
+            return PV_ERROR;
+        }
+    }
+
+    pv_draft_strangers(draft, source, problems);
+
+    return PV_OK;
+}
+
+
+static const pv_bundle_text_t *
+pv_draft_find_text(const pv_bundle_source_t *source, const char *language)
+{
+    size_t  i;
+
+    for (i = 0; i < source->texts_count; i++) {
+        if (pv_str_eqs(source->texts[i].language, language)) {
+            return &source->texts[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* A text whose language policy.json does not name would be left out in silence. */
+static void
+pv_draft_strangers(const pv_draft_t *draft, const pv_bundle_source_t *source, pv_problems_t *problems)
+{
+    size_t   i, k;
+    int      known;
+    json_t  *languages, *tag;
+
+    languages = json_object_get(draft->declared, "languages");
+
+    for (i = 0; i < source->texts_count; i++) {
+        known = 0;
+
+        json_array_foreach(languages, k, tag) {
+            known |= json_is_string(tag) && pv_str_eqs(source->texts[i].language, json_string_value(tag));
+        }
+
+        if (!known) {
+            pv_problem(problems, source->texts[i].file, 0, NULL, "its language is not among the languages of %s",
+                       source->json_file);
+        }
+    }
+}
+
+
+static int
+pv_draft_text(pv_draft_t *draft, const pv_bundle_text_t *text, const char *language, pv_problems_t *problems)
+{
+    int          rc;
+    json_t      *object;
+    pv_buf_t     markdown, html, title;
+    unsigned     dropped;
+    const char  *problem;
+
+    pv_buf_init(&markdown, PV_BUNDLE_TEXT_MAX);
+    pv_buf_init(&html, PV_BUNDLE_HTML_MAX);
+    pv_buf_init(&title, 1024);
+
+    rc = pv_draft_markdown(&markdown, text, problems);
+
+    if (rc == PV_OK) {
+        rc = pv_markdown_render(&html, &title, &dropped, (pv_str_t) { markdown.data, markdown.len });
+    }
+
+    if (rc == PV_ERROR && html.failed && html.len > PV_BUNDLE_HTML_MAX / 2) {
+        pv_problem(problems, text->file, 0, NULL, "is larger than %d bytes when rendered", PV_BUNDLE_HTML_MAX);
+        rc = PV_INVALID;
+    }
+
+    if (rc == PV_OK) {
+        if (title.len == 0) {
+            pv_problem(problems, text->file, 0, NULL, "has no heading: the first one is the title");
+            rc = PV_INVALID;
+        }
+
+        problem = pv_text_problem((pv_str_t) { html.data, html.len }, 1);
+        problem = problem == NULL ? pv_text_problem((pv_str_t) { title.data, title.len }, 0) : problem;
+
+        if (problem != NULL) {
+            pv_problem(problems, text->file, 0, NULL, "what is rendered from it %s", problem);
+            rc = PV_INVALID;
+        }
+
+        if (dropped) {
+            pv_warning(problems, text->file, 0, NULL, "%u of its links go where none may go "
+                       "(http, https, mailto, tel or within the site): their text stays without the link", dropped);
+        }
+    }
+
+    if (rc == PV_OK) {
+        object = json_object();
+
+        if (pv_draft_set(object, "markdown", &markdown) != PV_OK || pv_draft_set(object, "html", &html) != PV_OK
+            || pv_draft_set(object, "title", &title) != PV_OK
+            || json_object_set(draft->texts, language, object) != 0)
+        {
+            rc = PV_ERROR;
+        }
+
+        json_decref(object);
+    }
+
+    pv_buf_free(&markdown);
+    pv_buf_free(&html);
+    pv_buf_free(&title);
+
+    return rc;
+}
+
+
+/* The canonical source text: UTF-8 without BOM, lines ended by LF, NFC. */
+static int
+pv_draft_markdown(pv_buf_t *out, const pv_bundle_text_t *text, pv_problems_t *problems)
+{
+    int          rc;
+    pv_buf_t     lines;
+    pv_str_t     bytes;
+    const char  *problem;
+
+    bytes = text->bytes;
+
+    if (bytes.len >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0) {
+        bytes.data += 3;
+        bytes.len -= 3;
+    }
+
+    if (bytes.len > PV_BUNDLE_TEXT_MAX / 2) {       /* room for what NFC may add */
+        pv_problem(problems, text->file, 0, NULL, "is larger than %d bytes", PV_BUNDLE_TEXT_MAX / 2);
+        return PV_INVALID;
+    }
+
+    problem = pv_text_problem(bytes, 1);
+    if (problem != NULL) {
+        pv_problem(problems, text->file, pv_line_of_problem(bytes), NULL, "%s", problem);
+        return PV_INVALID;
+    }
+
+    pv_buf_init(&lines, PV_BUNDLE_TEXT_MAX);
+    pv_draft_lines(&lines, bytes);
+
+    rc = pv_text_nfc(out, (pv_str_t) { lines.data, lines.len });
+    rc = lines.failed ? PV_ERROR : rc;
+    pv_buf_free(&lines);
+
+    return rc;
+}
+
+
+/* The first line that is not in order by itself. */
+static unsigned
+pv_line_of_problem(pv_str_t text)
+{
+    size_t                at;
+    unsigned              line;
+    pv_str_t              one;
+    const unsigned char  *end;
+
+    for (at = 0, line = 1; at < text.len; at += one.len + 1, line++) {
+        end = memchr(text.data + at, '\n', text.len - at);
+
+        one.data = text.data + at;
+        one.len = end != NULL ? (size_t) (end - one.data) : text.len - at;
+
+        if (pv_text_problem(one, 1) != NULL) {
+            return line;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+pv_draft_lines(pv_buf_t *out, pv_str_t text)
+{
+    size_t                at;
+    const unsigned char  *end;
+
+    for (at = 0; at < text.len; /* void */ ) {
+        end = memchr(text.data + at, '\r', text.len - at);
+
+        if (end == NULL) {
+            pv_buf_add(out, text.data + at, text.len - at);
+            return;
+        }
+
+        pv_buf_add(out, text.data + at, (size_t) (end - text.data) - at);
+        pv_buf_puts(out, "\n");
+
+        at = (size_t) (end - text.data) + 1;
+        at += at < text.len && text.data[at] == '\n';
+    }
+}
+
+
+static int
+pv_draft_set(json_t *object, const char *key, const pv_buf_t *value)
+{
+    if (value->failed) {
+        return PV_ERROR;
+    }
+
+    return json_object_set_new(object, key, json_stringn(value->data != NULL ? (const char *) value->data : "",
+                                                         value->len)) == 0 ? PV_OK : PV_ERROR;
+}
+
+
+int
+pv_bundle_same(const pv_bundle_source_t *source, const pv_policy_t *published)
+{
+    int            same;
+    size_t         i;
+    char          *text;
+    json_t        *value;
+    pv_draft_t     draft;
+    pv_problems_t  problems;
+
+    pv_problems_init(&problems);
+
+    same = pv_draft_read(&draft, source, NULL, &problems) == PV_OK;
+    text = same ? json_dumps(draft.declared, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
+    same = text != NULL && pv_str_eqs(published->declared, text);
+
+    for (i = 0; same && i < published->texts_count; i++) {
+        value = json_object_get(json_object_get(draft.texts, (const char *) published->texts[i].language.data),
+                                "markdown");
+        same = json_is_string(value) && pv_str_eqs(published->texts[i].markdown, json_string_value(value));
+    }
+
+    free(text);
+    pv_draft_free(&draft);
+    pv_problems_free(&problems);
+
+    return same;
+}
