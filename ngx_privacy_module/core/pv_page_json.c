@@ -100,13 +100,13 @@ purpose_json(pv_view_t *v, const pv_purpose_t *purpose)
     pv_view_str(v, o, "title", pv_translation(page->policy, purpose->title, page->language));
     pv_view_str(v, o, "text", pv_translation(page->policy, purpose->text, page->language));
     pv_view_bool(v, o, "necessary", purpose->necessary);
-    optional(v, o, "exempt_reason", purpose->exempt_reason);
+    optional(v, o, "exempt_reason", pv_view_words(v, purpose->exempt_reason_in, purpose->exempt_reason));
     pv_view_bool(v, o, "separate", purpose->separate);
     pv_view_set(v, o, "asked_since", json_integer(purpose->asked_since));
     pv_view_set(v, o, "cookies", cookies);
     pv_view_set(v, o, "sources", strings(v, purpose->sources, purpose->sources_count));
     pv_view_set(v, o, "recipients", strings(v, purpose->recipients, purpose->recipients_count));
-    optional(v, o, "retention", purpose->retention);
+    optional(v, o, "retention", pv_view_words(v, purpose->retention_in, purpose->retention));
 
     return o;
 }
@@ -143,11 +143,11 @@ recipients_json(pv_view_t *v, const pv_policy_t *policy)
 
         o = json_object();
         pv_view_str(v, o, "id", r->id);
-        pv_view_str(v, o, "name", r->name);
-        optional(v, o, "data", r->data);
-        optional(v, o, "use", r->use);
+        pv_view_str(v, o, "name", pv_view_words(v, r->name_in, r->name));
+        optional(v, o, "data", pv_view_words(v, r->data_in, r->data));
+        optional(v, o, "use", pv_view_words(v, r->use_in, r->use));
         optional(v, o, "policy", r->policy);
-        optional(v, o, "country", r->country);
+        optional(v, o, "country", pv_view_words(v, r->country_in, r->country));
         add(v, list, o);
     }
 

@@ -27,6 +27,13 @@ append_same(pv_view_t *v, json_t *list, json_t *value)
 }
 
 
+pv_str_t
+pv_view_words(const pv_view_t *v, const pv_translation_t *list, pv_str_t written)
+{
+    return list ? pv_translation(v->page->policy, list, v->page->language) : written;
+}
+
+
 static void
 add_about(pv_buf_t *b, const pv_view_t *v, pv_str_t s)
 {
@@ -100,10 +107,10 @@ recipient(pv_view_t *v, const pv_recipient_t *r)
 
     item = json_object();
     pv_view_str(v, item, "id", r->id);
-    pv_view_str(v, item, "name", r->name);
-    pv_view_str(v, item, "data", r->data);
-    pv_view_str(v, item, "use", r->use);
-    pv_view_str(v, item, "country", r->country);
+    pv_view_str(v, item, "name", pv_view_words(v, r->name_in, r->name));
+    pv_view_str(v, item, "data", pv_view_words(v, r->data_in, r->data));
+    pv_view_str(v, item, "use", pv_view_words(v, r->use_in, r->use));
+    pv_view_str(v, item, "country", pv_view_words(v, r->country_in, r->country));
     pv_view_str(v, item, "link", pv_is_web_address(r->policy) ? r->policy : pv_str(""));
 
     return item;
@@ -171,8 +178,8 @@ purpose_object(pv_view_t *v, const pv_purpose_t *purpose, int marks)
     pv_view_str(v, o, "id", purpose->id);
     pv_view_str(v, o, "title", pv_translation(page->policy, purpose->title, page->language));
     pv_view_str(v, o, "text", pv_translation(page->policy, purpose->text, page->language));
-    pv_view_str(v, o, "exempt_reason", purpose->necessary ? purpose->exempt_reason : pv_str(""));
-    pv_view_str(v, o, "retention", purpose->retention);
+    pv_view_str(v, o, "exempt_reason", pv_view_words(v, purpose->exempt_reason_in, purpose->exempt_reason));
+    pv_view_str(v, o, "retention", pv_view_words(v, purpose->retention_in, purpose->retention));
     pv_view_bool(v, o, "necessary", purpose->necessary);
     pv_view_bool(v, o, "is_separate", purpose->separate && !purpose->necessary);
     pv_view_bool(v, o, "is_optional", !purpose->separate && !purpose->necessary);

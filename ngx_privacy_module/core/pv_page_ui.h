@@ -50,6 +50,9 @@ void pv_view_bool(pv_view_t *v, json_t *object, const char *name, int value);
 /* name: the day, "2026-12-01"; name_time: the moment, RFC 3339. */
 void pv_view_time(pv_view_t *v, json_t *object, const char *name, int64_t t, pv_str_t written);
 
+/* In the page's language where it was declared so, else as it was written. */
+pv_str_t pv_view_words(const pv_view_t *v, const pv_translation_t *list, pv_str_t written);
+
 pv_str_t pv_view_string(const pv_view_t *v, const char *key);
 
 /* What a version says of itself, into object. */

@@ -174,7 +174,6 @@ pv_view_init(pv_view_t *v, const pv_page_t *page, const char *title)
     }
 
     pv_view_str(v, v->root, "language", language);
-    pv_view_str(v, v->root, "default_language", policy->texts[0].language);
     pv_view_str(v, v->root, "direction", pv_str(pv_direction(language)));
     pv_view_version(v, v->root, policy);
     view_controller(v, &policy->controller);
@@ -306,6 +305,7 @@ pv_view_version(pv_view_t *v, json_t *object, const pv_policy_t *policy)
 
     pv_view_str(v, object, "version", policy->version);
     pv_view_str(v, object, "digest", digest);
+    pv_view_str(v, object, "urgent", policy->urgent);
     pv_view_time(v, object, "effective", policy->effective, policy->effective_text);
     pv_view_time(v, object, "published", policy->published, none);
 }

@@ -1,0 +1,202 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * Renders every page in each language into a folder, to be looked at and to
+ * be checked for accessibility, without a server:
+ *
+ *     render_pages FOLDER
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "page_fixture.h"
+#include "pv_html.h"
+
+
+#define NOW  1795420800     /* 2026-11-23 */
+
+
+static const char  *folder;
+
+
+static void
+put(const char *name, pv_str_t bytes)
+{
+    FILE  *f;
+    char   path[1024];
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+
+    f = fopen(path, "wb");
+    if (f == NULL || fwrite(bytes.data, 1, bytes.len, f) != bytes.len || fclose(f) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+
+static void
+done(pv_buf_t *b, int rc, const char *name, const char *language)
+{
+    char      file[256];
+    pv_str_t  s;
+
+    if (rc != PV_OK || b->failed) {
+        fprintf(stderr, "%s.%s: cannot render\n", name, language);
+        exit(1);
+    }
+
+    snprintf(file, sizeof(file), "%s.%s.html", name, language);
+    s.data = b->data;
+    s.len = b->len;
+    put(file, s);
+
+    b->len = 0;
+}
+
+
+/* A page of somebody else, with rules that a careless style sheet would fall for. */
+static void
+host_page(pv_buf_t *b, const pv_page_t *page, int shared)
+{
+    pv_banner_t  banner;
+
+    pv_buf_puts(b, "<!DOCTYPE html><html lang=\"en\"><head><title>Shop</title>");
+    pv_page_head(b, page, 0);
+    pv_buf_puts(b, "<style>body{font:20px Georgia;margin:2em;text-align:center}"
+                   "*{letter-spacing:.05em}button{background:#c00!important_;border-radius:0;float:right}"
+                   "form p,#x p{color:#090;font-size:30px}section{margin:50px;border:4px dashed}"
+                   "a{color:#f0f;text-transform:uppercase}</style></head><body>");
+
+    if (shared) {
+        pv_page_banner_shared(b, page);
+
+    } else if (pv_page_banner(&banner, page) == PV_OK) {
+        pv_buf_str(b, banner.parts[0]);
+        pv_buf_puts(b, "token");
+        pv_buf_str(b, banner.parts[1]);
+        pv_buf_html(b, page->return_to);
+        pv_buf_str(b, banner.parts[2]);
+        printf("banner: %zu bytes\n", banner.bytes.len);
+        pv_banner_free(&banner);
+    }
+
+    pv_buf_puts(b, "<main id=\"x\"><h1>Some shop</h1><p>Text of the page.</p></main></body></html>");
+}
+
+
+static void
+render(pv_page_t page, size_t language)
+{
+    pv_buf_t       b;
+    const char    *tag;
+    pv_policy_t   *versions[3];
+    pv_consent_t   consent;
+    pv_verdict_t   verdict;
+
+    static const char *const  messages[] = { "not_found", "unavailable", "no_policy" };
+
+    versions[0] = page_fixture(1);
+    versions[1] = page_fixture(2);
+    versions[2] = page_fixture(3);
+
+    page.policy = page.in_force = versions[1];
+    page.language = language;
+    tag = language ? "en" : "zh-CN";
+
+    pv_buf_init(&b, 1024 * 1024);
+    memset(&consent, 0, sizeof(pv_consent_t));
+
+    page.signal = "gpc";
+    pv_policy_judge(&verdict, page.policy, NULL, NOW);
+    page.verdict = &verdict;
+    host_page(&b, &page, 0);
+    done(&b, PV_OK, "banner", tag);
+    host_page(&b, &page, 1);
+    done(&b, PV_OK, "shared", tag);
+    done(&b, pv_page_choices(&b, &page), "choices-first", tag);
+    page.signal = NULL;
+
+    consent.position = 3;
+    consent.decided_version = 1;
+    consent.decided = 0x0e;
+    consent.granted = 0x0a;
+    consent.chosen = NOW - 40 * 86400;
+    page.consent = &consent;
+    pv_policy_judge(&verdict, page.policy, &consent, NOW);
+    done(&b, pv_page_choices(&b, &page), "choices-stale", tag);
+
+    consent.decided_version = 2;
+    pv_policy_judge(&verdict, page.policy, &consent, NOW);
+    page.saved = 1;
+    done(&b, pv_page_choices(&b, &page), "choices-saved", tag);
+    page.saved = 0;
+
+    done(&b, pv_page_policy(&b, &page), "policy", tag);
+    page.policy = versions[0];
+    done(&b, pv_page_policy(&b, &page), "policy-archived", tag);
+    page.policy = versions[1];
+    done(&b, pv_page_versions(&b, &page, versions, 3), "versions", tag);
+
+    done(&b, pv_page_message(&b, &page, messages[0]), "message-not-found", tag);
+    done(&b, pv_page_message(&b, &page, messages[1]), "message-unavailable", tag);
+    page.policy = page.in_force = NULL;
+    page.consent = NULL;
+    page.verdict = NULL;
+    done(&b, pv_page_message(&b, &page, messages[2]), "message-no-policy", tag);
+
+    pv_buf_free(&b);
+}
+
+
+int
+main(int argc, char **argv)
+{
+    size_t             i, n;
+    char               path[256];
+    pv_ui_t           *ui;
+    pv_page_t          page;
+    pv_problems_t      problems;
+    const pv_asset_t  *assets;
+
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+        return 2;
+    }
+
+    folder = argv[1];
+    pv_problems_init(&problems);
+
+    if (pv_ui_create(&ui, NULL, NULL, &problems) != PV_OK) {
+        for (i = 0; i < problems.count; i++) {
+            fprintf(stderr, "%s:%u: %s\n", problems.list[i].file, problems.list[i].line, problems.list[i].reason);
+        }
+        return 1;
+    }
+
+    memset(&page, 0, sizeof(pv_page_t));
+    page.ui = ui;
+    page.prefix = pv_str("/privacy/");
+    page.return_to = pv_str("/goods?id=7&page=2");
+    page.now = NOW;
+
+    render(page, 0);
+    render(page, 1);
+
+    assets = pv_ui_assets(ui, &n);
+    for (i = 0; i < n; i++) {
+        snprintf(path, sizeof(path), "%s", assets[i].name);
+        put(path, assets[i].bytes);
+        printf("%s: %zu bytes\n", assets[i].name, assets[i].bytes.len);
+    }
+
+    pv_ui_free(ui);
+    pv_problems_free(&problems);
+
+    return 0;
+}
