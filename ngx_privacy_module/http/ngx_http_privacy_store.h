@@ -63,18 +63,22 @@ struct ngx_http_privacy_store_s {
 
     pv_policy_t                      *in_force;
     uint32_t                          floor;
-    ngx_event_t                       effective;    /* when the next known version comes into force */
+    time_t                            next;         /* when a newer known version comes into force; 0: none waits */
+    ngx_event_t                       effective;    /* then, or when on_change is to be called */
+    ngx_uint_t                        changed;      /* on_change is due */
 
     ngx_event_t                       poll;         /* the next look at the log */
-    ngx_uint_t                        syncing;      /* a read is under way */
+    ngx_privacy_redis_request_t      *request;      /* the one that a read of the log waits for */
+    ngx_uint_t                        syncing;      /* a read of the log is under way */
     ngx_uint_t                        again;        /* woken meanwhile: read once more afterwards */
-    ngx_uint_t                        quiet;        /* reads in a row that failed: what backs off */
-    ngx_uint_t                        stopped;
+    ngx_uint_t                        refused;      /* something was wrong in this read */
+    ngx_uint_t                        failures;     /* reads in a row that failed: backs off */
+    uint32_t                          after;        /* the page being read starts after this sequence */
+    ngx_uint_t                        more;         /* there may be another page */
 
-    struct ngx_http_privacy_store_entry_s *wanted;  /* entries of the log still to be fetched */
+    struct ngx_http_privacy_store_entry_s *wanted;  /* entries of the page that are still to be fetched */
     ngx_uint_t                        wanted_count;
     ngx_uint_t                        wanted_next;
-    ngx_uint_t                        more;         /* the log may go on after them */
 
     u_char                            error[NGX_HTTP_PRIVACY_STORE_ERROR];
 };

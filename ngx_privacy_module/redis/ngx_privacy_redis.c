@@ -8,7 +8,7 @@
 
 /* A server that says nothing for so long after the first answer in flight was due is taken for dead. */
 #define NGX_PRIVACY_REDIS_SILENCE  500
-#define NGX_PRIVACY_REDIS_BUSY     1000     /* but a server that has just said something may think for so long */
+#define NGX_PRIVACY_REDIS_BUSY     2500     /* but a slow disk may hold up a healthy one for so long */
 
 
 struct ngx_privacy_redis_request_s {
@@ -485,13 +485,16 @@ ngx_privacy_redis_deadline(ngx_event_t *ev)
     request = ev->data;
     redis = request->redis;
 
-    redis->status.timed_out++;
-
     if (request->in_flight) {
+        redis->status.timed_out++;
         redis->status.last_error = PVR_TIMEOUT;
         /* stays in its place, so that its replies are told from its neighbours' */
         ngx_privacy_redis_answer(request, PVR_TIMEOUT);
         return;
+    }
+
+    if (request->tried) {
+        redis->status.timed_out++;
     }
 
     ngx_queue_remove(&request->queue);

@@ -33,6 +33,9 @@ ngx_privacy_redis_link_init(ngx_privacy_redis_link_t *link, ngx_privacy_redis_t 
     link->log = redis->log;
     link->name = name;
 
+    link->quiet = *redis->log;
+    link->quiet.log_level = NGX_LOG_EMERG;
+
     link->timer.handler = ngx_privacy_redis_link_connect;
     link->timer.data = link;
     link->timer.log = redis->log;
@@ -138,7 +141,8 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
     link->peer.socklen = addr->socklen;
     link->peer.name = &addr->name;
     link->peer.get = ngx_event_get_peer;
-    link->peer.log = link->log;
+    /* nginx's own word on why a connect failed: once, not with each attempt */
+    link->peer.log = link->failures ? &link->quiet : link->log;
     link->peer.log_error = NGX_ERROR_ERR;
 
     link->state = NGX_PRIVACY_REDIS_CONNECTING;
@@ -186,6 +190,10 @@ ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link)
             return;
         }
     }
+
+    c->log = link->log;
+    c->read->log = link->log;
+    c->write->log = link->log;
 
     link->state = NGX_PRIVACY_REDIS_GREETING;
 

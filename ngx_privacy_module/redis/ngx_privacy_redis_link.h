@@ -38,6 +38,7 @@ typedef enum {
 struct ngx_privacy_redis_link_s {
     ngx_privacy_redis_t             *redis;
     ngx_log_t                       *log;
+    ngx_log_t                        quiet;
     const char                      *name;          /* for the log */
 
     /* The owner's side. None may close the link; each may send and detach. */

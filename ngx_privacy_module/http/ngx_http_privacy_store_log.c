@@ -1,0 +1,427 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_http_privacy_store_private.h"
+
+
+/*
+ * Follows the publication log: reads it page by page from the newest entry
+ * that is known, fetches what is not, one bundle after another. One read at a
+ * time; a wake-up during one makes another follow.
+ */
+
+#define NGX_HTTP_PRIVACY_STORE_PAGE     128
+#define NGX_HTTP_PRIVACY_STORE_POLL     60000
+#define NGX_HTTP_PRIVACY_STORE_RETRY    1000
+#define NGX_HTTP_PRIVACY_STORE_READ     3000        /* deadlines */
+#define NGX_HTTP_PRIVACY_STORE_FETCH    10000
+
+
+typedef struct ngx_http_privacy_store_entry_s {
+    uint32_t  sequence;
+    u_char    digest[PV_SHA256_LEN];
+} ngx_http_privacy_store_entry_t;
+
+
+static void ngx_http_privacy_store_message(void *data, ngx_str_t *channel, ngx_str_t *message);
+static void ngx_http_privacy_store_poll(ngx_event_t *ev);
+static void ngx_http_privacy_store_sync(ngx_http_privacy_store_t *store);
+static void ngx_http_privacy_store_read_page(ngx_http_privacy_store_t *store);
+static void ngx_http_privacy_store_page(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static void ngx_http_privacy_store_emptied(ngx_http_privacy_store_t *store, redisReply *page);
+static void ngx_http_privacy_store_want(ngx_http_privacy_store_t *store, redisReply *page);
+static void ngx_http_privacy_store_fetch(ngx_http_privacy_store_t *store);
+static void ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static void ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, ngx_msec_t deadline,
+    ngx_privacy_redis_handler_pt handler);
+static void ngx_http_privacy_store_failed(ngx_http_privacy_store_t *store, pvr_status_t status);
+static void ngx_http_privacy_store_done(ngx_http_privacy_store_t *store, ngx_msec_t next);
+
+
+static pv_str_t
+ngx_http_privacy_store_site(ngx_http_privacy_store_t *store)
+{
+    pv_str_t  site;
+
+    site.data = store->site.data;
+    site.len = store->site.len;
+
+    return site;
+}
+
+
+void
+ngx_http_privacy_store_start(ngx_http_privacy_store_t *store)
+{
+    char       key[PVR_KEY_MAX];
+    ngx_str_t  channel;
+
+    if (store->redis == NULL) {
+        return;
+    }
+
+    store->wanted = ngx_pcalloc(store->pool, NGX_HTTP_PRIVACY_STORE_PAGE * sizeof(ngx_http_privacy_store_entry_t));
+    if (store->wanted == NULL) {
+        return;
+    }
+
+    store->poll.handler = ngx_http_privacy_store_poll;
+    store->poll.data = store;
+    store->poll.log = store->log;
+    store->poll.cancelable = 1;
+
+    channel.len = pvr_key_events(key, ngx_http_privacy_store_site(store));
+    channel.data = (u_char *) key;
+
+    if (ngx_privacy_redis_subscribe(store->redis, &channel, ngx_http_privacy_store_message, store) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, store->log, 0, "privacy: site %V cannot subscribe to its events", &store->site);
+    }
+
+    ngx_add_timer(&store->poll, 1);
+}
+
+
+void
+ngx_http_privacy_store_sync_stop(ngx_http_privacy_store_t *store)
+{
+    if (store->poll.timer_set) {
+        ngx_del_timer(&store->poll);
+    }
+
+    if (store->request) {
+        ngx_privacy_redis_detach(store->request);
+        store->request = NULL;
+    }
+
+    store->syncing = 0;
+    store->redis = NULL;
+}
+
+
+static void
+ngx_http_privacy_store_message(void *data, ngx_str_t *channel, ngx_str_t *message)
+{
+    size_t                     len;
+    ngx_http_privacy_store_t  *store;
+
+    (void) channel;
+
+    store = data;
+    len = sizeof(PVR_EVENT_PUBLISHED) - 1;
+
+    if (message == NULL) {
+        /* what was said while nobody listened is in the log */
+        store->subscribed = 1;
+        ngx_http_privacy_store_sync(store);
+        return;
+    }
+
+    if (message->len >= len && ngx_memcmp(message->data, PVR_EVENT_PUBLISHED, len) == 0) {
+        ngx_http_privacy_store_sync(store);
+        return;
+    }
+
+    if (store->on_event) {
+        store->on_event(store->data, message);
+    }
+}
+
+
+static void
+ngx_http_privacy_store_poll(ngx_event_t *ev)
+{
+    ngx_http_privacy_store_sync(ev->data);
+}
+
+
+static void
+ngx_http_privacy_store_sync(ngx_http_privacy_store_t *store)
+{
+    if (store->redis == NULL || ngx_exiting) {
+        return;
+    }
+
+    if (store->syncing) {
+        store->again = 1;
+        return;
+    }
+
+    store->syncing = 1;
+    store->again = 0;
+    store->refused = 0;
+    store->wanted_count = 0;
+    store->wanted_next = 0;
+
+    if (store->poll.timer_set) {
+        ngx_del_timer(&store->poll);
+    }
+
+    /* from the newest that is known, that one included: is the log still the same? */
+
+    store->after = ngx_http_privacy_store_complete(store);
+    store->after -= (store->after != 0);
+
+    ngx_http_privacy_store_read_page(store);
+}
+
+
+static void
+ngx_http_privacy_store_read_page(ngx_http_privacy_store_t *store)
+{
+    pv_buf_t  command;
+
+    pv_buf_init(&command, 4096);
+    (void) pvr_policies_read(&command, ngx_http_privacy_store_site(store), store->after,
+                             NGX_HTTP_PRIVACY_STORE_PAGE);
+
+    ngx_http_privacy_store_send(store, &command, NGX_HTTP_PRIVACY_STORE_READ, ngx_http_privacy_store_page);
+}
+
+
+static void
+ngx_http_privacy_store_page(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
+{
+    redisReply                *page;
+    ngx_http_privacy_store_t  *store;
+
+    store = data;
+    store->request = NULL;
+
+    if (status == PVR_OK) {
+        status = (n == 1) ? pvr_status(replies[0]) : PVR_PROTOCOL;
+    }
+
+    if (status == PVR_OK && replies[0]->type != REDIS_REPLY_ARRAY) {
+        status = PVR_PROTOCOL;
+    }
+
+    if (status != PVR_OK) {
+        ngx_http_privacy_store_failed(store, status);
+        return;
+    }
+
+    page = replies[0];
+
+    ngx_http_privacy_store_emptied(store, page);
+    ngx_http_privacy_store_want(store, page);
+    ngx_http_privacy_store_fetch(store);
+}
+
+
+/* The log has to hold the newest version that we know without a gap; when it does not, it is another log, or none. */
+
+static void
+ngx_http_privacy_store_emptied(ngx_http_privacy_store_t *store, redisReply *page)
+{
+    uint32_t            complete;
+    ngx_uint_t          missing;
+    pvr_policy_entry_t  entry;
+
+    complete = ngx_http_privacy_store_complete(store);
+
+    if (store->count == 0 || (complete && store->after != complete - 1) || (!complete && store->after)) {
+        /* a later page, or nothing to compare with */
+        return;
+    }
+
+    missing = (page->elements == 0);
+
+    if (!missing && complete) {
+        missing = (pvr_policy_entry(&entry, page, 0) != PV_OK || entry.sequence != complete);
+    }
+
+    if (missing && !store->log_missing) {
+        ngx_log_error(NGX_LOG_ERR, store->log, 0,
+                      "privacy: site %V: Redis has lost the publication log that this node knows up to version %uD; "
+                      "\"privacyctl publish\" refills it", &store->site,
+                      store->versions[store->count - 1]->sequence);
+    }
+
+    store->log_missing = missing;
+}
+
+
+static void
+ngx_http_privacy_store_want(ngx_http_privacy_store_t *store, redisReply *page)
+{
+    size_t                           i;
+    pv_policy_t                     *known;
+    pvr_policy_entry_t               entry;
+    ngx_http_privacy_store_entry_t  *wanted;
+
+    store->wanted_count = 0;
+    store->wanted_next = 0;
+    store->more = (page->elements == NGX_HTTP_PRIVACY_STORE_PAGE);
+
+    for (i = 0; i < page->elements && i < NGX_HTTP_PRIVACY_STORE_PAGE; i++) {
+
+        if (pvr_policy_entry(&entry, page, i) != PV_OK || entry.sequence <= store->after) {
+            ngx_http_privacy_store_refuse(store, "the publication log holds what is no entry, after version %uD",
+                                          store->after);
+            store->more = 0;
+            return;
+        }
+
+        store->after = entry.sequence;
+        known = ngx_http_privacy_store_sequence(store, entry.sequence);
+
+        if (known) {
+            if (!pv_equal(known->digest, entry.digest, PV_SHA256_LEN)) {
+                ngx_http_privacy_store_refuse(store, "the publication log names another bundle %uD than is known",
+                                              entry.sequence);
+            }
+
+            continue;
+        }
+
+        wanted = &store->wanted[store->wanted_count++];
+        wanted->sequence = entry.sequence;
+        ngx_memcpy(wanted->digest, entry.digest, PV_SHA256_LEN);
+    }
+}
+
+
+static void
+ngx_http_privacy_store_fetch(ngx_http_privacy_store_t *store)
+{
+    pv_buf_t                         command;
+    ngx_http_privacy_store_entry_t  *wanted;
+
+    if (store->wanted_next == store->wanted_count) {
+
+        if (store->more) {
+            ngx_http_privacy_store_read_page(store);
+            return;
+        }
+
+        store->failures = 0;
+        store->last_sync = ngx_time();
+
+        if (!store->refused) {
+            store->last_error.len = 0;
+        }
+
+        ngx_http_privacy_store_done(store, NGX_HTTP_PRIVACY_STORE_POLL);
+        return;
+    }
+
+    wanted = &store->wanted[store->wanted_next];
+
+    pv_buf_init(&command, 4096);
+    (void) pvr_bundle_get(&command, ngx_http_privacy_store_site(store), wanted->digest);
+
+    ngx_http_privacy_store_send(store, &command, NGX_HTTP_PRIVACY_STORE_FETCH, ngx_http_privacy_store_fetched);
+}
+
+
+static void
+ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
+{
+    pv_str_t                         sealed;
+    pv_policy_t                     *policy;
+    ngx_http_privacy_store_t        *store;
+    ngx_http_privacy_store_entry_t  *wanted;
+
+    store = data;
+    store->request = NULL;
+
+    if (status == PVR_OK) {
+        status = (n == 1) ? pvr_status(replies[0]) : PVR_PROTOCOL;
+    }
+
+    if (status != PVR_OK) {
+        ngx_http_privacy_store_failed(store, status);
+        return;
+    }
+
+    wanted = &store->wanted[store->wanted_next++];
+
+    if (replies[0]->type != REDIS_REPLY_STRING || replies[0]->len > PV_SEALED_MAX) {
+        ngx_http_privacy_store_refuse(store, "the bundle of version %uD is not in Redis, although the log names it",
+                                      wanted->sequence);
+
+    } else {
+        sealed.data = (u_char *) replies[0]->str;
+        sealed.len = replies[0]->len;
+
+        policy = ngx_http_privacy_store_open(store, sealed, wanted->sequence, wanted->digest, "in Redis");
+
+        if (policy && ngx_http_privacy_store_add(store, policy) == NGX_OK) {
+            ngx_http_privacy_store_save(store, wanted->sequence, (u_char *) replies[0]->str, replies[0]->len);
+            ngx_http_privacy_store_update(store, 1);
+
+        } else if (policy) {
+            pv_policy_free(policy);
+        }
+    }
+
+    ngx_http_privacy_store_fetch(store);
+}
+
+
+/* Frees the command. */
+
+static void
+ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, ngx_msec_t deadline,
+    ngx_privacy_redis_handler_pt handler)
+{
+    char       key[PVR_KEY_MAX];
+    ngx_str_t  route;
+
+    route.len = pvr_key_policies(key, ngx_http_privacy_store_site(store));
+    route.data = (u_char *) key;
+
+    if (!command->failed) {
+        store->request = ngx_privacy_redis_send(store->redis, &route, command->data, command->len, 1, deadline, 1,
+                                                handler, store);
+    }
+
+    pv_buf_free(command);
+
+    if (store->request == NULL) {
+        ngx_http_privacy_store_failed(store, PVR_UNREACHABLE);
+    }
+}
+
+
+static void
+ngx_http_privacy_store_failed(ngx_http_privacy_store_t *store, pvr_status_t status)
+{
+    u_char      *p;
+    ngx_uint_t   level;
+    ngx_msec_t   delay;
+
+    p = ngx_slprintf(store->error, store->error + NGX_HTTP_PRIVACY_STORE_ERROR,
+                     "cannot read the publication log: %s", pvr_status_name(status));
+
+    store->last_error.data = store->error;
+    store->last_error.len = p - store->error;
+
+    level = store->failures ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+    ngx_log_error(level, store->log, 0, "privacy: site %V: %V", &store->site, &store->last_error);
+
+    delay = NGX_HTTP_PRIVACY_STORE_RETRY << ngx_min(store->failures, 6);
+    delay = ngx_min(delay, NGX_HTTP_PRIVACY_STORE_POLL);
+
+    store->failures++;
+
+    ngx_http_privacy_store_done(store, delay / 2 + (ngx_msec_t) ngx_random() % (delay / 2 + 1));
+}
+
+
+static void
+ngx_http_privacy_store_done(ngx_http_privacy_store_t *store, ngx_msec_t next)
+{
+    store->syncing = 0;
+
+    if (store->again && store->failures == 0) {
+        next = 1;
+    }
+
+    if (!store->poll.timer_set) {
+        ngx_add_timer(&store->poll, next);
+    }
+}
