@@ -15,6 +15,7 @@
  *   headers     reading, adding, removing header lines of both directions
  *   user        who is logged in: binding cookie, user header, privacy_user
  *   lease       keeping a signed state fresh against the ledger
+ *   pending     recording a refusal that Redis could not take at once
  *   filter      the one filter position: what is done to a response's headers
  *   gate        Set-Cookie lines: let through, dropped, expired
  *   validators  ETag variants, and conditional requests translated back
@@ -242,6 +243,9 @@ void ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx);         /* zone 
 ngx_int_t ngx_http_privacy_lease_wait(ngx_http_privacy_ctx_t *ctx);
 void ngx_http_privacy_lease_cancel(ngx_http_privacy_ctx_t *ctx);        /* the request goes away */
 void ngx_http_privacy_lease_event(void *data, ngx_str_t *text);         /* "revoked SUBJECT POSITION" */
+
+/* pending: ctx->consent carries an unrecorded refusal: record it in the background, with the next contact. */
+void ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx);
 
 /*
  * ledger: a subject's newest verified record, read in the background or for a

@@ -1,0 +1,537 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_http_privacy.h"
+
+
+/* r->buffered has four bits, three are taken: bytes of a tag's name that may still come after an insertion. */
+#define NGX_HTTP_PRIVACY_BUFFERED    0x08
+
+#define NGX_HTTP_PRIVACY_RETURN_MAX  2048
+
+
+typedef struct ngx_http_privacy_page_s  ngx_http_privacy_page_t;
+
+struct ngx_http_privacy_page_s {
+    pv_html_t                  html;
+    ngx_http_privacy_ctx_t    *ctx;
+    ngx_http_privacy_view_t   *view;
+    ngx_uint_t                 decoration;
+
+    ngx_chain_t               *out;         /* not yet handed to the next filter */
+    ngx_chain_t              **last;
+    ngx_chain_t               *free;
+    ngx_chain_t               *busy;
+
+    ngx_buf_t                 *source;      /* the upstream's buffer that is being read */
+    ngx_buf_t                 *shadow;      /* the last of our buffers that lies within it */
+    ngx_buf_t                 *tail;        /* the last of our buffers since it began */
+
+    unsigned                   rest:1;      /* nothing further is sought */
+};
+
+
+static ngx_int_t ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in);
+static ngx_int_t ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b);
+static ngx_int_t ngx_http_privacy_page_events(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
+static ngx_int_t ngx_http_privacy_page_event(ngx_http_privacy_page_t *page, ngx_http_request_t *r,
+    pv_html_event_t event, pv_str_t *piece);
+static ngx_int_t ngx_http_privacy_page_banner(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
+static ngx_int_t ngx_http_privacy_page_return_to(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
+static ngx_int_t ngx_http_privacy_page_close(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
+static ngx_int_t ngx_http_privacy_page_through(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b);
+static ngx_buf_t *ngx_http_privacy_page_new(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
+static ngx_int_t ngx_http_privacy_page_insert(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes);
+static ngx_int_t ngx_http_privacy_page_copy(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes);
+static ngx_int_t ngx_http_privacy_page_pass(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes);
+static void ngx_http_privacy_page_reclaim(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_privacy_page_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
+{
+    unsigned                      want;
+    ngx_http_privacy_page_t      *page;
+    ngx_http_privacy_loc_conf_t  *plcf;
+
+    page = ngx_pcalloc(ctx->request->pool, sizeof(ngx_http_privacy_page_t));
+    if (page == NULL) {
+        return NGX_ERROR;
+    }
+
+    page->ctx = ctx;
+    page->decoration = decoration;
+    page->view = ngx_http_privacy_view(ctx);
+    page->last = &page->out;
+
+    if (page->view == NULL) {
+        return NGX_ERROR;
+    }
+
+    plcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_privacy_module);
+
+    want = PV_HTML_WANT_HEAD | (plcf->place == NGX_HTTP_PRIVACY_END ? PV_HTML_WANT_END : PV_HTML_WANT_BODY);
+
+    if (plcf->marked) {
+        want |= PV_HTML_WANT_MARKED;
+    }
+
+    pv_html_init(&page->html, want);
+
+    ctx->page = page;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_output_body_filter_pt next)
+{
+    ngx_int_t                 rc;
+    ngx_chain_t              *cl;
+    ngx_http_privacy_page_t  *page;
+
+    page = ((ngx_http_privacy_ctx_t *) ngx_http_get_module_ctx(r->main, ngx_http_privacy_module))->page;
+
+    if (page->rest && page->busy == NULL) {
+        return next(r, in);
+    }
+
+    if (in == NULL && !page->rest) {
+
+        /* Somebody waits for what there is. */
+
+        pv_html_flush(&page->html);
+
+        if (ngx_http_privacy_page_events(page, r) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_http_privacy_page_read(page, r, in) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (page->out == NULL && page->busy == NULL && in != NULL) {
+        return NGX_OK;          /* all of it is held for now */
+    }
+
+    rc = next(r, page->out);
+
+    if (page->busy == NULL) {
+        page->busy = page->out;
+
+    } else {
+        for (cl = page->busy; cl->next; cl = cl->next) { /* void */ }
+        cl->next = page->out;
+    }
+
+    page->out = NULL;
+    page->last = &page->out;
+
+    ngx_http_privacy_page_reclaim(page, r);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_int_t  rc;
+
+    for ( /* void */ ; in != NULL; in = in->next) {
+
+        rc = page->rest ? ngx_http_privacy_page_through(page, r, in->buf)
+                        : ngx_http_privacy_page_buf(page, r, in->buf);
+
+        if (rc != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (!page->rest && pv_html_held(&page->html)) {
+        r->main->buffered |= NGX_HTTP_PRIVACY_BUFFERED;
+
+    } else {
+        r->main->buffered &= ~NGX_HTTP_PRIVACY_BUFFERED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b)
+{
+    page->source = b;
+    page->shadow = NULL;
+    page->tail = NULL;
+
+    if (b->in_file && !ngx_buf_in_memory(b)) {
+
+        /* Nothing that was asked for: what can not be read is not touched. */
+
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0, "a page was not in memory: the rest of it passes as it is");
+
+        pv_html_flush(&page->html);
+
+        if (ngx_http_privacy_page_events(page, r) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        page->rest = 1;
+
+        return ngx_http_privacy_page_through(page, r, b);
+    }
+
+    if (b->last_buf || (ngx_buf_in_memory(b) && b->last != b->pos)) {
+        pv_html_feed(&page->html, b->pos, b->last - b->pos, b->last_buf);
+
+        if (ngx_http_privacy_page_events(page, r) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (b->flush && !page->rest) {
+        pv_html_flush(&page->html);
+
+        if (ngx_http_privacy_page_events(page, r) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_privacy_page_close(page, r);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_events(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+{
+    pv_str_t         piece;
+    pv_html_event_t  event;
+
+    while (!page->rest && (event = pv_html_next(&page->html, &piece)) != PV_HTML_MORE) {
+        if (ngx_http_privacy_page_event(page, r, event, &piece) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_event(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_html_event_t event,
+    pv_str_t *piece)
+{
+    ngx_http_privacy_view_t  *view;
+
+    view = page->view;
+
+    switch (event) {
+
+    case PV_HTML_BYTES:
+        return ngx_http_privacy_page_pass(page, r, *piece);
+
+    case PV_HTML_HEAD_START:
+        return ngx_http_privacy_page_insert(page, r, page->decoration == NGX_HTTP_PRIVACY_SHARED ? view->head_shared
+                                                                                                 : view->head);
+
+    case PV_HTML_BODY_START:
+    case PV_HTML_BODY_END:
+        if (page->decoration == NGX_HTTP_PRIVACY_SHARED) {
+            return ngx_http_privacy_page_insert(page, r, view->banner_shared);
+        }
+
+        if (page->ctx->verdict.asked) {
+            return ngx_http_privacy_page_banner(page, r);
+        }
+
+        return ngx_http_privacy_page_insert(page, r, view->settings);
+
+    case PV_HTML_MARKED:
+        return ngx_http_privacy_page_insert(page, r, view->marked[page->html.marked]);
+
+    case PV_HTML_REST:
+        page->rest = 1;
+
+        if (pv_html_is_frameset(&page->html)) {
+            ngx_http_privacy_count(page->ctx, NGX_HTTP_PRIVACY_SKIPPED_FRAMESET, 1);
+        }
+
+        return ngx_http_privacy_page_pass(page, r, *piece);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_banner(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+{
+    char          text[PV_TOKEN_MAX + 1];
+    pv_str_t      token;
+    ngx_int_t     n;
+    pv_banner_t  *banner;
+
+    banner = &page->view->banner[page->ctx->signal];
+
+    n = ngx_http_privacy_token(page->ctx, banner->form, text);
+    if (n < 0) {
+        return NGX_ERROR;
+    }
+
+    token.data = (u_char *) text;
+    token.len = n;
+
+    if (ngx_http_privacy_page_insert(page, r, banner->parts[0]) != NGX_OK
+        || ngx_http_privacy_page_copy(page, r, token) != NGX_OK
+        || ngx_http_privacy_page_insert(page, r, banner->parts[1]) != NGX_OK
+        || ngx_http_privacy_page_return_to(page, r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_privacy_page_insert(page, r, banner->parts[2]);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_return_to(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+{
+    pv_buf_t    b, ascii;
+    pv_str_t    uri;
+    ngx_int_t   rc;
+
+    uri = ngx_http_privacy_str(&r->main->unparsed_uri);
+
+    if (r->main->method != NGX_HTTP_GET || uri.len == 0 || uri.len > NGX_HTTP_PRIVACY_RETURN_MAX) {
+        return NGX_OK;
+    }
+
+    pv_buf_init(&b, 8 * NGX_HTTP_PRIVACY_RETURN_MAX);
+    pv_buf_init(&ascii, 16 * NGX_HTTP_PRIVACY_RETURN_MAX);
+
+    pv_buf_html(&b, uri);
+    uri.data = b.data;
+    uri.len = b.len;
+    pv_buf_ascii(&ascii, uri);
+    uri.data = ascii.data;
+    uri.len = ascii.len;
+
+    rc = (b.failed || ascii.failed) ? NGX_OK : ngx_http_privacy_page_copy(page, r, uri);
+
+    pv_buf_free(&b);
+    pv_buf_free(&ascii);
+
+    return rc;
+}
+
+
+/*
+ * The upstream's buffer is read: the last of ours that lies within it gives it
+ * back when it was sent, the last of all carries its flags on.
+ */
+
+static ngx_int_t
+ngx_http_privacy_page_close(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+{
+    ngx_buf_t  *b;
+
+    b = page->source;
+    page->source = NULL;
+
+    if (page->shadow != NULL) {
+        page->shadow->shadow = b;
+        page->shadow->last_shadow = 1;
+        page->shadow->recycled = b->recycled;
+
+    } else if (ngx_buf_in_memory(b)) {
+        b->pos = b->last;           /* nothing of ours lies in it */
+    }
+
+    if (!b->last_buf && !b->last_in_chain && !b->flush && !b->sync) {
+        return NGX_OK;
+    }
+
+    if (page->tail == NULL) {
+        page->tail = ngx_http_privacy_page_new(page, r);
+        if (page->tail == NULL) {
+            return NGX_ERROR;
+        }
+
+        page->tail->sync = 1;       /* without bytes, and meant to be */
+    }
+
+    page->tail->last_buf = b->last_buf;
+    page->tail->last_in_chain = b->last_in_chain;
+    page->tail->flush = b->flush;
+
+    return NGX_OK;
+}
+
+
+/* The rest of a page passes in the upstream's own buffers. */
+
+static ngx_int_t
+ngx_http_privacy_page_through(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b)
+{
+    ngx_chain_t  *cl;
+
+    cl = ngx_alloc_chain_link(r->pool);
+    if (cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    *page->last = cl;
+    page->last = &cl->next;
+
+    return NGX_OK;
+}
+
+
+static ngx_buf_t *
+ngx_http_privacy_page_new(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    cl = ngx_chain_get_free_buf(r->main->pool, &page->free);
+    if (cl == NULL) {
+        return NULL;
+    }
+
+    b = cl->buf;
+    ngx_memzero(b, sizeof(ngx_buf_t));
+    b->tag = (ngx_buf_tag_t) &ngx_http_privacy_module;
+
+    cl->next = NULL;
+    *page->last = cl;
+    page->last = &cl->next;
+
+    page->tail = b;
+
+    return b;
+}
+
+
+/* Bytes that outlive the request. */
+
+static ngx_int_t
+ngx_http_privacy_page_insert(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes)
+{
+    ngx_buf_t  *b;
+
+    if (bytes.len == 0) {
+        return NGX_OK;
+    }
+
+    b = ngx_http_privacy_page_new(page, r);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->start = (u_char *) bytes.data;
+    b->pos = b->start;
+    b->last = b->pos + bytes.len;
+    b->end = b->last;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_copy(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes)
+{
+    pv_str_t  copy;
+    u_char   *p;
+
+    if (bytes.len == 0) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->main->pool, bytes.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, bytes.data, bytes.len);
+
+    copy.data = p;
+    copy.len = bytes.len;
+
+    return ngx_http_privacy_page_insert(page, r, copy);
+}
+
+
+/* The page's own bytes: a shadow of the upstream's buffer, or a copy of what the machine held. */
+
+static ngx_int_t
+ngx_http_privacy_page_pass(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes)
+{
+    ngx_buf_t  *b, *source;
+
+    source = page->source;
+
+    if (source == NULL || bytes.data < source->pos || bytes.data >= source->last) {
+        return ngx_http_privacy_page_copy(page, r, bytes);
+    }
+
+    if (bytes.len == 0) {
+        return NGX_OK;
+    }
+
+    b = ngx_http_privacy_page_new(page, r);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->memory = 1;
+    b->start = (u_char *) bytes.data;
+    b->pos = b->start;
+    b->last = b->pos + bytes.len;
+    b->end = b->last;
+
+    page->shadow = b;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_privacy_page_reclaim(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    while (page->busy != NULL) {
+        cl = page->busy;
+        b = cl->buf;
+
+        if (ngx_buf_size(b) != 0) {
+            break;
+        }
+
+        page->busy = cl->next;
+
+        if (b->tag != (ngx_buf_tag_t) &ngx_http_privacy_module) {
+            ngx_free_chain(r->pool, cl);
+            continue;
+        }
+
+        if (b->shadow != NULL) {
+            b->shadow->pos = b->shadow->last;
+        }
+
+        cl->next = page->free;
+        page->free = cl;
+    }
+}

@@ -1,0 +1,222 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_http_privacy.h"
+
+
+/*
+ * A refusal that Redis could not take rides along in the browser's cookie, as
+ * the packed record for the next position.  Whoever sees it next records it:
+ * the same bytes if the place is free, else merged onto what stands there.
+ * Recorded once, however many nodes and tabs try.
+ */
+
+
+#define NGX_HTTP_PRIVACY_PENDING_DEADLINE  2000     /* ms */
+#define NGX_HTTP_PRIVACY_PENDING_HOLD      5        /* s between two tries */
+#define NGX_HTTP_PRIVACY_PENDING_TRIES     4
+
+
+typedef struct {
+    ngx_http_privacy_main_conf_t  *main;
+    ngx_http_privacy_srv_conf_t   *server;
+    ngx_http_privacy_site_t       *site;
+    pv_policy_t                   *policy;
+    pv_consent_t                   consent;     /* of the cookie; position and head move on when it is rebased */
+    pv_record_t                    refusal;     /* as the visitor made it */
+    pv_record_t                    record;      /* as it is being appended */
+    ngx_uint_t                     tries;
+} ngx_http_privacy_pending_t;
+
+
+static void ngx_http_privacy_pending_append(ngx_http_privacy_pending_t *pending);
+static void ngx_http_privacy_pending_appended(void *data, ngx_http_privacy_append_result_t result,
+    pvr_status_t status);
+static void ngx_http_privacy_pending_read(void *data, ngx_http_privacy_ledger_result_t result,
+    pv_consent_t *consent, pv_record_t *records, ngx_uint_t nrecords);
+static ngx_int_t ngx_http_privacy_pending_rebase(ngx_http_privacy_pending_t *pending, pv_consent_t *newest);
+static void ngx_http_privacy_pending_done(ngx_http_privacy_pending_t *pending, pv_consent_t *newest);
+
+
+void
+ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx)
+{
+    pv_str_t                     packed;
+    ngx_http_privacy_pending_t  *pending;
+
+    if (ctx->main->redis == NULL
+        || ngx_http_privacy_zone_claim(ctx->main->zone, ctx->site->slot, ctx->consent.subject,
+                                       NGX_HTTP_PRIVACY_PENDING_HOLD)
+           != NGX_OK)
+    {
+        return;
+    }
+
+    pending = ngx_calloc(sizeof(ngx_http_privacy_pending_t), ngx_cycle->log);
+    if (pending == NULL) {
+        return;
+    }
+
+    pending->main = ctx->main;
+    pending->server = ctx->server;
+    pending->site = ctx->site;
+    pending->policy = ctx->policy;
+    pending->consent = ctx->consent;
+
+    packed.data = ctx->consent.pending;
+    packed.len = ctx->consent.pending_len;
+
+    if (pv_record_decode(&pending->refusal, packed) != PV_OK) {
+        ngx_free(pending);
+        return;
+    }
+
+    pending->record = pending->refusal;
+
+    ngx_http_privacy_pending_append(pending);
+}
+
+
+static void
+ngx_http_privacy_pending_append(ngx_http_privacy_pending_t *pending)
+{
+    u_char    packed[PV_RECORD_MAX];
+    pv_str_t  record;
+
+    record.data = packed;
+    record.len = pv_record_encode(packed, &pending->record);
+
+    pending->tries++;
+
+    if (ngx_http_privacy_ledger_append(pending->main, pending->server, pending->consent.subject,
+                                       pending->consent.position + 1, record,
+                                       ngx_http_privacy_ledger_expire_at(pending->server, pending->policy),
+                                       ngx_http_privacy_form_find(pending->server, pending->main,
+                                                                  pending->record.form,
+                                                                  pending->record.decided_version),
+                                       NGX_HTTP_PRIVACY_PENDING_DEADLINE, ngx_http_privacy_pending_appended, pending)
+        == NULL)
+    {
+        ngx_free(pending);
+    }
+}
+
+
+static void
+ngx_http_privacy_pending_appended(void *data, ngx_http_privacy_append_result_t result, pvr_status_t status)
+{
+    ngx_http_privacy_pending_t  *pending = data;
+
+    pv_consent_t  newest;
+
+    switch (result) {
+
+    case NGX_HTTP_PRIVACY_APPENDED:
+        pv_consent_from_record(&newest, &pending->record, pending->consent.subject, pending->consent.position + 1,
+                               ngx_time());
+        ngx_http_privacy_pending_done(pending, &newest);
+        return;
+
+    case NGX_HTTP_PRIVACY_TAKEN:
+        if (pending->tries < NGX_HTTP_PRIVACY_PENDING_TRIES
+            && ngx_http_privacy_ledger_read(pending->main, pending->site, pending->consent.subject,
+                                            pending->consent.position,
+                                            pending->consent.position ? pending->consent.head : NULL,
+                                            NGX_HTTP_PRIVACY_PENDING_DEADLINE, ngx_http_privacy_pending_read,
+                                            pending)
+               != NULL)
+        {
+            return;
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    ngx_free(pending);
+}
+
+
+static void
+ngx_http_privacy_pending_read(void *data, ngx_http_privacy_ledger_result_t result, pv_consent_t *consent,
+    pv_record_t *records, ngx_uint_t nrecords)
+{
+    ngx_http_privacy_pending_t  *pending = data;
+
+    ngx_uint_t  i;
+
+    if (result != NGX_HTTP_PRIVACY_LEDGER_FOUND) {
+        ngx_free(pending);
+        return;
+    }
+
+    for (i = 0; i < nrecords; i++) {
+
+        /* Somebody else has been here: the same refusal, made the same second on the same form. */
+
+        if (records[i].how == pending->refusal.how && records[i].time == pending->refusal.time
+            && records[i].form == pending->refusal.form)
+        {
+            ngx_http_privacy_pending_done(pending, consent);
+            return;
+        }
+    }
+
+    if (ngx_http_privacy_pending_rebase(pending, consent) != NGX_OK) {
+        ngx_free(pending);
+        return;
+    }
+
+    ngx_http_privacy_pending_append(pending);
+}
+
+
+/* What was refused is refused; the rest stays as it stands now. */
+
+static ngx_int_t
+ngx_http_privacy_pending_rebase(ngx_http_privacy_pending_t *pending, pv_consent_t *newest)
+{
+    uint64_t      denied;
+    pv_record_t  *record;
+
+    record = &pending->record;
+    denied = pending->refusal.decided & ~pending->refusal.granted;
+
+    *record = pending->refusal;
+    record->decided = newest->decided | denied;
+    record->granted = newest->granted & ~denied;
+    record->decided_version = ngx_max(newest->decided_version, pending->refusal.decided_version);
+    record->bound_version = ngx_max(newest->bound_version, pending->refusal.bound_version);
+
+    pending->consent.position = newest->position;
+    ngx_memcpy(pending->consent.head, newest->head, PV_LINK_LEN);
+
+    return pv_record_seal(record, pending->main->keys, ngx_http_privacy_str(&pending->site->name),
+                          pending->consent.subject, newest->position + 1, newest->head)
+           == PV_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_privacy_pending_done(ngx_http_privacy_pending_t *pending, pv_consent_t *newest)
+{
+    ngx_http_privacy_lease_t  lease;
+
+    ngx_memzero(&lease, sizeof(ngx_http_privacy_lease_t));
+
+    lease.consent = *newest;
+    lease.consent.checked = ngx_time();
+    lease.consent.flags |= pending->consent.flags & PV_STATE_USER;
+    ngx_memcpy(lease.consent.user_tag, pending->consent.user_tag, PV_USER_TAG_LEN);
+
+    (void) ngx_http_privacy_zone_set_lease(pending->main->zone, pending->site->slot, &lease);
+
+    ngx_http_privacy_zone_count(pending->main->zone, pending->site->slot, NGX_HTTP_PRIVACY_PENDING_RECORDED, 1);
+    ngx_http_privacy_ledger_revoked(pending->main, pending->site, newest->subject, newest->position);
+
+    ngx_free(pending);
+}

@@ -1,0 +1,398 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_http_privacy.h"
+
+
+#define NGX_HTTP_PRIVACY_FRAGMENT_MAX  (4 * 1024 * 1024)
+
+
+static const char  *ngx_http_privacy_signal_names[NGX_HTTP_PRIVACY_SIGNALS] = { NULL, "gpc", "dnt" };
+
+
+/*
+ * What is inserted into pages of one server, for one version and language.
+ * Kept for the process life: responses under way point into it, and a process
+ * sees few versions come into force.  Forms are shown to people and signed for
+ * in tokens, so they are numbered and kept with it.
+ */
+
+typedef struct {
+    ngx_queue_t               queue;
+    pv_policy_t              *policy;
+    size_t                    language;
+    ngx_http_privacy_view_t   view;
+    ngx_http_privacy_form_t   forms[2 * NGX_HTTP_PRIVACY_SIGNALS];     /* banner, choices: a signal each */
+    unsigned                  ready:1;
+    unsigned                  broken:1;     /* rendering failed: said once */
+} ngx_http_privacy_view_entry_t;
+
+
+struct ngx_http_privacy_views_s {
+    ngx_queue_t  entries;       /* newest used first */
+};
+
+
+static ngx_http_privacy_view_entry_t *ngx_http_privacy_view_entry(ngx_http_privacy_srv_conf_t *pscf,
+    ngx_http_privacy_main_conf_t *pmcf, pv_policy_t *policy, size_t language);
+static ngx_int_t ngx_http_privacy_view_render(ngx_http_privacy_view_entry_t *entry,
+    ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_main_conf_t *pmcf);
+static ngx_int_t ngx_http_privacy_view_fragments(ngx_http_privacy_view_entry_t *entry, pv_page_t *page);
+static ngx_int_t ngx_http_privacy_view_forms(ngx_http_privacy_view_entry_t *entry, pv_page_t *page);
+static ngx_int_t ngx_http_privacy_view_keep(pv_str_t *out, pv_buf_t *b, int rc);
+static void ngx_http_privacy_view_variant(u_char out[8], pv_policy_t *policy, pv_str_t head, pv_str_t body);
+
+
+ngx_http_privacy_view_t *
+ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx)
+{
+    ngx_http_privacy_view_entry_t  *entry;
+
+    if (ctx->policy == NULL) {
+        return NULL;
+    }
+
+    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->policy, ctx->language);
+
+    return entry ? &entry->view : NULL;
+}
+
+
+static ngx_http_privacy_view_entry_t *
+ngx_http_privacy_view_entry(ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_main_conf_t *pmcf,
+    pv_policy_t *policy, size_t language)
+{
+    ngx_queue_t                    *q;
+    ngx_http_privacy_view_entry_t  *entry;
+
+    if (pscf->views == NULL) {
+        pscf->views = ngx_alloc(sizeof(ngx_http_privacy_views_t), ngx_cycle->log);
+        if (pscf->views == NULL) {
+            return NULL;
+        }
+
+        ngx_queue_init(&pscf->views->entries);
+    }
+
+    for (q = ngx_queue_head(&pscf->views->entries);
+         q != ngx_queue_sentinel(&pscf->views->entries);
+         q = ngx_queue_next(q))
+    {
+        entry = ngx_queue_data(q, ngx_http_privacy_view_entry_t, queue);
+
+        if (entry->policy != policy || entry->language != language) {
+            continue;
+        }
+
+        if (q != ngx_queue_head(&pscf->views->entries)) {
+            ngx_queue_remove(q);
+            ngx_queue_insert_head(&pscf->views->entries, q);
+        }
+
+        return entry->ready ? entry : NULL;
+    }
+
+    entry = ngx_calloc(sizeof(ngx_http_privacy_view_entry_t), ngx_cycle->log);
+    if (entry == NULL) {
+        return NULL;
+    }
+
+    entry->policy = policy;
+    entry->language = language;
+
+    ngx_queue_insert_head(&pscf->views->entries, &entry->queue);
+
+    if (ngx_http_privacy_view_render(entry, pscf, pmcf) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "the pages of policy \"%*s\" could not be rendered",
+                      policy->version.len, policy->version.data);
+        return NULL;
+    }
+
+    entry->ready = 1;
+
+    return entry;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_view_render(ngx_http_privacy_view_entry_t *entry, ngx_http_privacy_srv_conf_t *pscf,
+    ngx_http_privacy_main_conf_t *pmcf)
+{
+    ngx_uint_t   i;
+    pv_page_t    page;
+    pv_verdict_t undecided;
+
+    pv_policy_judge(&undecided, entry->policy, NULL, ngx_time());
+
+    ngx_memzero(&page, sizeof(pv_page_t));
+
+    page.ui = pmcf->ui;
+    page.policy = entry->policy;
+    page.in_force = entry->policy;
+    page.language = entry->language;
+    page.prefix = ngx_http_privacy_str(&pscf->prefix);
+    page.verdict = &undecided;
+    page.now = ngx_time();
+
+    if (ngx_http_privacy_view_fragments(entry, &page) != NGX_OK
+        || ngx_http_privacy_view_forms(entry, &page) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS; i++) {
+        pv_str_t  banner = { entry->view.banner[i].bytes.data, entry->view.banner[i].bytes.len };
+
+        ngx_http_privacy_view_variant(entry->view.variant_banner[i], entry->policy, entry->view.head, banner);
+    }
+
+    ngx_http_privacy_view_variant(entry->view.variant_settings, entry->policy, entry->view.head,
+                                  entry->view.settings);
+    ngx_http_privacy_view_variant(entry->view.variant_shared, entry->policy, entry->view.head_shared,
+                                  entry->view.banner_shared);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_view_fragments(ngx_http_privacy_view_entry_t *entry, pv_page_t *page)
+{
+    int                       rc, marked;
+    pv_buf_t                  b;
+    ngx_uint_t                i;
+    ngx_http_privacy_view_t  *view;
+
+    view = &entry->view;
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS; i++) {
+        page->signal = ngx_http_privacy_signal_names[i];
+
+        if (pv_page_banner(&view->banner[i], page) != PV_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    page->signal = NULL;
+
+    pv_buf_init(&b, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+    rc = pv_page_banner_shared(&b, page);
+
+    if (ngx_http_privacy_view_keep(&view->banner_shared, &b, rc) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pv_buf_init(&b, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+    rc = pv_page_settings(&b, page);
+
+    if (ngx_http_privacy_view_keep(&view->settings, &b, rc) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pv_buf_init(&b, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+    rc = pv_page_head(&b, page, 0);
+
+    if (ngx_http_privacy_view_keep(&view->head, &b, rc) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pv_buf_init(&b, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+    rc = pv_page_head(&b, page, 1);
+
+    if (ngx_http_privacy_view_keep(&view->head_shared, &b, rc) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (marked = PV_MARKED_POLICY; marked <= PV_MARKED_CHANGES; marked++) {
+        pv_buf_init(&b, 4 * NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+        rc = pv_page_marked(&b, page, marked);
+
+        if (ngx_http_privacy_view_keep(&view->marked[marked], &b, rc) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_view_forms(ngx_http_privacy_view_entry_t *entry, pv_page_t *page)
+{
+    int                       rc;
+    pv_buf_t                  html;
+    pv_str_t                  bytes;
+    ngx_uint_t                i;
+    pv_banner_t              *banner;
+    ngx_http_privacy_form_t  *form;
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS; i++) {
+        page->signal = ngx_http_privacy_signal_names[i];
+
+        banner = &entry->view.banner[i];
+        form = &entry->forms[i];
+
+        form->number = banner->form;
+        form->policy = entry->policy;
+        form->language = entry->language;
+
+        bytes.data = banner->bytes.data;
+        bytes.len = banner->bytes.len;
+
+        pv_buf_init(&form->document, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+
+        if (pv_form_document(&form->document, page, "banner", bytes) != PV_OK) {
+            return NGX_ERROR;
+        }
+
+        form = &entry->forms[NGX_HTTP_PRIVACY_SIGNALS + i];
+
+        form->policy = entry->policy;
+        form->language = entry->language;
+
+        pv_buf_init(&html, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+        pv_buf_init(&form->document, 2 * NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+
+        rc = pv_page_choices_form(&html, page);
+
+        bytes.data = html.data;
+        bytes.len = html.len;
+
+        if (rc == PV_OK) {
+            form->number = pv_form_number(bytes);
+            rc = pv_form_document(&form->document, page, "choices", bytes);
+        }
+
+        pv_buf_free(&html);
+
+        if (rc != PV_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    page->signal = NULL;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_view_keep(pv_str_t *out, pv_buf_t *b, int rc)
+{
+    if (rc != PV_OK || b->failed) {
+        pv_buf_free(b);
+        return NGX_ERROR;
+    }
+
+    out->data = b->data;
+    out->len = b->len;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_privacy_view_variant(u_char out[8], pv_policy_t *policy, pv_str_t head, pv_str_t body)
+{
+    uint32_t  crc;
+
+    ngx_crc32_init(crc);
+    ngx_crc32_update(&crc, policy->digest, PV_SHA256_LEN);
+    ngx_crc32_update(&crc, (u_char *) head.data, head.len);
+    ngx_crc32_update(&crc, (u_char *) body.data, body.len);
+    ngx_crc32_final(crc);
+
+    ngx_sprintf(out, "%08xD", crc);
+}
+
+
+void
+ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page)
+{
+    ngx_memzero(page, sizeof(pv_page_t));
+
+    page->ui = ctx->main->ui;
+    page->policy = ctx->policy;
+    page->in_force = ctx->policy;
+    page->language = ctx->language;
+    page->prefix = ngx_http_privacy_str(&ctx->server->prefix);
+    page->consent = ctx->has_consent ? &ctx->consent : NULL;
+    page->verdict = ctx->policy ? &ctx->verdict : NULL;
+    page->signal = ngx_http_privacy_signal_names[ctx->signal];
+    page->user = ctx->has_user;
+    page->pending = ctx->has_consent && (ctx->consent.flags & PV_STATE_PENDING);
+    page->now = ngx_time();
+}
+
+
+ngx_int_t
+ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_TOKEN_MAX + 1])
+{
+    pv_token_t  token;
+
+    ngx_memzero(&token, sizeof(pv_token_t));
+
+    token.form = form;
+    token.version = ctx->policy->sequence;
+    token.issued = ngx_time();
+
+    if (ctx->has_consent) {
+        token.position = ctx->consent.position;
+
+        if (ctx->consent.flags & PV_STATE_PENDING) {
+            token.position++;           /* what is shown already counts the refusal that is on its way */
+        }
+
+        if (pv_user_tag(token.subject_tag, ctx->consent.subject) != PV_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ctx->has_user) {
+        ngx_memcpy(token.user_tag, ctx->user_tag, PV_USER_TAG_LEN);
+    }
+
+    return pv_token_encode(out, &token, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name));
+}
+
+
+ngx_http_privacy_form_t *
+ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_main_conf_t *pmcf, uint64_t number,
+    uint32_t version)
+{
+    size_t                          language;
+    ngx_uint_t                      i;
+    pv_policy_t                    *policy;
+    ngx_http_privacy_view_entry_t  *entry;
+
+    policy = ngx_http_privacy_store_sequence(pscf->site->store, version);
+
+    if (policy == NULL) {
+        return NULL;
+    }
+
+    for (language = 0; language < policy->texts_count; language++) {
+        entry = ngx_http_privacy_view_entry(pscf, pmcf, policy, language);
+
+        for (i = 0; entry != NULL && i < 2 * NGX_HTTP_PRIVACY_SIGNALS; i++) {
+            if (entry->forms[i].number == number) {
+                return &entry->forms[i];
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+uint64_t
+ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx)
+{
+    ngx_http_privacy_view_entry_t  *entry;
+
+    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->policy, ctx->language);
+
+    return entry ? entry->forms[NGX_HTTP_PRIVACY_SIGNALS + ctx->signal].number : 0;
+}
