@@ -1,0 +1,522 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <string.h>
+
+#include <jansson.h>
+
+#include "pv_choice.h"
+
+
+#define PV_CHOICE_FIELDS_MAX  256
+
+
+static int pv_choice_how(pv_str_t name);
+static int pv_choice_set(pv_str_t *field, pv_str_t value);
+static int pv_choice_field(pv_choice_input_t *in, pv_str_t name, pv_str_t value, pv_str_t *choice);
+static int pv_choice_name(pv_choice_input_t *in, pv_str_t id, int granted);
+static int pv_choice_finish(pv_choice_input_t *in, pv_str_t choice, int how);
+static long pv_choice_unescape(unsigned char *data, size_t len);
+static int pv_choice_hex(unsigned char c);
+static int pv_choice_json_string(json_t *value, pv_str_t *out);
+static void pv_choice_valid(const pv_consent_t *base, const pv_policy_t *in_force, int64_t now, uint64_t *decided,
+    uint64_t *granted);
+
+
+static int
+pv_choice_how(pv_str_t name)
+{
+    static const struct {
+        const char  *name;
+        int          how;
+    } choices[] = {
+        { "accept_all", PV_HOW_ACCEPT_ALL },
+        { "reject_all", PV_HOW_REJECT_ALL },
+        { "custom", PV_HOW_CUSTOM },
+        { "withdraw", PV_HOW_WITHDRAW }
+    };
+
+    size_t  i;
+
+    for (i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        if (pv_str_eqs(name, choices[i].name)) {
+            return choices[i].how;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Once only: of two tokens or two choices nobody can say which one was meant. */
+
+static int
+pv_choice_set(pv_str_t *field, pv_str_t value)
+{
+    if (field->data != NULL) {
+        return PV_INVALID;
+    }
+
+    *field = value;
+
+    return PV_OK;
+}
+
+
+static int
+pv_choice_name(pv_choice_input_t *in, pv_str_t id, int granted)
+{
+    size_t  i;
+
+    for (i = 0; i < in->count; i++) {
+        if (pv_str_eq(in->id[i], id)) {
+            /* the same box twice is the same box */
+            return ((in->granted >> i & 1) == (uint64_t) granted) ? PV_OK : PV_INVALID;
+        }
+    }
+
+    if (in->count == PV_PURPOSES_MAX) {
+        return PV_INVALID;
+    }
+
+    in->granted |= (uint64_t) granted << in->count;
+    in->id[in->count++] = id;
+
+    return PV_OK;
+}
+
+
+static int
+pv_choice_finish(pv_choice_input_t *in, pv_str_t choice, int how)
+{
+    in->how = how;
+
+    if (choice.data != NULL) {
+        in->how = pv_choice_how(choice);
+
+        if (how && in->how != how) {
+            return PV_INVALID;
+        }
+    }
+
+    if (in->how == 0 || in->token.len == 0) {
+        return PV_INVALID;
+    }
+
+    return PV_OK;
+}
+
+
+int
+pv_choice_read_form(pv_choice_input_t *in, unsigned char *body, size_t len, int how)
+{
+    long           n;
+    size_t         fields;
+    pv_str_t       name, value, choice;
+    unsigned char *p, *end, *amp, *eq;
+
+    memset(in, 0, sizeof(pv_choice_input_t));
+    in->complete = 1;
+
+    memset(&choice, 0, sizeof(choice));
+    fields = 0;
+
+    for (p = body, end = body + len; p < end; p = amp + 1) {
+
+        amp = memchr(p, '&', (size_t) (end - p));
+        if (amp == NULL) {
+            amp = end;
+        }
+
+        eq = memchr(p, '=', (size_t) (amp - p));
+
+        if (eq == NULL || fields++ == PV_CHOICE_FIELDS_MAX) {
+            if (p == amp) {
+                continue;
+            }
+
+            return PV_INVALID;
+        }
+
+        n = pv_choice_unescape(p, (size_t) (eq - p));
+        if (n < 0) {
+            return PV_INVALID;
+        }
+
+        name.data = p;
+        name.len = (size_t) n;
+
+        n = pv_choice_unescape(eq + 1, (size_t) (amp - eq - 1));
+        if (n < 0) {
+            return PV_INVALID;
+        }
+
+        value.data = eq + 1;
+        value.len = (size_t) n;
+
+        if (pv_choice_field(in, name, value, &choice) != PV_OK) {
+            return PV_INVALID;
+        }
+    }
+
+    return pv_choice_finish(in, choice, how);
+}
+
+
+static int
+pv_choice_field(pv_choice_input_t *in, pv_str_t name, pv_str_t value, pv_str_t *choice)
+{
+    if (pv_str_eqs(name, "token")) {
+        return pv_choice_set(&in->token, value);
+    }
+
+    if (pv_str_eqs(name, "return")) {
+        return pv_choice_set(&in->return_to, value);
+    }
+
+    if (pv_str_eqs(name, "choice")) {
+        return pv_choice_set(choice, value);
+    }
+
+    if (pv_str_eqs(name, "purpose")) {
+        return pv_choice_name(in, value, 1);
+    }
+
+    return PV_OK;
+}
+
+
+/* application/x-www-form-urlencoded, in place; a broken escape is refused. */
+
+static long
+pv_choice_unescape(unsigned char *data, size_t len)
+{
+    int             high, low;
+    size_t          i;
+    unsigned char  *out;
+
+    out = data;
+
+    for (i = 0; i < len; i++) {
+
+        if (data[i] == '+') {
+            *out++ = ' ';
+            continue;
+        }
+
+        if (data[i] != '%') {
+            *out++ = data[i];
+            continue;
+        }
+
+        if (len - i < 3) {
+            return PV_INVALID;
+        }
+
+        high = pv_choice_hex(data[i + 1]);
+        low = pv_choice_hex(data[i + 2]);
+
+        if (high < 0 || low < 0) {
+            return PV_INVALID;
+        }
+
+        *out++ = (unsigned char) (high << 4 | low);
+        i += 2;
+    }
+
+    return out - data;
+}
+
+
+static int
+pv_choice_hex(unsigned char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+
+    c |= 0x20;
+
+    return (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
+}
+
+
+int
+pv_choice_read_json(pv_choice_input_t *in, pv_str_t body, int how)
+{
+    json_t      *root, *value, *purposes;
+    pv_str_t     choice, id;
+    const char  *key;
+
+    memset(in, 0, sizeof(pv_choice_input_t));
+    memset(&choice, 0, sizeof(choice));
+
+    root = json_loadb((const char *) body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
+    if (root == NULL) {
+        return PV_INVALID;
+    }
+
+    in->json = root;
+
+    if (!json_is_object(root)
+        || pv_choice_json_string(json_object_get(root, "token"), &in->token) != PV_OK
+        || pv_choice_json_string(json_object_get(root, "return"), &in->return_to) != PV_OK
+        || pv_choice_json_string(json_object_get(root, "choice"), &choice) != PV_OK)
+    {
+        return PV_INVALID;
+    }
+
+    purposes = json_object_get(root, "purposes");
+
+    if (purposes && !json_is_object(purposes)) {
+        return PV_INVALID;
+    }
+
+    json_object_foreach(purposes, key, value) {
+        id = pv_str(key);
+
+        if (!json_is_boolean(value) || pv_choice_name(in, id, json_is_true(value)) != PV_OK) {
+            return PV_INVALID;
+        }
+    }
+
+    return pv_choice_finish(in, choice, how);
+}
+
+
+static int
+pv_choice_json_string(json_t *value, pv_str_t *out)
+{
+    if (value == NULL) {
+        return PV_OK;
+    }
+
+    if (!json_is_string(value)) {
+        return PV_INVALID;
+    }
+
+    out->data = (const unsigned char *) json_string_value(value);
+    out->len = json_string_length(value);
+
+    return PV_OK;
+}
+
+
+void
+pv_choice_input_free(pv_choice_input_t *in)
+{
+    json_decref(in->json);
+    in->json = NULL;
+}
+
+
+int
+pv_choice_resolve(pv_choice_t *c, const pv_choice_input_t *in, const pv_policy_t *shown)
+{
+    size_t               i;
+    uint64_t             bit, yes, optional;
+    const pv_purpose_t  *purpose;
+
+    memset(c, 0, sizeof(pv_choice_t));
+    c->how = in->how;
+    c->version = shown->sequence;
+
+    optional = shown->all & ~shown->necessary;
+
+    if (in->how != PV_HOW_CUSTOM) {
+        /* a form sends its boxes along whichever button is pressed: the button counts */
+
+        c->named = (in->how == PV_HOW_ACCEPT_ALL) ? optional & ~shown->separate : optional;
+        c->granted = (in->how == PV_HOW_ACCEPT_ALL) ? c->named : 0;
+        c->everything = (in->how != PV_HOW_ACCEPT_ALL);
+
+        return PV_OK;
+    }
+
+    yes = 0;
+
+    for (i = 0; i < in->count; i++) {
+        purpose = pv_policy_purpose(shown, in->id[i]);
+
+        if (purpose == NULL) {
+            return PV_INVALID;
+        }
+
+        bit = (uint64_t) 1 << purpose->bit;
+
+        if (purpose->necessary) {
+            /* nothing to decide; who says no to it expects what will not happen */
+            if (!(in->granted >> i & 1)) {
+                return PV_INVALID;
+            }
+
+            continue;
+        }
+
+        c->named |= bit;
+        yes |= (in->granted >> i & 1) ? bit : 0;
+    }
+
+    if (in->complete) {
+        c->named = optional;
+    }
+
+    c->granted = yes;
+
+    return (c->named || in->complete) ? PV_OK : PV_INVALID;
+}
+
+
+/* What base still says under the version in force: as worded then, and within its term. */
+
+static void
+pv_choice_valid(const pv_consent_t *base, const pv_policy_t *in_force, int64_t now, uint64_t *decided,
+    uint64_t *granted)
+{
+    uint64_t  changed;
+
+    *decided = 0;
+    *granted = 0;
+
+    if (base == NULL || now - (int64_t) base->chosen > (int64_t) in_force->choice_days * 86400) {
+        return;
+    }
+
+    changed = (base->decided_version > in_force->sequence)
+              ? 0 : pv_policy_changed_since(in_force, base->decided_version);
+
+    *decided = base->decided & ~changed;
+    *granted = base->granted & ~changed;
+}
+
+
+uint64_t
+pv_choice_wanted(const pv_choice_t *c, const pv_consent_t *base, const pv_policy_t *in_force, int64_t now)
+{
+    uint64_t  decided, granted;
+
+    pv_choice_valid(base, in_force, now, &decided, &granted);
+
+    return c->granted & ~granted;
+}
+
+
+int
+pv_choice_stale(const pv_choice_t *c, const pv_token_t *shown, const pv_consent_t *base,
+    const pv_policy_t *in_force, int64_t now)
+{
+    uint64_t  wanted;
+
+    wanted = pv_choice_wanted(c, base, in_force, now);
+
+    if (wanted == 0) {
+        return 0;
+    }
+
+    if (c->version != in_force->sequence || (base && base->decided_version > in_force->sequence)) {
+        return 1;
+    }
+
+    if (base == NULL || base->position == shown->position) {
+        return base == NULL && shown->position != 0;
+    }
+
+    if (base->position < shown->position) {
+        /* made for a ledger that is not there any more */
+        return 1;
+    }
+
+    /* Every record carries the whole state: what was refused since is refused in the newest one, too. */
+
+    return (base->flags & PV_STATE_WITHDRAWN) || (wanted & base->decided & ~base->granted);
+}
+
+
+void
+pv_choice_fold(pv_consent_t *base, const pv_record_t *pending)
+{
+    uint64_t  refused;
+
+    refused = pending->decided & ~pending->granted;
+
+    if (base->position == 0) {
+        base->decided_version = pending->decided_version;
+        base->bound_version = pending->bound_version;
+        base->chosen = pending->time;
+    }
+
+    base->decided |= refused;
+    base->granted &= ~refused;
+
+    if (pending->how == PV_HOW_WITHDRAW) {
+        base->flags |= PV_STATE_WITHDRAWN;
+        base->granted = 0;
+    }
+}
+
+
+void
+pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base,
+    const pv_policy_t *in_force, int64_t now)
+{
+    uint64_t  decided, granted, current;
+
+    memset(r, 0, sizeof(pv_record_t));
+
+    pv_choice_valid(base, in_force, now, &decided, &granted);
+
+    /* what an older form said counts where the purpose still means the same; a no counts anyhow */
+
+    current = c->named;
+
+    if (c->version < in_force->sequence) {
+        current &= ~pv_policy_changed_since(in_force, c->version);
+    }
+
+    if (c->how == PV_HOW_WITHDRAW) {
+        current |= in_force->all & ~in_force->necessary;
+    }
+
+    if (c->everything) {
+        granted = 0;
+    }
+
+    r->decided = decided | current;
+    r->granted = (granted & ~c->named) | (c->granted & current);
+    r->granted &= r->decided;
+
+    r->how = (uint8_t) c->how;
+    r->time = (uint32_t) now;
+    r->form = form;
+
+    /* A node that is behind takes back what was chosen on a newer version, and leaves the version to it. */
+
+    r->decided_version = in_force->sequence;
+
+    if (base && base->decided_version > in_force->sequence) {
+        r->decided_version = base->decided_version;
+    }
+
+    /* Terms that reduce rights bind only who agrees to them. */
+
+    r->bound_version = c->version;
+
+    if (base && base->bound_version
+        && (base->bound_version > c->version || in_force->reduces_rights))
+    {
+        r->bound_version = base->bound_version;
+    }
+}
+
+
+int
+pv_choice_same(const pv_record_t *r, const pv_consent_t *base, int64_t now)
+{
+    return base != NULL && base->position != 0
+           && base->decided == r->decided && base->granted == r->granted
+           && base->decided_version == r->decided_version && base->bound_version == r->bound_version
+           && !(base->flags & PV_STATE_WITHDRAWN) == (r->how != PV_HOW_WITHDRAW)
+           && now - (int64_t) base->chosen < PV_CHOICE_SECOND_MAX;
+}

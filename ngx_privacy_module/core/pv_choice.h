@@ -1,0 +1,67 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef PV_CHOICE_H
+#define PV_CHOICE_H
+
+/*
+ * A choice as it was sent: read from a form or JSON, understood against the
+ * version that was on the screen, merged with what the ledger says by now.
+ */
+
+#include "pv_policy.h"
+
+#define PV_CHOICE_BODY_MAX    (16 * 1024)
+#define PV_CHOICE_SECOND_MAX  86400     /* seconds in which the same choice again is no new one */
+
+/* What was sent. Everything points into the body or into json. */
+typedef struct {
+    int       how;              /* PV_HOW_ACCEPT_ALL, REJECT_ALL, CUSTOM or WITHDRAW */
+    unsigned  complete:1;       /* a form: what it does not name is refused */
+    pv_str_t  token;
+    pv_str_t  return_to;        /* as sent: not to be trusted */
+    size_t    count;
+    pv_str_t  id[PV_PURPOSES_MAX];
+    uint64_t  granted;          /* bit i: id[i] was said yes to */
+    void     *json;
+} pv_choice_input_t;
+
+/*
+ * how: 0, or what the address alone says (a withdrawal): then the body need
+ * not name a choice. The form is decoded in place. PV_INVALID: cannot be read.
+ */
+int pv_choice_read_form(pv_choice_input_t *in, unsigned char *body, size_t len, int how);
+int pv_choice_read_json(pv_choice_input_t *in, pv_str_t body, int how);
+void pv_choice_input_free(pv_choice_input_t *in);
+
+/* What it means. */
+typedef struct {
+    int       how;
+    uint32_t  version;          /* that was on the screen */
+    uint64_t  named;            /* purposes that it decides */
+    uint64_t  granted;          /* of these, the ones it says yes to */
+    unsigned  everything:1;     /* says no to all there is, named or not */
+} pv_choice_t;
+
+/* shown: the version that was on the screen. PV_INVALID: names a purpose that was not to be chosen there. */
+int pv_choice_resolve(pv_choice_t *c, const pv_choice_input_t *in, const pv_policy_t *shown);
+
+/* The purposes that the choice would newly grant, given the state that it is made on (NULL: none). */
+uint64_t pv_choice_wanted(const pv_choice_t *c, const pv_consent_t *base, const pv_policy_t *in_force, int64_t now);
+/*
+ * 1 when it grants what was refused after its form was shown, or what the
+ * form did not say as it is said now: to be asked again. A refusal never is.
+ */
+int pv_choice_stale(const pv_choice_t *c, const pv_token_t *shown, const pv_consent_t *base,
+    const pv_policy_t *in_force, int64_t now);
+/* Takes back what a refusal that is not yet recorded refused. */
+void pv_choice_fold(pv_consent_t *base, const pv_record_t *pending);
+/* The record of the choice on top of base (NULL: none): everything but client and link. */
+void pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base,
+    const pv_policy_t *in_force, int64_t now);
+/* 1 when the record would say what base says already. */
+int pv_choice_same(const pv_record_t *r, const pv_consent_t *base, int64_t now);
+
+#endif /* PV_CHOICE_H */

@@ -1,0 +1,63 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef NGX_HTTP_PRIVACY_CHOICE_H
+#define NGX_HTTP_PRIVACY_CHOICE_H
+
+/*
+ * A choice on its way from the request to the ledger. choice.c takes it in and
+ * judges it; record.c carries it to the ledger and says what became of it.
+ */
+
+#include "ngx_http_privacy.h"
+#include "pv_choice.h"
+
+
+#define NGX_HTTP_PRIVACY_CHOICE_DEADLINE  2000      /* ms, for all that is said to Redis */
+
+
+typedef struct {
+    ngx_http_privacy_ctx_t          *ctx;
+    pv_choice_input_t                input;
+    pv_token_t                       token;
+    pv_choice_t                      choice;
+    pv_str_t                         return_to;     /* a local path; empty: none */
+    ngx_http_privacy_form_t         *form;          /* what was on the screen; NULL: not known here any more */
+
+    u_char                           subject[PV_SUBJECT_LEN];
+    uint32_t                         from;          /* a position of the ledger that is known, with its link */
+    u_char                           link[PV_LINK_LEN];
+    pv_consent_t                     base;          /* what the ledger says; position 0: it is empty */
+    pv_record_t                      pending;       /* a refusal that the browser brought and no ledger has */
+    pv_record_t                      record;
+    uint64_t                         revoked;       /* was granted on the ledger, and is no longer */
+
+    ngx_msec_t                       end;           /* ngx_current_msec when it has to be over */
+    ngx_uint_t                       conflicts;
+    ngx_http_privacy_ledger_read_t  *read;
+    ngx_http_privacy_append_t       *append;
+
+    unsigned                         json:1;        /* the answer is for a program */
+    unsigned                         withdraw:1;    /* asked for by its own address */
+    unsigned                         body_json:1;
+    unsigned                         has_pending:1;
+    unsigned                         known:1;       /* base was read, or there can be nothing to read */
+    unsigned                         refuse_only:1; /* its form is too old, or was another's: it can grant nothing */
+    unsigned                         sealed:1;      /* record was: it may have reached the ledger */
+    unsigned                         waiting:1;     /* answered from a reply of Redis, not from the request */
+} ngx_http_privacy_choice_t;
+
+
+/* A visitor without a past: a new random id. */
+ngx_int_t ngx_http_privacy_choice_somebody_new(ngx_http_privacy_choice_t *choice);
+/* Judged and its subject set: carries it to the ledger and answers. */
+void ngx_http_privacy_choice_record(ngx_http_privacy_choice_t *choice);
+/* Ends the request with a page, or the same as JSON. */
+void ngx_http_privacy_choice_refuse(ngx_http_privacy_choice_t *choice, ngx_uint_t status, const char *key);
+void ngx_http_privacy_choice_finish(ngx_http_privacy_choice_t *choice, ngx_int_t rc);
+/* The choice's form was passed by, or it would undo what came after it: the newest state with a fresh form. */
+void ngx_http_privacy_choice_stale(ngx_http_privacy_choice_t *choice);
+
+#endif /* NGX_HTTP_PRIVACY_CHOICE_H */

@@ -1,0 +1,651 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * A choice is carried to the ledger: read what is there, judge the choice
+ * again on it, append, and begin anew when somebody was faster. Only what Redis
+ * acknowledged is said to be saved; a refusal that it did not take holds in the
+ * browser that made it and rides along until it is taken.
+ */
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_privacy_choice.h"
+
+
+#define NGX_HTTP_PRIVACY_CONFLICTS_MAX  8
+
+
+static ngx_int_t ngx_http_privacy_record_read(ngx_http_privacy_choice_t *choice);
+static void ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledger_result_t result,
+    pv_consent_t *consent, pv_record_t *records, ngx_uint_t nrecords);
+static void ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice,
+    ngx_http_privacy_ledger_result_t result);
+static void ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice);
+static const pv_consent_t *ngx_http_privacy_record_state(ngx_http_privacy_choice_t *choice, pv_consent_t *state);
+static ngx_int_t ngx_http_privacy_record_append(ngx_http_privacy_choice_t *choice);
+static void ngx_http_privacy_record_append_done(void *data, ngx_http_privacy_append_result_t result,
+    pvr_status_t status);
+static void ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recorded);
+static void ngx_http_privacy_record_failed(ngx_http_privacy_choice_t *choice);
+static ngx_int_t ngx_http_privacy_record_pend(ngx_http_privacy_choice_t *choice);
+static void ngx_http_privacy_record_adopt(ngx_http_privacy_choice_t *choice, const pv_consent_t *consent);
+static void ngx_http_privacy_record_whose(ngx_http_privacy_choice_t *choice, pv_consent_t *consent);
+static void ngx_http_privacy_record_client(pv_record_t *record, struct sockaddr *sockaddr);
+static ngx_int_t ngx_http_privacy_record_redirect(ngx_http_privacy_choice_t *choice);
+
+
+void
+ngx_http_privacy_choice_record(ngx_http_privacy_choice_t *choice)
+{
+    if (choice->known) {
+        ngx_http_privacy_record_apply(choice);
+        return;
+    }
+
+    if (ngx_http_privacy_record_read(choice) != NGX_OK) {
+        ngx_http_privacy_record_failed(choice);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_privacy_record_read(ngx_http_privacy_choice_t *choice)
+{
+    ngx_msec_int_t           left;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+    left = (ngx_msec_int_t) (choice->end - ngx_current_msec);
+
+    if (left <= 0) {
+        return NGX_ERROR;
+    }
+
+    choice->read = ngx_http_privacy_ledger_read(ctx->main, ctx->site, choice->subject, choice->from, choice->link,
+                                                (ngx_msec_t) left, ngx_http_privacy_record_read_done, choice);
+
+    return choice->read ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledger_result_t result, pv_consent_t *consent,
+    pv_record_t *records, ngx_uint_t nrecords)
+{
+    ngx_http_privacy_choice_t  *choice = data;
+
+    choice->read = NULL;
+    choice->waiting = 1;
+
+    ngx_http_set_log_request(choice->ctx->request->connection->log, choice->ctx->request);
+
+    switch (result) {
+
+    case NGX_HTTP_PRIVACY_LEDGER_FOUND:
+        choice->base = *consent;
+        ngx_http_privacy_record_whose(choice, &choice->base);
+
+        choice->from = consent->position;
+        ngx_memcpy(choice->link, consent->head, PV_LINK_LEN);
+
+        choice->known = 1;
+        ngx_http_privacy_record_apply(choice);
+        return;
+
+    case NGX_HTTP_PRIVACY_LEDGER_MISSING:
+    case NGX_HTTP_PRIVACY_LEDGER_DAMAGED:
+        ngx_http_privacy_record_gone(choice, result);
+        return;
+
+    default:
+        ngx_http_privacy_record_failed(choice);
+        return;
+    }
+}
+
+
+/*
+ * The ledger is not there, or not the one that the browser remembers. What
+ * was chosen on it counts for nothing: old grants are not revived.
+ */
+
+static void
+ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice, ngx_http_privacy_ledger_result_t result)
+{
+    ngx_http_privacy_ctx_t    *ctx;
+    ngx_http_privacy_lease_t   lease;
+
+    ctx = choice->ctx;
+
+    if (result == NGX_HTTP_PRIVACY_LEDGER_DAMAGED) {
+        ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_LEDGERS_DAMAGED, 1);
+
+        if (ctx->has_user) {
+            /* nothing can be put on top of it, and a user has no other one: it is for the operator to look at */
+            ngx_http_privacy_record_failed(choice);
+            return;
+        }
+
+    } else if (choice->from) {
+        ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_LEDGERS_MISSING, 1);
+
+    } else {
+        /* nobody has chosen yet */
+        ngx_memzero(&choice->base, sizeof(pv_consent_t));
+        choice->known = 1;
+        ngx_http_privacy_record_apply(choice);
+        return;
+    }
+
+    ngx_memzero(&lease, sizeof(ngx_http_privacy_lease_t));
+    lease.missing = 1;
+    lease.consent = ctx->consent;
+    lease.consent.granted = 0;
+    lease.consent.flags &= ~PV_STATE_PENDING;
+    lease.consent.pending_len = 0;
+    lease.consent.checked = (uint32_t) ngx_time();
+
+    (void) ngx_http_privacy_zone_set_lease(ctx->main->zone, ctx->site->slot, &lease);
+
+    ctx->has_consent = 0;
+    ctx->consent_cleared = 1;
+    choice->from = 0;
+
+    if (ctx->has_user) {
+        ngx_memzero(&choice->base, sizeof(pv_consent_t));
+        choice->known = 1;
+
+    } else if (ngx_http_privacy_choice_somebody_new(choice) != NGX_OK) {
+        ngx_http_privacy_choice_finish(choice, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    choice->refuse_only = 1;
+    ngx_http_privacy_record_apply(choice);
+}
+
+
+/* The ledger's newest state with the browser's pending refusal on it; NULL: nothing was ever chosen. */
+
+static const pv_consent_t *
+ngx_http_privacy_record_state(ngx_http_privacy_choice_t *choice, pv_consent_t *state)
+{
+    if (!choice->known) {
+        /* the ledger does not answer: what the browser carries has its pending refusal in it */
+
+        if (!choice->ctx->has_consent) {
+            return NULL;
+        }
+
+        *state = choice->ctx->consent;
+        return state;
+    }
+
+    *state = choice->base;
+
+    if (choice->has_pending) {
+        pv_choice_fold(state, &choice->pending);
+        return state;
+    }
+
+    return state->position ? state : NULL;
+}
+
+
+static void
+ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice)
+{
+    time_t                   now;
+    pv_consent_t             state, shown;
+    const pv_consent_t      *base;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+    now = ngx_time();
+
+    base = ngx_http_privacy_record_state(choice, &state);
+
+    if (base) {
+        shown = *base;
+        shown.position += choice->has_pending;
+    }
+
+    if ((choice->refuse_only && pv_choice_wanted(&choice->choice, base, ctx->policy, now))
+        || pv_choice_stale(&choice->choice, &choice->token, base ? &shown : NULL, ctx->policy, now))
+    {
+        ngx_http_privacy_choice_stale(choice);
+        return;
+    }
+
+    pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base, ctx->policy, now);
+
+    if (!choice->has_pending && pv_choice_same(&choice->record, base, now)) {
+        ngx_http_privacy_record_done(choice, 0);
+        return;
+    }
+
+    choice->revoked = choice->base.granted & ~choice->record.granted;
+
+    if (ngx_http_privacy_record_append(choice) != NGX_OK) {
+        ngx_http_privacy_record_failed(choice);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_privacy_record_append(ngx_http_privacy_choice_t *choice)
+{
+    u_char                   packed[PV_RECORD_MAX];
+    pv_str_t                 bytes;
+    ngx_msec_int_t           left;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+    left = (ngx_msec_int_t) (choice->end - ngx_current_msec);
+
+    if (choice->base.position >= NGX_HTTP_PRIVACY_POSITION_MAX || left <= 0) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_privacy_record_client(&choice->record, ctx->request->connection->sockaddr);
+
+    if (pv_record_seal(&choice->record, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name), choice->subject,
+                       choice->base.position + 1, choice->base.position ? choice->base.head : NULL)
+        != PV_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    bytes.data = packed;
+    bytes.len = pv_record_encode(packed, &choice->record);
+
+    if (bytes.len == 0) {
+        return NGX_ERROR;
+    }
+
+    choice->sealed = 1;
+
+    choice->append = ngx_http_privacy_ledger_append(ctx->main, ctx->server, choice->subject,
+                                        choice->base.position + 1, bytes,
+                                        ngx_http_privacy_ledger_expire_at(ctx->server, ctx->policy),
+                                        choice->form, (ngx_msec_t) left,
+                                        ngx_http_privacy_record_append_done, choice);
+
+    return choice->append ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_http_privacy_record_append_done(void *data, ngx_http_privacy_append_result_t result, pvr_status_t status)
+{
+    ngx_http_privacy_choice_t  *choice = data;
+
+    uint32_t  position;
+
+    choice->append = NULL;
+    choice->waiting = 1;
+
+    ngx_http_set_log_request(choice->ctx->request->connection->log, choice->ctx->request);
+
+    switch (result) {
+
+    case NGX_HTTP_PRIVACY_APPENDED:
+        position = choice->base.position + 1;
+
+        pv_consent_from_record(&choice->base, &choice->record, choice->subject, position, (uint32_t) ngx_time());
+        ngx_http_privacy_record_whose(choice, &choice->base);
+
+        ngx_http_privacy_record_done(choice, 1);
+        return;
+
+    case NGX_HTTP_PRIVACY_TAKEN:
+        choice->sealed = 0;
+
+        if (choice->conflicts++ == NGX_HTTP_PRIVACY_CONFLICTS_MAX
+            || ngx_http_privacy_record_read(choice) != NGX_OK)
+        {
+            ngx_http_privacy_record_failed(choice);
+        }
+
+        return;
+
+    default:
+        ngx_http_privacy_record_failed(choice);
+        return;
+    }
+}
+
+
+/* On the ledger, by this request or before it. */
+
+static void
+ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recorded)
+{
+    ngx_http_privacy_ctx_t  *ctx;
+
+    static const ngx_http_privacy_counter_t  counters[] = {
+        [PV_HOW_ACCEPT_ALL] = NGX_HTTP_PRIVACY_CHOICE_ACCEPT_ALL,
+        [PV_HOW_REJECT_ALL] = NGX_HTTP_PRIVACY_CHOICE_REJECT_ALL,
+        [PV_HOW_CUSTOM] = NGX_HTTP_PRIVACY_CHOICE_CUSTOM,
+        [PV_HOW_WITHDRAW] = NGX_HTTP_PRIVACY_CHOICE_WITHDRAW
+    };
+
+    ctx = choice->ctx;
+
+    if (recorded) {
+        ngx_http_privacy_count(ctx, counters[choice->choice.how], 1);
+
+        if (choice->has_pending) {
+            ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_PENDING_RECORDED, 1);
+        }
+
+        if (choice->revoked || choice->choice.everything) {
+            ngx_http_privacy_ledger_revoked(ctx->main, ctx->site, choice->subject, choice->base.position);
+        }
+    }
+
+    ngx_http_privacy_record_adopt(choice, &choice->base);
+
+    if (ngx_http_privacy_set_consent_cookie(ctx) != NGX_OK) {
+        ngx_http_privacy_choice_finish(choice, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    ngx_http_privacy_choice_finish(choice, choice->json ? ngx_http_privacy_send_choices(ctx, NGX_HTTP_OK, NULL, 1)
+                                                        : ngx_http_privacy_record_redirect(choice));
+}
+
+
+/* What holds from now on, here and, where the ledger says so, on this node. */
+
+static void
+ngx_http_privacy_record_adopt(ngx_http_privacy_choice_t *choice, const pv_consent_t *consent)
+{
+    ngx_http_privacy_ctx_t    *ctx;
+    ngx_http_privacy_lease_t   lease;
+
+    ctx = choice->ctx;
+
+    ctx->consent = *consent;
+    ctx->has_consent = 1;
+    ctx->choice_made = 1;
+    ctx->consent_cleared = 0;
+
+    ngx_http_privacy_judge(ctx);
+
+    if (consent->flags & PV_STATE_PENDING) {
+        return;
+    }
+
+    ngx_memzero(&lease, sizeof(ngx_http_privacy_lease_t));
+    lease.consent = *consent;
+
+    (void) ngx_http_privacy_zone_set_lease(ctx->main->zone, ctx->site->slot, &lease);
+}
+
+
+static void
+ngx_http_privacy_record_whose(ngx_http_privacy_choice_t *choice, pv_consent_t *consent)
+{
+    if (choice->ctx->has_user) {
+        consent->flags |= PV_STATE_USER;
+        ngx_memcpy(consent->user_tag, choice->ctx->user_tag, PV_USER_TAG_LEN);
+    }
+}
+
+
+/* Not known to be on the ledger. What it grants does not hold; what it refuses holds here. */
+
+static void
+ngx_http_privacy_record_failed(ngx_http_privacy_choice_t *choice)
+{
+    uint64_t                 wanted;
+    pv_consent_t             state;
+    const pv_consent_t      *base;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+
+    ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_CHOICE_UNAVAILABLE, 1);
+
+    base = ngx_http_privacy_record_state(choice, &state);
+    wanted = pv_choice_wanted(&choice->choice, base, ctx->policy, ngx_time());
+
+    if (wanted) {
+        choice->sealed = 0;
+        choice->choice.named &= ~wanted;
+        choice->choice.granted &= ~wanted;
+
+        if (base == NULL || (base->granted & choice->choice.named & ~choice->choice.granted) == 0) {
+            /* nothing is taken back: there is nothing that would hold without the ledger */
+
+            ngx_http_privacy_choice_finish(choice, choice->json
+                ? ngx_http_privacy_send_error(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "unavailable", 5)
+                : ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "unavailable", 5));
+            return;
+        }
+    }
+
+    if (ngx_http_privacy_record_pend(choice) != NGX_OK) {
+        ngx_http_privacy_choice_finish(choice, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        return;
+    }
+
+    ngx_http_privacy_choice_finish(choice, choice->json
+        ? ngx_http_privacy_send_choices(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "refusal_pending", 1)
+        : ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "refusal_pending", 5));
+}
+
+
+/*
+ * The browser takes the refusal along, packed and sealed for the position
+ * after what is known. A record that may have been written already is taken
+ * as it was sent: sent again, it is then found to be there.
+ */
+
+static ngx_int_t
+ngx_http_privacy_record_pend(ngx_http_privacy_choice_t *choice)
+{
+    uint32_t                 position;
+    pv_consent_t             state, consent;
+    const pv_consent_t      *base;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+    base = ngx_http_privacy_record_state(choice, &state);
+    position = base ? base->position : 0;
+
+    if (!choice->sealed) {
+        pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base, ctx->policy, ngx_time());
+        ngx_http_privacy_record_client(&choice->record, ctx->request->connection->sockaddr);
+
+        if (pv_record_seal(&choice->record, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name),
+                           choice->subject, position + 1, position ? base->head : NULL)
+            != PV_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    pv_consent_from_record(&consent, &choice->record, choice->subject, position,
+                           position ? base->checked : (uint32_t) ngx_time());
+    ngx_http_privacy_record_whose(choice, &consent);
+
+    ngx_memzero(consent.head, PV_LINK_LEN);
+
+    if (position) {
+        ngx_memcpy(consent.head, base->head, PV_LINK_LEN);
+    }
+
+    consent.flags |= PV_STATE_PENDING;
+    consent.pending_len = (uint8_t) pv_record_encode(consent.pending, &choice->record);
+
+    ngx_http_privacy_record_adopt(choice, &consent);
+
+    return ngx_http_privacy_set_consent_cookie(ctx);
+}
+
+
+/* Where from, coarsely: a /24 of IPv4, a /48 of IPv6, nothing of a unix socket. */
+
+static void
+ngx_http_privacy_record_client(pv_record_t *record, struct sockaddr *sockaddr)
+{
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    switch (sockaddr->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) sockaddr;
+        record->client_len = 3;
+        ngx_memcpy(record->client, &sin->sin_addr, 3);
+        break;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) sockaddr;
+
+        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+            record->client_len = 3;
+            ngx_memcpy(record->client, &sin6->sin6_addr.s6_addr[12], 3);
+            break;
+        }
+
+        record->client_len = 6;
+        ngx_memcpy(record->client, &sin6->sin6_addr, 6);
+        break;
+#endif
+
+    default:
+        record->client_len = 0;
+        break;
+    }
+}
+
+
+/* 303: the browser asks for the page that it came from, or for the choices as they are now. */
+
+static ngx_int_t
+ngx_http_privacy_record_redirect(ngx_http_privacy_choice_t *choice)
+{
+    u_char                    *p;
+    pv_buf_t                   body;
+    pv_str_t                   language;
+    ngx_str_t                  location;
+    ngx_http_privacy_ctx_t    *ctx;
+    ngx_http_privacy_answer_t  answer;
+
+    ctx = choice->ctx;
+
+    if (choice->return_to.len) {
+        location.data = (u_char *) choice->return_to.data;
+        location.len = choice->return_to.len;
+
+    } else {
+        language = ctx->policy->texts[ctx->language].language;
+
+        if (choice->form && choice->form->language < choice->form->policy->texts_count) {
+            language = choice->form->policy->texts[choice->form->language].language;
+        }
+
+        location.data = ngx_pnalloc(ctx->request->pool, ctx->server->prefix.len
+                                    + sizeof("choices?saved=1&lang=") + language.len);
+        if (location.data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        p = ngx_sprintf(location.data, "%Vchoices?saved=1&lang=%*s", &ctx->server->prefix,
+                        language.len, language.data);
+        location.len = p - location.data;
+    }
+
+    if (ngx_http_privacy_header_out(ctx->request, "Location", &location) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.status = NGX_HTTP_SEE_OTHER;
+    answer.type = "text/html";
+
+    pv_buf_init(&body, 1);
+
+    return ngx_http_privacy_send(ctx, &answer, &body);
+}
+
+
+void
+ngx_http_privacy_choice_stale(ngx_http_privacy_choice_t *choice)
+{
+    ngx_str_t                nothing;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+
+    ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_CHOICE_STALE, 1);
+
+    /* the fresh form is for the newest state; what the browser refused meanwhile stays with it */
+
+    if (choice->known && choice->base.position && !choice->has_pending) {
+        ngx_http_privacy_record_adopt(choice, &choice->base);
+
+        if (ngx_http_privacy_set_consent_cookie(ctx) != NGX_OK) {
+            ngx_http_privacy_choice_finish(choice, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return;
+        }
+
+    } else if (ctx->consent_cleared) {
+        ngx_str_null(&nothing);
+        ngx_http_privacy_judge(ctx);
+
+        if (ngx_http_privacy_set_cookie(ctx, "privacy", &nothing, -1) != NGX_OK) {
+            ngx_http_privacy_choice_finish(choice, NGX_HTTP_INTERNAL_SERVER_ERROR);
+            return;
+        }
+    }
+
+    ngx_http_privacy_choice_finish(choice,
+                                   ngx_http_privacy_send_choices(ctx, NGX_HTTP_CONFLICT, "stale_form", choice->json));
+}
+
+
+void
+ngx_http_privacy_choice_refuse(ngx_http_privacy_choice_t *choice, ngx_uint_t status, const char *key)
+{
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+
+    ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_CHOICE_REFUSED, 1);
+
+    ngx_http_privacy_choice_finish(choice, choice->json ? ngx_http_privacy_send_error(ctx, status, key, 0)
+                                                        : ngx_http_privacy_send_message(ctx, status, key, 0));
+}
+
+
+void
+ngx_http_privacy_choice_finish(ngx_http_privacy_choice_t *choice, ngx_int_t rc)
+{
+    ngx_uint_t           waiting;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = choice->ctx->request;
+    c = r->connection;
+
+    /* choice goes with the request */
+    waiting = choice->waiting;
+
+    ngx_http_finalize_request(r, rc);
+
+    if (waiting) {
+        ngx_http_run_posted_requests(c);
+    }
+}
