@@ -257,6 +257,7 @@ ngx_http_privacy_zone_site_find(ngx_http_privacy_zone_shared_t *shared, ngx_str_
 static ngx_int_t
 ngx_http_privacy_zone_site_add(ngx_http_privacy_zone_t *ctx, ngx_str_t *site)
 {
+    size_t                           space, least;
     ngx_int_t                        rc, slot;
     ngx_http_privacy_zone_site_t    *s;
     ngx_http_privacy_zone_shared_t  *shared;
@@ -275,8 +276,11 @@ ngx_http_privacy_zone_site_add(ngx_http_privacy_zone_t *ctx, ngx_str_t *site)
 
     /* A quarter of what is left, so that sites which come with a later reload find room as well. */
 
-    rc = ngx_http_privacy_zone_table(ctx->pool, &s->inventory, ctx->pool->pfree * ngx_pagesize / 4,
-                                     NGX_HTTP_PRIVACY_SEEN_MAX, sizeof(ngx_http_privacy_zone_seen_t),
+    space = ctx->pool->pfree * ngx_pagesize / 4;
+    least = pv_table_size(sizeof(ngx_http_privacy_zone_seen_t), 1);
+
+    rc = ngx_http_privacy_zone_table(ctx->pool, &s->inventory, ngx_max(space, least), NGX_HTTP_PRIVACY_SEEN_MAX,
+                                     sizeof(ngx_http_privacy_zone_seen_t),
                                      offsetof(ngx_http_privacy_zone_seen_t, domain_len),
                                      offsetof(ngx_http_privacy_zone_seen_t, lifetime));
     if (rc != NGX_OK) {
