@@ -31,7 +31,7 @@
 
 
 typedef struct {
-    char    bytes[REQUEST_MAX];
+    char   *bytes;
     size_t  len;
     int     head;
 } request_t;
@@ -269,14 +269,21 @@ connection_feed(connection_t *c, const char *p, size_t n)
 static void
 request_load(request_t *r, const char *path)
 {
-    FILE  *file;
+    FILE         *file;
+    static char   bytes[REQUEST_MAX];
 
     file = fopen(path, "rb");
     if (file == NULL) {
         fail(path);
     }
 
-    r->len = fread(r->bytes, 1, REQUEST_MAX, file);
+    r->len = fread(bytes, 1, REQUEST_MAX, file);
+    r->bytes = malloc(r->len + 1);
+    if (r->bytes == NULL) {
+        fail("malloc");
+    }
+
+    memcpy(r->bytes, bytes, r->len);
     r->head = r->len > 4 && memcmp(r->bytes, "HEAD", 4) == 0;
     fclose(file);
 }
