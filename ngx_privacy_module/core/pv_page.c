@@ -82,6 +82,11 @@ pv_page_choices(pv_buf_t *out, const pv_page_t *page)
     view_standing(&v);
     pv_view_bool(&v, v.root, "at_choices", 1);
 
+    if (page->message != NULL) {
+        pv_view_str(&v, v.root, "message",
+                    pv_page_sentence(page->ui, page->policy->texts[page->language].language, page->message));
+    }
+
     return pv_view_render(&v, out, "choices.html");
 }
 
