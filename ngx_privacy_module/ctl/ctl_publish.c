@@ -1,0 +1,528 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* privacyctl check, privacyctl publish. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "ctl.h"
+#include "ctl_bundle.h"
+#include "ctl_dropped.h"
+#include "ctl_file.h"
+#include "pv_text.h"
+
+#define CTL_INVENTORY_MAX  (16 * 1024 * 1024)
+
+
+typedef struct {
+    const char           *site, *key, *public, *redis_url, *cache, *inventory, *notice_days, *urgent;
+    int                   yes, force, json;
+
+    pv_str_t              site_name;
+    unsigned              days;
+    unsigned char         secret[PV_ED25519_SECRET];
+    unsigned char         pub[PV_ED25519_PUBLIC];
+    ctl_redis_t          *redis;
+    ctl_log_t             log;
+    pv_policy_t          *previous;
+    ctl_folder_bundle_t   bundle;
+    pv_bundle_context_t   context;
+    pv_problems_t         problems;
+    pv_buf_t              sealed;
+    pv_policy_t          *next;
+} ctl_publish_t;
+
+
+static int ctl_check_run(ctl_publish_t *p, const char *folder);
+static int ctl_publish_run(ctl_publish_t *p, const char *folder);
+static int ctl_publish_settings(ctl_publish_t *p);
+static int ctl_publish_log(ctl_publish_t *p);
+static int ctl_publish_refill(ctl_publish_t *p);
+static void ctl_publish_context(ctl_publish_t *p);
+static void ctl_publish_version_is_new(ctl_publish_t *p);
+static int ctl_publish_seal(ctl_publish_t *p);
+static int ctl_publish_dropped(ctl_publish_t *p);
+static int ctl_publish_confirmed(const ctl_publish_t *p);
+static void ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already);
+static void ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int already);
+static void ctl_problems_json(const pv_problems_t *problems);
+static void ctl_publish_init(ctl_publish_t *p);
+static void ctl_publish_free(ctl_publish_t *p);
+
+
+int
+ctl_check(int argc, char **argv)
+{
+    int                  rc, operands;
+    ctl_publish_t        p;
+    const ctl_option_t   options[] = {
+        { "site", "NAME", &p.site, NULL, "with --redis: check against this site's log too" },
+        { "redis", "URL", &p.redis_url, NULL, "where the log is (or PRIVACY_REDIS)" },
+        { "public", "FILE", &p.public, NULL, "the site's public key, needed with --site" },
+        { "notice-days", "N", &p.notice_days, NULL, "lead time of a material change (7)" },
+        { "urgent", "REASON", &p.urgent, NULL, "no lead time, for this reason" },
+        { "json", NULL, NULL, &p.json, "print what was found as JSON" },
+        { NULL, NULL, NULL, NULL, NULL }
+    };
+    const ctl_usage_t    usage = {
+        "check [options] DIR",
+        "Checks a bundle: policy.json and a policy.LANGUAGE.md for each language in DIR.\n"
+        "Says everything that is wrong at once, by file and field. Nothing is published.\n"
+        "With --site also whether it can follow the version that was published last.\n",
+        options, 1, 1
+    };
+
+    ctl_publish_init(&p);
+
+    rc = ctl_options(&usage, argc, argv, &operands);
+    if (rc == -1) {
+        rc = ctl_check_run(&p, argv[1]);
+    }
+
+    ctl_publish_free(&p);
+
+    return rc;
+}
+
+
+static int
+ctl_check_run(ctl_publish_t *p, const char *folder)
+{
+    int  rc;
+
+    rc = ctl_bundle_read(&p->bundle, folder);
+
+    if (rc == CTL_OK && p->site != NULL) {
+        rc = p->public == NULL ? ctl_fail(CTL_USAGE, "--site needs --public FILE") : ctl_publish_settings(p);
+        rc = rc == CTL_OK ? ctl_publish_log(p) : rc;
+    }
+
+    if (rc != CTL_OK) {
+        return rc;
+    }
+
+    if (p->site != NULL) {
+        if (p->previous != NULL && pv_bundle_same(&p->bundle.source, p->previous)) {
+            fprintf(stderr, "privacyctl: the version that was published last is this very bundle\n");
+        } else {
+            ctl_publish_context(p);
+            ctl_publish_version_is_new(p);
+        }
+    }
+
+    if (pv_bundle_check(&p->bundle.source, p->context.site.len ? &p->context : NULL, &p->problems) != PV_OK
+        || p->problems.errors)
+    {
+        rc = CTL_WRONG;
+    }
+
+    if (p->json) {
+        ctl_problems_json(&p->problems);
+
+    } else {
+        ctl_problems(&p->problems);
+        printf("%s: %s, %zu errors, %zu warnings\n", folder, rc == CTL_OK ? "in order" : "refused",
+               p->problems.errors, p->problems.warnings);
+    }
+
+    return rc;
+}
+
+
+int
+ctl_publish(int argc, char **argv)
+{
+    int                  rc, operands;
+    ctl_publish_t        p;
+    const ctl_option_t   options[] = {
+        { "site", "NAME", &p.site, NULL, "the site that it is published for" },
+        { "key", "FILE", &p.key, NULL, "the site's publication key (privacyctl keygen --site)" },
+        { "redis", "URL", &p.redis_url, NULL, "where the log is (or PRIVACY_REDIS)" },
+        { "cache", "DIR", &p.cache, NULL,
+          "a node's folder of sealed bundles (privacy_cache_path): when Redis has lost\n"
+          "its log, it is refilled from there first" },
+        { "notice-days", "N", &p.notice_days, NULL, "lead time of a material change (7)" },
+        { "urgent", "REASON", &p.urgent, NULL, "no lead time, for this reason, which is published" },
+        { "inventory", "FILE", &p.inventory, NULL,
+          "what `privacyctl inventory --json` wrote (- reads it from standard input):\n"
+          "cookies that passed as necessary may not be dropped" },
+        { "force", NULL, NULL, &p.force, "publish although necessary cookies would be dropped" },
+        { "yes", NULL, NULL, &p.yes, "do not ask" },
+        { "json", NULL, NULL, &p.json, "print the result as JSON" },
+        { NULL, NULL, NULL, NULL, NULL }
+    };
+    const ctl_usage_t    usage = {
+        "publish [options] DIR",
+        "Publishes the bundle in DIR as the site's next version: checks it, renders and signs\n"
+        "it, appends it to the publication log in Redis, and wakes the nodes. Every nginx\n"
+        "takes it over within a second, or when its effective time comes.\n"
+        "A published version never changes. Publishing the same bundle again is harmless.\n",
+        options, 1, 1
+    };
+
+    ctl_publish_init(&p);
+
+    rc = ctl_options(&usage, argc, argv, &operands);
+    if (rc == -1) {
+        rc = ctl_publish_run(&p, argv[1]);
+    }
+
+    ctl_publish_free(&p);
+
+    return rc;
+}
+
+
+static int
+ctl_publish_run(ctl_publish_t *p, const char *folder)
+{
+    int  rc;
+
+    if (p->site == NULL || p->key == NULL) {
+        return ctl_fail(CTL_USAGE, "publish needs --site NAME and --key FILE");
+    }
+
+    rc = ctl_publish_settings(p);
+    rc = rc == CTL_OK ? ctl_bundle_read(&p->bundle, folder) : rc;
+    rc = rc == CTL_OK ? ctl_publish_log(p) : rc;
+    rc = rc == CTL_OK ? ctl_publish_refill(p) : rc;
+
+    if (rc != CTL_OK) {
+        return rc;
+    }
+
+    if (p->previous != NULL && pv_bundle_same(&p->bundle.source, p->previous)) {
+        ctl_publish_say(p, p->previous, 1);
+        return CTL_OK;
+    }
+
+    ctl_publish_context(p);
+
+    ctl_publish_version_is_new(p);
+
+    rc = ctl_publish_seal(p);
+    rc = rc == CTL_OK ? ctl_publish_dropped(p) : rc;
+
+    if (rc == CTL_OK && !ctl_publish_confirmed(p)) {
+        return ctl_fail(CTL_WRONG, "nothing was published");
+    }
+
+    rc = rc == CTL_OK ? ctl_log_append(p->redis, (pv_str_t) { p->sealed.data, p->sealed.len }, p->next) : rc;
+
+    if (rc == CTL_OK) {
+        ctl_publish_say(p, p->next, 0);
+
+    } else if (rc == CTL_UNREACHABLE) {
+        ctl_fail(rc, "it is not certain that it was published: run the same command again, which is harmless");
+    }
+
+    return rc;
+}
+
+
+static int
+ctl_publish_settings(ctl_publish_t *p)
+{
+    long         days;
+    const char  *url;
+
+    if (!ctl_site(p->site)) {
+        return CTL_USAGE;
+    }
+
+    p->site_name = pv_str(p->site);
+
+    days = 7;
+    if (p->notice_days != NULL && !ctl_number(&days, p->notice_days, "--notice-days", 0, 3650)) {
+        return CTL_USAGE;
+    }
+
+    p->days = (unsigned) days;
+
+    if (p->key != NULL) {
+        if (ctl_secret_key(p->secret, p->key) != PV_OK) {
+            return CTL_WRONG;
+        }
+        if (pv_ed25519_public(p->pub, p->secret) != PV_OK) {
+            return ctl_fail(CTL_WRONG, "%s is no usable key", p->key);
+        }
+
+    } else if (ctl_public_key(p->pub, p->public) != PV_OK) {
+        return CTL_WRONG;
+    }
+
+    url = ctl_redis_url(p->redis_url);
+    if (url == NULL) {
+        return CTL_USAGE;
+    }
+
+    return ctl_redis_open(&p->redis, url);
+}
+
+
+/* Reads the log and opens the version that was published last. */
+static int
+ctl_publish_log(ctl_publish_t *p)
+{
+    int               rc;
+    ctl_log_entry_t  *last;
+
+    ctl_log_free(&p->log);
+
+    rc = ctl_log_read(&p->log, p->redis, p->site_name);
+    if (rc != CTL_OK || p->log.count == 0) {
+        return rc;
+    }
+
+    last = &p->log.entries[p->log.count - 1];
+
+    rc = ctl_log_open(&p->previous, p->redis, p->site_name, last, p->pub, &p->problems);
+    if (rc == CTL_OK) {
+        return CTL_OK;
+    }
+
+    ctl_problems(&p->problems);
+
+    return ctl_fail(rc, "version %s (number %" PRIu32 "), which the log ends with, cannot be followed: it does not "
+                    "verify with this key", last->version, last->sequence);
+}
+
+
+static int
+ctl_publish_refill(ctl_publish_t *p)
+{
+    int     rc;
+    size_t  n;
+
+    if (p->log.count != 0 || p->cache == NULL) {
+        return CTL_OK;
+    }
+
+    rc = ctl_log_refill(p->redis, p->cache, p->site_name, p->pub, &n);
+
+    if (n != 0) {
+        fprintf(stderr, "privacyctl: the log in Redis was empty: refilled with %zu versions from %s\n", n, p->cache);
+    }
+
+    return rc == CTL_OK && n != 0 ? ctl_publish_log(p) : rc;
+}
+
+
+static void
+ctl_publish_context(ctl_publish_t *p)
+{
+    p->context.site = p->site_name;
+    p->context.sequence = p->previous != NULL ? p->previous->sequence + 1 : 1;
+    p->context.now = time(NULL);
+    p->context.notice_days = p->days;
+    p->context.urgent = p->urgent;
+    p->context.previous = p->previous;
+}
+
+
+/* A version id names one bundle for ever. The validator sees the one before only. */
+static void
+ctl_publish_version_is_new(ctl_publish_t *p)
+{
+    size_t        i;
+    json_t       *root;
+    const char   *version;
+
+    root = json_loadb((const char *) p->bundle.json.data, p->bundle.json.len, 0, NULL);
+    version = json_string_value(json_object_get(root, "version"));
+
+    for (i = 0; version != NULL && i + 1 < p->log.count; i++) {
+        if (strcmp(p->log.entries[i].version, version) == 0) {
+            pv_problem(&p->problems, p->bundle.json_file, 0, "version", "was published already, as number %" PRIu32,
+                       p->log.entries[i].sequence);
+        }
+    }
+
+    json_decref(root);
+}
+
+
+static int
+ctl_publish_seal(ctl_publish_t *p)
+{
+    int  rc;
+
+    rc = pv_bundle_seal(&p->sealed, &p->bundle.source, &p->context, p->secret, &p->problems);
+
+    ctl_problems(&p->problems);
+
+    if (rc != PV_OK || p->problems.errors) {
+        return rc == PV_ERROR ? ctl_fail(CTL_WRONG, "out of memory, or the cryptographic library failed")
+               : ctl_fail(CTL_WRONG, "refused: nothing was published");
+    }
+
+    if (pv_policy_open(&p->next, (pv_str_t) { p->sealed.data, p->sealed.len }, p->site_name, p->pub, &p->problems)
+        != PV_OK)
+    {
+        return ctl_fail(CTL_WRONG, "what was sealed does not open");
+    }
+
+    return CTL_OK;
+}
+
+
+static int
+ctl_publish_dropped(ctl_publish_t *p)
+{
+    int             rc;
+    pv_buf_t        bytes;
+    pv_str_t        inventory;
+    pv_problems_t   dropped;
+
+    if (p->previous == NULL) {
+        return CTL_OK;
+    }
+
+    pv_buf_init(&bytes, CTL_INVENTORY_MAX);
+    pv_problems_init(&dropped);
+    rc = CTL_OK;
+
+    if (p->inventory != NULL && ctl_file_read(&bytes, p->inventory, CTL_INVENTORY_MAX) != PV_OK) {
+        rc = CTL_WRONG;
+    }
+
+    if (rc == CTL_OK) {
+        inventory = (pv_str_t) { bytes.data, bytes.len };
+        rc = ctl_dropped(p->previous, p->next, p->inventory != NULL ? &inventory : NULL, &dropped) == PV_OK
+             ? CTL_OK : CTL_WRONG;
+        ctl_problems(&dropped);
+
+        if (dropped.errors && !(p->force && rc == CTL_OK)) {
+            rc = ctl_fail(CTL_WRONG, "refused: people would be logged out by it. Declare what is missing, show with "
+                          "--inventory that it is not in use, or use --force");
+        }
+    }
+
+    pv_problems_free(&dropped);
+    pv_buf_free(&bytes);
+
+    return rc;
+}
+
+
+/* Asked only where somebody is there to answer. */
+static int
+ctl_publish_confirmed(const ctl_publish_t *p)
+{
+    char  line[16];
+
+    if (p->yes || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        return 1;
+    }
+
+    fprintf(stderr, "Publish version %s of %s as number %" PRIu32 "? It can not be taken back. [y/N] ",
+            (const char *) p->next->version.data, p->site, p->next->sequence);
+
+    return fgets(line, sizeof(line), stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
+}
+
+
+static void
+ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already)
+{
+    char  digest[2 * PV_SHA256_LEN + 1], when[CTL_TIME_MAX];
+
+    if (p->json) {
+        ctl_publish_say_json(p, policy, already);
+        return;
+    }
+
+    pv_hex_encode(digest, policy->digest, PV_SHA256_LEN);
+    digest[2 * PV_SHA256_LEN] = '\0';
+
+    printf("%s: version %s, number %" PRIu32 "\n", already ? "already published" : "published",
+           (const char *) policy->version.data, policy->sequence);
+    printf("digest    %s\n", digest);
+
+    if (policy->effective > time(NULL)) {
+        printf("in force  from %s on\n", ctl_time(when, policy->effective));
+    } else {
+        printf("in force  now\n");
+    }
+}
+
+
+static void
+ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int already)
+{
+    char     digest[2 * PV_SHA256_LEN + 1], published[PV_RFC3339_SIZE];
+    json_t  *answer;
+
+    pv_hex_encode(digest, policy->digest, PV_SHA256_LEN);
+    digest[2 * PV_SHA256_LEN] = '\0';
+    pv_rfc3339_format(published, policy->published);
+
+    answer = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:b}", "site", p->site,
+                       "version", (const char *) policy->version.data, "number", (json_int_t) policy->sequence,
+                       "digest", digest, "published", published,
+                       "effective", (const char *) policy->effective_text.data, "already", already);
+
+    json_dumpf(answer, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(answer);
+}
+
+
+static void
+ctl_problems_json(const pv_problems_t *problems)
+{
+    size_t               i;
+    json_t              *answer, *one;
+    const pv_problem_t  *problem;
+
+    answer = json_pack("{s:[], s:[]}", "errors", "warnings");
+
+    for (i = 0; i < problems->count; i++) {
+        problem = &problems->list[i];
+
+        one = json_pack("{s:s?, s:s?, s:s, s:i}", "file", problem->file, "field", problem->field,
+                        "reason", problem->reason, "line", (int) problem->line);
+
+        json_array_append_new(json_object_get(answer, problem->warning ? "warnings" : "errors"), one);
+    }
+
+    json_dumpf(answer, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(answer);
+}
+
+
+static void
+ctl_publish_init(ctl_publish_t *p)
+{
+    memset(p, 0, sizeof(*p));
+    pv_problems_init(&p->problems);
+    pv_buf_init(&p->sealed, PV_SEALED_MAX);
+}
+
+
+static void
+ctl_publish_free(ctl_publish_t *p)
+{
+    explicit_bzero(p->secret, sizeof(p->secret));
+
+    if (p->redis != NULL) {
+        ctl_redis_close(p->redis);
+    }
+
+    pv_policy_free(p->next);
+    pv_policy_free(p->previous);
+    ctl_log_free(&p->log);
+    ctl_bundle_free(&p->bundle);
+    pv_problems_free(&p->problems);
+    pv_buf_free(&p->sealed);
+}
