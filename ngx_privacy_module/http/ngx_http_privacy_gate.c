@@ -51,11 +51,15 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
             purposes = 0;
             passes = 0;
 
-            if (pv_set_cookie_parse(&c, ngx_http_privacy_str(&h[i].value)) == PV_OK
-                && !ngx_http_privacy_own_cookie(c.name))
-            {
-                passes = ngx_http_privacy_allows(ctx, c.name, &purposes);
-                ngx_http_privacy_gate_learn(ctx, &c, purposes, passes);
+            if (pv_set_cookie_parse(&c, ngx_http_privacy_str(&h[i].value)) == PV_OK) {
+
+                if (!ngx_http_privacy_own_cookie(c.name)) {
+                    passes = ngx_http_privacy_allows(ctx, c.name, &purposes);
+                    ngx_http_privacy_gate_learn(ctx, &c, purposes, passes);
+
+                } else if (ctx->own) {
+                    continue;           /* the centre wrote it, with the answer to a choice */
+                }
             }
 
             if (passes) {
