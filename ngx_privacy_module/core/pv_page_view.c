@@ -353,18 +353,41 @@ pv_view_signal(pv_view_t *v)
 }
 
 
+/* The heading that a text begins with stands by itself: the page puts the version's dates under it. */
+static size_t
+heading_len(pv_str_t html)
+{
+    const char  *end;
+
+    if (html.len < 3 || memcmp(html.data, "<h1", 3) != 0) {
+        return 0;
+    }
+
+    end = memmem(html.data, html.len, "</h1>", 5);
+
+    return end ? (size_t) (end - (const char *) html.data) + 5 : 0;
+}
+
+
 void
 pv_view_text(pv_view_t *v)
 {
     json_t           *toc;
+    pv_str_t          heading, rest;
     const pv_text_t  *text;
 
     text = &v->page->policy->texts[v->page->language];
 
     pv_view_str(v, v->root, "html", text->html);
     pv_view_str(v, v->root, "page_title", text->title.len ? text->title : pv_view_string(v, "policy"));
-    pv_view_bool(v, v->root, "has_heading",
-                 text->html.len && memmem(text->html.data, text->html.len, "<h1", 3) != NULL);
+
+    heading.data = text->html.data;
+    heading.len = heading_len(text->html);
+    rest.data = text->html.data + heading.len;
+    rest.len = text->html.len - heading.len;
+
+    pv_view_str(v, v->root, "heading", heading);
+    pv_view_str(v, v->root, "text", rest);
 
     toc = pv_toc(text->html);
     pv_view_bool(v, v->root, "has_toc", json_array_size(toc) > 1);
