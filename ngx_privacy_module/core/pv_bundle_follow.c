@@ -277,7 +277,7 @@ pv_follow_purpose(const pv_follow_t *f, const json_t *purpose, const char *field
                    "before, which is more than an editorial change");
     }
 
-    if (scope && !editorial && !named) {
+    if (scope && !editorial && !named && !json_is_true(json_object_get(purpose, "necessary"))) {
         pv_warning(f->problems, f->file, 0, field, "differs from the version before, but no change names it: it will "
                    "be asked for again");
     }

@@ -47,6 +47,8 @@ static int ctl_publish_run(ctl_publish_t *p, const char *folder);
 static int ctl_publish_settings(ctl_publish_t *p);
 static int ctl_publish_log(ctl_publish_t *p);
 static int ctl_publish_refill(ctl_publish_t *p);
+static int ctl_publish_already(ctl_publish_t *p, int *already);
+static const char *ctl_publish_version(const ctl_publish_t *p, json_t **root);
 static void ctl_publish_context(ctl_publish_t *p);
 static void ctl_publish_version_is_new(ctl_publish_t *p);
 static int ctl_publish_seal(ctl_publish_t *p);
@@ -185,7 +187,7 @@ ctl_publish(int argc, char **argv)
 static int
 ctl_publish_run(ctl_publish_t *p, const char *folder)
 {
-    int  rc;
+    int  rc, already;
 
     if (p->site == NULL || p->key == NULL) {
         return ctl_fail(CTL_USAGE, "publish needs --site NAME and --key FILE");
@@ -200,13 +202,12 @@ ctl_publish_run(ctl_publish_t *p, const char *folder)
         return rc;
     }
 
-    if (p->previous != NULL && pv_bundle_same(&p->bundle.source, p->previous)) {
-        ctl_publish_say(p, p->previous, 1);
-        return CTL_OK;
+    rc = ctl_publish_already(p, &already);
+    if (rc != CTL_OK || already) {
+        return rc;
     }
 
     ctl_publish_context(p);
-
     ctl_publish_version_is_new(p);
 
     rc = ctl_publish_seal(p);
@@ -317,6 +318,57 @@ ctl_publish_refill(ctl_publish_t *p)
 }
 
 
+/* Whether the log has this very bundle, also as a version that others followed: then there is nothing to do. */
+static int
+ctl_publish_already(ctl_publish_t *p, int *already)
+{
+    int           rc;
+    size_t        i;
+    json_t       *root;
+    const char   *version;
+    pv_policy_t  *policy;
+
+    *already = 0;
+    rc = CTL_OK;
+    version = ctl_publish_version(p, &root);
+
+    for (i = 0; version != NULL && i < p->log.count; i++) {
+        if (strcmp(p->log.entries[i].version, version) != 0) {
+            continue;
+        }
+
+        rc = ctl_log_open(&policy, p->redis, p->site_name, &p->log.entries[i], p->pub, &p->problems);
+        if (rc != CTL_OK) {
+            ctl_problems(&p->problems);
+            ctl_fail(rc, "version %s cannot be compared with the one that was published", version);
+            break;
+        }
+
+        *already = pv_bundle_same(&p->bundle.source, policy);
+        if (*already) {
+            ctl_publish_say(p, policy, 1);
+        }
+
+        pv_policy_free(policy);
+        break;
+    }
+
+    json_decref(root);
+
+    return rc;
+}
+
+
+/* The version id that policy.json gives, into *root; NULL when it gives none: the validator will say so. */
+static const char *
+ctl_publish_version(const ctl_publish_t *p, json_t **root)
+{
+    *root = json_loadb((const char *) p->bundle.json.data, p->bundle.json.len, 0, NULL);
+
+    return json_string_value(json_object_get(*root, "version"));
+}
+
+
 static void
 ctl_publish_context(ctl_publish_t *p)
 {
@@ -337,8 +389,7 @@ ctl_publish_version_is_new(ctl_publish_t *p)
     json_t       *root;
     const char   *version;
 
-    root = json_loadb((const char *) p->bundle.json.data, p->bundle.json.len, 0, NULL);
-    version = json_string_value(json_object_get(root, "version"));
+    version = ctl_publish_version(p, &root);
 
     for (i = 0; version != NULL && i + 1 < p->log.count; i++) {
         if (strcmp(p->log.entries[i].version, version) == 0) {
@@ -448,7 +499,10 @@ ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already)
            (const char *) policy->version.data, policy->sequence);
     printf("digest    %s\n", digest);
 
-    if (policy->effective > time(NULL)) {
+    if (p->log.count > policy->sequence) {
+        printf("in force  no: version %s is newer\n", p->log.entries[p->log.count - 1].version);
+
+    } else if (policy->effective > time(NULL)) {
         printf("in force  from %s on\n", ctl_time(when, policy->effective));
     } else {
         printf("in force  now\n");
