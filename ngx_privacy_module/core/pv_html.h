@@ -67,7 +67,7 @@ typedef struct pv_html_s  pv_html_t;
 
 /* An element that loads something, as it was read: what a later rewriting of sources will start from. */
 typedef struct {
-    unsigned       tag;                         /* pv_html_tag_t, see pv_html.c */
+    unsigned       tag;                         /* pv_html_tag_t, see pv_html_token.h */
     size_t         len;                         /* of url */
     unsigned       truncated:1;                 /* the URL is longer */
     unsigned char  url[PV_HTML_SOURCE_MAX];     /* as written: entities not decoded */
@@ -105,6 +105,10 @@ struct pv_html_s {
     unsigned char         self_closing:1;
     unsigned char         closed_to_marks:1;
 
+    unsigned char         rest_given:1;
+
+    unsigned char         tag_id;
+    unsigned char         flags;            /* of its element */
     unsigned char         raw;              /* tag of the raw text being read */
     unsigned char         step;             /* progress inside a state: dashes, matched bytes */
     unsigned char         escape;           /* of a script: none, escaped, double escaped */

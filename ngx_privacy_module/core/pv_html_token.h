@@ -1,0 +1,69 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#ifndef PV_HTML_TOKEN_H
+#define PV_HTML_TOKEN_H
+
+/*
+ * Between the files of the HTML machine only: pv_html.c hands out bytes and
+ * events and knows where an insertion may go; pv_html_token.c reads tags, text
+ * and comments; pv_html_tag.c knows the elements; pv_html_scan.c skips fast
+ * what cannot matter.
+ */
+
+#include "pv_html.h"
+
+typedef enum {
+    PV_TAG_OTHER, PV_TAG_HTML, PV_TAG_HEAD, PV_TAG_BODY, PV_TAG_FRAMESET, PV_TAG_BR, PV_TAG_P, PV_TAG_TEMPLATE,
+    PV_TAG_NOSCRIPT, PV_TAG_SCRIPT, PV_TAG_STYLE, PV_TAG_TITLE, PV_TAG_TEXTAREA, PV_TAG_XMP, PV_TAG_IFRAME,
+    PV_TAG_NOEMBED, PV_TAG_NOFRAMES, PV_TAG_PLAINTEXT, PV_TAG_SVG, PV_TAG_MATH, PV_TAG_FOREIGNOBJECT,
+    PV_TAG_DESC, PV_TAG_MI, PV_TAG_MO, PV_TAG_MN, PV_TAG_MS, PV_TAG_MTEXT, PV_TAG_IMG, PV_TAG_EMBED,
+    PV_TAG_OBJECT, PV_TAG_VIDEO, PV_TAG_AUDIO, PV_TAG_SOURCE, PV_TAG_LINK
+} pv_html_tag_t;
+
+#define PV_ELEMENT_HEAD      0x01   /* belongs into a head: opens no body */
+#define PV_ELEMENT_VOID      0x02   /* has no content */
+#define PV_ELEMENT_RAW       0x04   /* its content is text up to its own end tag */
+#define PV_ELEMENT_UNMARKED  0x08   /* nothing can be put right behind its start tag */
+#define PV_ELEMENT_BREAKOUT  0x10   /* ends svg and math around it */
+#define PV_ELEMENT_SOURCE    0x20   /* loads something */
+
+/* name: lower case. */
+pv_html_tag_t pv_html_element(const unsigned char *name, size_t len, unsigned *flags);
+
+typedef enum { PV_MODE_BEFORE_HEAD, PV_MODE_IN_HEAD, PV_MODE_AFTER_HEAD, PV_MODE_IN_BODY, PV_MODE_FRAMESET }
+    pv_html_mode_t;
+
+typedef enum {
+    PV_S_BOM, PV_S_DATA, PV_S_TAG_OPEN, PV_S_END_TAG_OPEN, PV_S_TAG_NAME, PV_S_BEFORE_ATTRIBUTE,
+    PV_S_ATTRIBUTE_NAME, PV_S_AFTER_ATTRIBUTE_NAME, PV_S_BEFORE_VALUE, PV_S_VALUE_DOUBLE, PV_S_VALUE_SINGLE,
+    PV_S_VALUE_UNQUOTED, PV_S_AFTER_VALUE, PV_S_SELF_CLOSING, PV_S_MARKUP, PV_S_BOGUS_COMMENT,
+    PV_S_COMMENT_START, PV_S_COMMENT_START_DASH, PV_S_COMMENT, PV_S_COMMENT_DASH, PV_S_COMMENT_END,
+    PV_S_COMMENT_BANG, PV_S_CDATA, PV_S_RAW, PV_S_RAW_OPEN, PV_S_RAW_END_NAME, PV_S_SCRIPT_BANG,
+    PV_S_SCRIPT_NAME, PV_S_PLAINTEXT
+} pv_html_state_t;
+
+/* Reads on until the piece is used up or something is due. */
+void pv_html_read(pv_html_t *h);
+
+/* Where insertions go. The flags are the element's. */
+int pv_html_seeking(const pv_html_t *h);
+int pv_html_in_template(const pv_html_t *h);
+void pv_html_place_text(pv_html_t *h, int at_tag);
+void pv_html_place_tag(pv_html_t *h, pv_html_tag_t tag, unsigned flags);
+void pv_html_no_place(pv_html_t *h);
+
+/*
+ * From pos, in the text of a body outside svg, math and template: the next '<'
+ * that has to be read with care, or end. Everything before it is ordinary text
+ * and complete ordinary tags. Correct but needless stops are harmless.
+ */
+const unsigned char *pv_html_scan(const unsigned char *pos, const unsigned char *end, unsigned want);
+
+/* For tests and benchmarks: "avx2", "sse2", "portable", or NULL for the best that the machine has. Not thread-safe.
+ * Returns 0 when this machine has not got it. "none" turns the fast path off. */
+int pv_html_scan_use(const char *name);
+
+#endif /* PV_HTML_TOKEN_H */
