@@ -71,6 +71,7 @@ struct ngx_http_privacy_store_s {
     ngx_privacy_redis_request_t      *request;      /* the one that a read of the log waits for */
     ngx_uint_t                        syncing;      /* a read of the log is under way */
     ngx_uint_t                        again;        /* woken meanwhile: read once more afterwards */
+    ngx_uint_t                        added;        /* versions since the last update of what is in force */
     ngx_uint_t                        refused;      /* something was wrong in this read */
     ngx_uint_t                        failures;     /* reads in a row that failed: backs off */
     uint32_t                          after;        /* the page being read starts after this sequence */

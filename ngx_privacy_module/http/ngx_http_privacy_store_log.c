@@ -37,6 +37,7 @@ static void ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redi
 static void ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, ngx_msec_t deadline,
     ngx_privacy_redis_handler_pt handler);
 static void ngx_http_privacy_store_failed(ngx_http_privacy_store_t *store, pvr_status_t status);
+static void ngx_http_privacy_store_show(ngx_http_privacy_store_t *store);
 static void ngx_http_privacy_store_done(ngx_http_privacy_store_t *store, ngx_msec_t next);
 
 
@@ -291,6 +292,8 @@ ngx_http_privacy_store_fetch(ngx_http_privacy_store_t *store)
 
     if (store->wanted_next == store->wanted_count) {
 
+        ngx_http_privacy_store_show(store);
+
         if (store->more) {
             ngx_http_privacy_store_read_page(store);
             return;
@@ -350,7 +353,7 @@ ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **rep
 
         if (policy && ngx_http_privacy_store_add(store, policy) == NGX_OK) {
             ngx_http_privacy_store_save(store, wanted->sequence, (u_char *) replies[0]->str, replies[0]->len);
-            ngx_http_privacy_store_update(store, 1);
+            store->added = 1;
 
         } else if (policy) {
             pv_policy_free(policy);
@@ -408,7 +411,20 @@ ngx_http_privacy_store_failed(ngx_http_privacy_store_t *store, pvr_status_t stat
 
     store->failures++;
 
+    ngx_http_privacy_store_show(store);
     ngx_http_privacy_store_done(store, delay / 2 + (ngx_msec_t) ngx_random() % (delay / 2 + 1));
+}
+
+
+/* A page at a time: a worker that catches up does not put each old version in force on its way. */
+
+static void
+ngx_http_privacy_store_show(ngx_http_privacy_store_t *store)
+{
+    if (store->added) {
+        store->added = 0;
+        ngx_http_privacy_store_update(store, 1);
+    }
 }
 
 
