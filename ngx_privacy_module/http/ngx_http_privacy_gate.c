@@ -9,10 +9,13 @@
 #define NGX_HTTP_PRIVACY_LEARNED_MAX  8         /* Domain and Path variants of one name */
 
 
+static ngx_uint_t ngx_http_privacy_gate_is_own(ngx_str_t *line);
 static void ngx_http_privacy_gate_learn(ngx_http_privacy_ctx_t *ctx, pv_set_cookie_t *c, uint64_t purposes,
     ngx_uint_t passes);
 static const pv_cookie_declaration_t *ngx_http_privacy_gate_declared(pv_policy_t *policy, pv_str_t name);
 static ngx_int_t ngx_http_privacy_gate_expire_name(ngx_http_privacy_ctx_t *ctx, ngx_str_t *name, ngx_uint_t *left);
+static ngx_uint_t ngx_http_privacy_gate_same(ngx_str_t *a, ngx_str_t *b);
+static ngx_uint_t ngx_http_privacy_gate_safe(ngx_str_t *s);
 static ngx_int_t ngx_http_privacy_gate_expire_line(ngx_http_privacy_ctx_t *ctx, ngx_str_t *name, ngx_str_t *domain,
     ngx_str_t *path, ngx_uint_t partitioned, ngx_uint_t *left);
 
@@ -50,6 +53,10 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
 
             purposes = 0;
             passes = 0;
+
+            if (ctx->own && ngx_http_privacy_gate_is_own(&h[i].value)) {
+                continue;           /* the centre's own; from anybody else it is an attack */
+            }
 
             if (pv_set_cookie_parse(&c, ngx_http_privacy_str(&h[i].value)) == PV_OK) {
 
@@ -91,6 +98,15 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
     }
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_privacy_gate_is_own(ngx_str_t *line)
+{
+    pv_set_cookie_t  c;
+
+    return pv_set_cookie_parse(&c, ngx_http_privacy_str(line)) == PV_OK && ngx_http_privacy_own_cookie(c.name);
 }
 
 
@@ -215,6 +231,8 @@ ngx_http_privacy_gate_expire_name(ngx_http_privacy_ctx_t *ctx, ngx_str_t *name, 
     const pv_cookie_declaration_t  *declared;
 
     plain = 1;
+    ngx_str_null(&domain);
+    ngx_str_null(&path);
     declared = ngx_http_privacy_gate_declared(ctx->policy, ngx_http_privacy_str(name));
 
     if (declared != NULL && (declared->domain.len || declared->path.len)) {
@@ -230,21 +248,31 @@ ngx_http_privacy_gate_expire_name(ngx_http_privacy_ctx_t *ctx, ngx_str_t *name, 
         if (ngx_http_privacy_gate_expire_line(ctx, name, &domain, &path, 0, left) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        plain = domain.len || path.len != 1;
     }
 
     n = ngx_http_privacy_zone_learned(ctx->main->zone, ctx->site->slot, name, seen, NGX_HTTP_PRIVACY_LEARNED_MAX,
                                       ctx->request->pool);
 
     for (i = 0; i < n; i++) {
-        path = seen[i].path.len ? seen[i].path : root;
+        if (seen[i].path.len == 0) {
+            seen[i].path = root;
+        }
 
-        if (ngx_http_privacy_gate_expire_line(ctx, name, &seen[i].domain, &path, seen[i].partitioned, left)
+        if (!seen[i].partitioned && ngx_http_privacy_gate_same(&seen[i].domain, &domain)
+            && ngx_http_privacy_gate_same(&seen[i].path, &path))
+        {
+            continue;
+        }
+
+        if (ngx_http_privacy_gate_expire_line(ctx, name, &seen[i].domain, &seen[i].path, seen[i].partitioned, left)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        if (seen[i].domain.len == 0 && path.len == 1) {
+        if (!seen[i].partitioned && seen[i].domain.len == 0 && seen[i].path.len == 1) {
             plain = 0;
         }
     }
@@ -254,6 +282,13 @@ ngx_http_privacy_gate_expire_name(ngx_http_privacy_ctx_t *ctx, ngx_str_t *name, 
     }
 
     return ngx_http_privacy_gate_expire_line(ctx, name, &none, &root, 0, left);
+}
+
+
+static ngx_uint_t
+ngx_http_privacy_gate_same(ngx_str_t *a, ngx_str_t *b)
+{
+    return a->len == b->len && ngx_strncmp(a->data, b->data, a->len) == 0;
 }
 
 
