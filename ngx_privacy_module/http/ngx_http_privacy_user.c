@@ -17,6 +17,7 @@ static void ngx_http_privacy_user_become(ngx_http_privacy_ctx_t *ctx, const u_ch
 static void ngx_http_privacy_user_forget(ngx_http_privacy_ctx_t *ctx);
 static void ngx_http_privacy_session_requested(ngx_http_privacy_ctx_t *ctx, pv_str_t name, pv_buf_t *out);
 static ngx_int_t ngx_http_privacy_session_set(ngx_http_privacy_ctx_t *ctx, pv_str_t name, pv_buf_t *out);
+static ngx_uint_t ngx_http_privacy_session_renewed(ngx_http_privacy_ctx_t *ctx);
 static ngx_uint_t ngx_http_privacy_response_is_cached(ngx_http_request_t *r);
 
 
@@ -145,6 +146,34 @@ ngx_http_privacy_session_set(ngx_http_privacy_ctx_t *ctx, pv_str_t name, pv_buf_
 }
 
 
+/* A binding to the old value would be void with the next request. */
+
+static ngx_uint_t
+ngx_http_privacy_session_renewed(ngx_http_privacy_ctx_t *ctx)
+{
+    pv_buf_t     value;
+    ngx_str_t   *names;
+    ngx_uint_t   i, renewed;
+
+    if (ctx->server->sessions == NULL) {
+        return 0;
+    }
+
+    renewed = 0;
+    names = ctx->server->sessions->elts;
+
+    pv_buf_init(&value, NGX_HTTP_PRIVACY_SESSION_MAX);
+
+    for (i = 0; i < ctx->server->sessions->nelts && !renewed; i++) {
+        renewed = ngx_http_privacy_session_set(ctx, ngx_http_privacy_str(&names[i]), &value) != NGX_DECLINED;
+    }
+
+    pv_buf_free(&value);
+
+    return renewed;
+}
+
+
 ngx_int_t
 ngx_http_privacy_user_assert(ngx_http_privacy_ctx_t *ctx, ngx_str_t *user)
 {
@@ -265,7 +294,8 @@ ngx_http_privacy_user_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *set)
         }
     }
 
-    *set = (ctx->user_asserted && (time_t) ctx->user.expires < ngx_time() + NGX_HTTP_PRIVACY_USER_LIFE / 2)
+    *set = (ctx->user_asserted && ((time_t) ctx->user.expires < ngx_time() + NGX_HTTP_PRIVACY_USER_LIFE / 2
+                                   || ngx_http_privacy_session_renewed(ctx)))
            || (ctx->user_logged_out && ctx->binding_present);
 
     return NGX_OK;

@@ -184,6 +184,7 @@ sub publish {
     my $key = $self->keys_dir . "/$self->{site}.key";
     my ($status, $out) = $self->ctl('publish', $folder, $self->ctl_site, '--key', $key, @options);
     die "privacyctl publish: $out" if $status;
+    $self->{published} = 1;
     return $out;
 }
 
@@ -256,6 +257,7 @@ sub start {
     my ($self, %options) = @_;
 
     die 'nginx runs already' if $self->{pid};
+    my $before = length $self->log;
     $self->{pid} = $self->_spawn($self->_environment, $self->{nginx}, '-p', "$self->{dir}/",
         '-c', "$self->{dir}/nginx.conf", '-e', "$self->{dir}/error.log");
 
@@ -269,6 +271,11 @@ sub start {
         IO::Socket::INET->new(PeerAddr => $_) || return 0 for @listening;
         return 1;
     }, $options{timeout} || 20) or die "nginx is not ready:\n" . $self->log;
+
+    # A worker that knows no bundle yet only observes: what it learns from Redis comes a moment after it is there.
+    if ($self->{published} && slurp("$self->{dir}/nginx.conf") =~ /^\s*privacy_site\b/m) {
+        wait_for(sub { (() = substr($self->log, $before) =~ /is in force/g) >= $self->{workers} }, 5);
+    }
 
     $self->_sanitizer_is_live if $ENV{TEST_SANITIZE} && !$options{any};
     return $self;

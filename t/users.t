@@ -1,0 +1,264 @@
+#!/usr/bin/perl
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# Logged-in users: whose choice holds, on which device, and who can make whom believe what.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use MIME::Base64 qw(encode_base64);
+use Time::HiRes ();
+use Test::More;
+use Test::Privacy;
+
+my $t = Test::Privacy->new('users');
+$t->redis->start;
+
+# The application: a session is NAME.NUMBER, and every page says whose it is.
+$t->upstream(sub {
+    my ($request) = @_;
+
+    my $uri = $request->{uri};
+    my ($session) = (Test::Privacy::Upstream::header($request, 'Cookie') // '') =~ /\bsessionid=([^;]*)/;
+    my @headers = ('Content-Type' => 'text/html; charset=utf-8', 'Set-Cookie' => '_ga=1; Path=/');
+    my $body = '<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>';
+
+    if ($uri =~ m{^/login\?(\w+)}) {
+        return { status => 303, body => '', headers => [Location => '/', 'X-Privacy-User' => $1,
+            'Set-Cookie' => "sessionid=$1." . int(rand(1e9)) . '; Path=/; HttpOnly'] };
+    }
+    if ($uri =~ m{^/logout}) {
+        return { status => 303, body => '', headers => [Location => '/', 'X-Privacy-User' => '',
+            'Set-Cookie' => 'sessionid=; Path=/; Max-Age=0'] };
+    }
+    if ($uri =~ m{^/rotate} && $session) {
+        my ($name) = $session =~ /^(\w+)/;
+        return { body => $body, headers => [@headers, 'X-Privacy-User' => $name,
+            'Set-Cookie' => "sessionid=$name." . int(rand(1e9)) . '; Path=/; HttpOnly'] };
+    }
+    if ($uri =~ m{^/verify}) {
+        my ($name) = ($session // '') =~ /^(\w+)\.\d+$/;
+        return $name ? { body => '', headers => ['X-Who' => $name] } : { status => 401, body => '' };
+    }
+
+    push @headers, 'Cache-Control' => 'public, max-age=60' if $uri =~ /public/;
+    push @headers, 'X-Privacy-User' => $1 if ($session // '') =~ /^(\w+)\.\d+$/ && $uri !~ m{^/silent};
+    push @headers, 'X-Seen-User' => Test::Privacy::Upstream::header($request, 'X-Privacy-User')
+        // Test::Privacy::Upstream::header($request, 'X_Privacy_User') // 'none';
+    return { body => $body, headers => \@headers };
+});
+
+$t->publish($t->bundle);
+spew($t->dir . '/html/passwords', "alice:{PLAIN}secret\nbob:{PLAIN}secret\n");
+$t->config(<<'CONF');
+%%MAIN%%
+http {
+    %%HTTP%%
+    %%PRIVACY%%
+    underscores_in_headers on;
+    proxy_cache_path %%DIR%%/temp/cache keys_zone=pages:1m;
+    server {
+        listen %%LISTEN%%;
+        privacy enforce;
+        privacy_site %%SITE%%;
+        add_header X-Consent "<$privacy_consent>" always;
+        add_header X-State "<$privacy_state>" always;
+        add_header X-Subject "<$privacy_subject>" always;
+
+        location / {
+            proxy_pass %%UPSTREAM%%;
+            privacy_user_header X-Privacy-User;
+            privacy_session sessionid;
+        }
+        location /cached {
+            proxy_pass %%UPSTREAM%%;
+            proxy_cache pages;
+            proxy_cache_valid 200 1m;
+            proxy_ignore_headers Set-Cookie Cache-Control;
+            proxy_cache_key $uri;
+            privacy_user_header X-Privacy-User;
+        }
+        location /plain { proxy_pass %%UPSTREAM%%; }
+        location /account {
+            auth_request /verify;
+            auth_request_set $who $upstream_http_x_who;
+            privacy_user $who;
+            privacy_session sessionid;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location = /verify { internal; proxy_pass %%UPSTREAM%%; }
+        location /basic {
+            auth_basic staff;
+            auth_basic_user_file %%DIR%%/html/passwords;
+            privacy_user $remote_user;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /privacy/ { privacy_center; }
+    }
+}
+CONF
+$t->start;
+
+sub consent { return $_[0]->header('X-Consent') }
+sub subject { my ($r) = @_; return $r->header('X-Subject') =~ /^<(.*)>$/ ? $1 : undef }
+sub bound   { return grep { /^(?:__Host-)?privacy-user=(?!;)/ } $_[0]->headers('Set-Cookie') }
+
+# Alice, and her second device
+
+my $alice = $t->visitor;
+my $r = $alice->get('/login?alice');
+is($r->header('X-Privacy-User'), undef, 'the header of the application is taken off');
+ok(bound($r), 'and bound into a cookie');
+like((bound($r))[0], qr/HttpOnly/, 'that scripts can not read');
+unlike((bound($r))[0], qr/alice/, 'and that does not name her');
+
+$r = $alice->get('/');
+like($r->body, qr/id="privacy-banner"/, 'she has not chosen: she is asked');
+my $her = subject($r);
+like($her, qr/^[\w-]{22}$/, 'she has a pseudonym');
+is($alice->choose('accept_all')->status, 303, 'she accepts');
+$r = $alice->get('/');
+is(consent($r), '<analytics,marketing>', 'that holds');
+is(subject($r), $her, 'in her own ledger');
+ok((grep { $_ eq '_ga' } $r->cookies), 'the cookie passes');
+
+my $phone = $t->visitor;
+$phone->get('/login?alice');
+$r = $phone->get('/');
+is(subject($r), $her, 'a second device: the same pseudonym');
+is(consent($r), '<analytics,marketing>', 'her choice follows to the very first page');
+unlike($r->body, qr/id="privacy-banner"/, 'she is not asked again');
+
+# Bob, on her browser
+
+$alice->get('/logout');
+$r = $alice->get('/');
+is(subject($r), '', 'logged out: nobody');
+is(consent($r), '<>', 'nothing of hers is left');
+ok(!(grep { $_ eq '_ga' } $r->cookies), 'on the wire neither');
+
+my $cookie_of_alice = $phone->consent;
+my $bob = $alice;
+$bob->jar->{privacy} = $cookie_of_alice;
+$bob->get('/login?bob');
+$r = $bob->get('/');
+like(subject($r), qr/^[\w-]{22}$/, 'a second user on the same browser');
+isnt(subject($r), $her, 'is somebody else');
+is(consent($r), '<>', 'who inherits nothing, not even with her cookie');
+like($r->body, qr/id="privacy-banner"/, 'and is asked');
+$bob->choose('reject_all');
+is(consent($bob->get('/')), '<>', 'he rejects');
+unlike($bob->page->body, qr/id="privacy-banner"/, 'and is not asked again');
+
+is(consent($phone->get('/')), '<analytics,marketing>', 'which is no business of hers');
+
+$bob->get('/logout');
+$bob->get('/login?alice');
+is(consent($bob->get('/')), '<analytics,marketing>', 'she is back on the shared browser: her own choice');
+
+# One without a login chose before
+
+my $guest = $t->visitor;
+$guest->get('/');
+$guest->choose('accept_all');
+is(consent($guest->get('/')), '<analytics,marketing>', 'a guest accepts');
+$guest->get('/login?carol');
+is(consent($guest->get('/')), '<>', 'who logs in starts from their own');
+$guest->get('/logout');
+
+# Withdrawal reaches the other device
+
+$alice->get('/privacy/choices');
+is($alice->choose('withdraw')->status, 303, 'she withdraws on one device');
+ok(wait_for(sub { consent($phone->get('/')) eq '<>' }, 2), 'it holds on the other within two seconds');
+$phone->get('/privacy/choices');
+$phone->choose('accept_all');
+
+# The binding hangs on the session
+
+my $thief = $t->visitor;
+$thief->jar->{'privacy-user'} = $phone->jar->{'privacy-user'};
+is(subject($thief->get('/silent')), '', 'a binding without its session is void');
+$thief->jar->{sessionid} = 'alice.999';
+is(subject($thief->get('/plain')), '', 'or with another one');
+$thief->jar->{privacy} = $phone->consent;
+is(consent($thief->get('/plain')), '<>', 'and her consent cookie means nothing then');
+
+$r = $phone->get('/rotate');
+is(subject($r), $her, 'the session is renewed');
+is(subject($phone->get('/plain')), $her, 'and the binding with it');
+my $old = $phone->jar->{'privacy-user'};
+$phone->jar->{'privacy-user'} = substr($old, 0, -1) . (substr($old, -1) eq 'A' ? 'B' : 'A');
+is(subject($phone->get('/plain')), '', 'a binding with one character changed is none');
+$phone->jar->{'privacy-user'} = $old;
+
+# Forgeries
+
+my $nobody = $t->visitor;
+for my $name ('X-Privacy-User', 'X_Privacy_User', 'x-privacy_user') {
+    $r = $nobody->get('/', $name => 'alice');
+    is(subject($r), '', "a request header $name makes nobody anybody");
+    is($r->header('X-Seen-User'), 'none', 'the application does not even see it');
+    ok(!bound($r), 'nothing is bound');
+}
+
+my $basic = 'Basic ' . encode_base64('alice:wrong', '');
+is(subject($nobody->get('/plain', Authorization => $basic)), '', 'a forged Authorization where nobody asks for one');
+is(subject($nobody->get('/privacy/choices', Authorization => $basic)), '', 'nor does the centre believe it');
+$r = $nobody->get('/basic', Authorization => $basic);
+is($r->status, 401, 'a wrong password');
+ok(!bound($r), 'binds nobody');
+
+$r = $nobody->get('/basic', Authorization => 'Basic ' . encode_base64('alice:secret', ''));
+is($r->status, 200, 'the right password');
+ok(bound($r), 'binds');
+is(subject($r), $her, 'her, by the same name');
+$nobody->forget;
+
+# Caches
+
+$r = $phone->get('/cached/page');
+ok(!bound($r), 'a response that a cache keeps binds nobody, not even its first reader');
+is($r->header('X-Privacy-User'), undef, 'the header is off');
+$r = $nobody->get('/cached/page');
+is($r->header('X-Privacy-User'), undef, 'out of the cache too');
+ok(!bound($r), 'it binds nobody');
+is(subject($r), '', 'and makes nobody anybody');
+
+my $fresh = $t->visitor;
+$fresh->jar->{sessionid} = 'alice.5';
+$r = $fresh->get('/public');
+ok(!bound($r), 'a publicly cacheable response binds nobody');
+is($r->header('X-Privacy-User'), undef, 'and does not carry the name');
+
+# auth_request
+
+$r = $t->visitor->get('/account');
+is($r->status, 401, 'auth_request refuses');
+ok(!bound($r), 'and binds nobody');
+
+my $desk = $t->visitor;
+$desk->jar->{sessionid} = 'alice.77';
+$r = $desk->get('/account');
+is($r->status, 200, 'auth_request lets in');
+ok(bound($r), 'privacy_user binds whom it named');
+is(subject($r), $her, 'by the same pseudonym');
+is(consent($desk->get('/account')), '<analytics,marketing>', 'with her choice');
+
+# Redis away: the first page of a user waits for a bounded time and goes on as undecided
+
+$t->redis->pause;
+my $tablet = $t->visitor;
+$tablet->get('/login?dave');
+my $begin = Time::HiRes::time();
+$r = $tablet->get('/');
+is($r->status, 200, 'Redis hangs: the first page of a user comes all the same');
+is(consent($r), '<>', 'as undecided');
+cmp_ok(Time::HiRes::time() - $begin, '<', 3, 'in bounded time');
+$t->redis->resume;
+
+$t->finish;
