@@ -1,0 +1,451 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/*
+ * The documents are in html/: each is written with markers where insertions
+ * are expected ([[HEAD]], [[BODY]], [[END]], [[policy]] ...); without them it
+ * is the input.
+ */
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "html_driver.h"
+
+
+#define WANT_ALL  (PV_HTML_WANT_HEAD|PV_HTML_WANT_BODY|PV_HTML_WANT_END|PV_HTML_WANT_MARKED)
+#define PIECES    12
+
+typedef struct {
+    char         name[64];
+    html_text_t  expected;
+    html_text_t  input;
+} document_t;
+
+static document_t  documents[256];
+static size_t      documents_count;
+static uint64_t    seed = 88172645463325252u;
+
+
+static size_t
+any(size_t below)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+
+    return (size_t) ((seed >> 16) % below);
+}
+
+
+static html_text_t
+without_markers(html_text_t text)
+{
+    size_t       i, m;
+    html_text_t  out = { NULL, 0 };
+
+    static const char *const  markers[] = { "[[HEAD]]", "[[BODY]]", "[[END]]", "[[policy]]", "[[cookies]]",
+        "[[settings]]", "[[version]]", "[[changes]]", "[[SOURCE]]" };
+
+    html_add(&out, "", 0);
+
+    for (i = 0; i < text.len; /* void */ ) {
+        for (m = 0; m < sizeof(markers) / sizeof(markers[0]); m++) {
+            if (text.len - i >= strlen(markers[m]) && memcmp(text.data + i, markers[m], strlen(markers[m])) == 0) {
+                break;
+            }
+        }
+
+        if (m < sizeof(markers) / sizeof(markers[0])) {
+            i += strlen(markers[m]);
+
+        } else {
+            html_add(&out, text.data + i++, 1);
+        }
+    }
+
+    return out;
+}
+
+
+static int
+load(void **state)
+{
+    DIR            *dir;
+    FILE           *file;
+    char            path[512], chunk[4096];
+    size_t          n;
+    document_t     *d;
+    struct dirent  *entry;
+
+    (void) state;
+
+    snprintf(path, sizeof(path), "%.*shtml", (int) (strrchr(__FILE__, '/') - __FILE__ + 1), __FILE__);
+    dir = opendir(path);
+    assert_non_null(dir);
+
+    while ((entry = readdir(dir)) != NULL) {
+        if (strstr(entry->d_name, ".html") == NULL || strlen(entry->d_name) >= sizeof(documents[0].name)) {
+            continue;
+        }
+
+        assert_true(documents_count < sizeof(documents) / sizeof(documents[0]));
+        d = &documents[documents_count++];
+        memcpy(d->name, entry->d_name, strlen(entry->d_name) + 1);
+
+        snprintf(path, sizeof(path), "%.*shtml/%s", (int) (strrchr(__FILE__, '/') - __FILE__ + 1), __FILE__, d->name);
+        file = fopen(path, "rb");
+        assert_non_null(file);
+        html_add(&d->expected, "", 0);
+
+        while ((n = fread(chunk, 1, sizeof(chunk), file)) != 0) {
+            html_add(&d->expected, chunk, n);
+        }
+
+        fclose(file);
+        d->input = without_markers(d->expected);
+    }
+
+    closedir(dir);
+    assert_true(documents_count >= 60);
+
+    return 0;
+}
+
+
+static int
+unload(void **state)
+{
+    (void) state;
+
+    while (documents_count != 0) {
+        documents_count--;
+        free(documents[documents_count].expected.data);
+        free(documents[documents_count].input.data);
+    }
+
+    return 0;
+}
+
+
+static void
+same(const char *name, html_text_t got, html_text_t want)
+{
+    if (got.len != want.len || memcmp(got.data, want.data, want.len) != 0) {
+        print_error("%s: got\n%.*s\nwanted\n%.*s\n", name, (int) got.len, got.data, (int) want.len, want.data);
+    }
+
+    assert_int_equal(got.len, want.len);
+    assert_memory_equal(got.data, want.data, want.len);
+    free(got.data);
+}
+
+
+static void
+test_one_piece(void **state)
+{
+    size_t  i, bad;
+
+    (void) state;
+
+    for (i = 0, bad = 0; i < documents_count; i++) {
+        html_text_t  got = html_run(documents[i].input.data, documents[i].input.len, WANT_ALL, NULL, 0, 0, 1);
+
+        if (got.len != documents[i].expected.len || memcmp(got.data, documents[i].expected.data, got.len) != 0) {
+            print_error("%s: got\n%.*s\n", documents[i].name, (int) got.len, got.data);
+            bad++;
+        }
+
+        free(got.data);
+    }
+
+    assert_int_equal(bad, 0);
+}
+
+
+static void
+test_every_split(void **state)
+{
+    size_t       i, at, sizes[2];
+    document_t  *d;
+
+    (void) state;
+
+    for (i = 0; i < documents_count; i++) {
+        d = &documents[i];
+
+        for (at = 0; at <= d->input.len; at++) {
+            sizes[0] = at;
+            same(d->name, html_run(d->input.data, d->input.len, WANT_ALL, sizes, 1, 0, 1), d->expected);
+
+            /* and with the byte behind it alone */
+            sizes[1] = 1;
+            same(d->name, html_run(d->input.data, d->input.len, WANT_ALL, sizes, 2, 0, 1), d->expected);
+        }
+    }
+}
+
+
+static void
+random_sizes(size_t *sizes, size_t *n, size_t len)
+{
+    size_t  i, longest;
+
+    *n = any(PIECES);
+    longest = any(2) ? 4 : 2 * len / PIECES + 2;
+
+    for (i = 0; i < *n; i++) {
+        sizes[i] = any(longest);
+    }
+}
+
+
+static void
+test_random_splits(void **state)
+{
+    size_t       i, round, n, sizes[PIECES];
+    document_t  *d;
+
+    (void) state;
+
+    for (i = 0; i < documents_count; i++) {
+        d = &documents[i];
+
+        for (round = 0; round < 500; round++) {
+            random_sizes(sizes, &n, d->input.len);
+
+            /* often right where the markers are: the beginning of the document is skipped in one go */
+            if (n != 0 && any(2)) {
+                sizes[0] = any(d->input.len + 1);
+            }
+
+            same(d->name, html_run(d->input.data, d->input.len, WANT_ALL, sizes, n, 0, 1), d->expected);
+        }
+    }
+}
+
+
+/* Nothing held for longer: insertions may move, bytes may not, and none comes twice. */
+static void
+test_flushed(void **state)
+{
+    size_t         i, round, n, sizes[PIECES];
+    document_t    *d;
+    html_text_t    got;
+    unsigned char *head;
+    unsigned long  flush;
+
+    (void) state;
+
+    for (i = 0; i < documents_count; i++) {
+        d = &documents[i];
+
+        for (round = 0; round < 300; round++) {
+            random_sizes(sizes, &n, d->input.len);
+            flush = any((size_t) 1 << 31);
+
+            got = html_run(d->input.data, d->input.len, WANT_ALL, sizes, n, flush, 1);
+            same(d->name, without_markers(got), d->input);
+
+            head = memmem(got.data, got.len, "[[BODY]]", 8);
+
+            if (head != NULL) {
+                head += 8;
+                assert_null(memmem(head, got.len - (size_t) (head - got.data), "[[BODY]]", 8));
+            }
+
+            free(got.data);
+        }
+    }
+}
+
+
+/* What is wanted decides what is found, not where. */
+static void
+test_wants(void **state)
+{
+    size_t       i;
+    unsigned     want;
+    document_t  *d;
+    html_text_t  got;
+
+    (void) state;
+
+    for (i = 0; i < documents_count; i++) {
+        d = &documents[i];
+
+        for (want = 0; want < 32; want++) {
+            got = html_run(d->input.data, d->input.len, want, NULL, 0, 0, 1);
+            same(d->name, without_markers(got), d->input);
+
+            if (want & PV_HTML_WANT_BODY) {
+                assert_int_equal(memmem(got.data, got.len, "[[BODY]]", 8) != NULL,
+                                 memmem(d->expected.data, d->expected.len, "[[BODY]]", 8) != NULL);
+
+            } else {
+                assert_null(memmem(got.data, got.len, "[[BODY]]", 8));
+            }
+
+            free(got.data);
+        }
+    }
+}
+
+
+static void
+test_rest_is_not_read(void **state)
+{
+    pv_html_t        h;
+    pv_str_t         piece;
+
+    static const unsigned char  page[] = "<html><head><title>t</title></head><body class=x>text</body>";
+    static const unsigned char  more[] = "<body>more";
+
+    (void) state;
+
+    pv_html_init(&h, PV_HTML_WANT_HEAD|PV_HTML_WANT_BODY);
+    pv_html_feed(&h, page, sizeof(page) - 1, 0);
+
+    assert_int_equal(pv_html_next(&h, &piece), PV_HTML_BYTES);
+    assert_int_equal(pv_html_next(&h, &piece), PV_HTML_HEAD_START);
+    assert_int_equal(pv_html_next(&h, &piece), PV_HTML_BYTES);
+    assert_int_equal(pv_html_next(&h, &piece), PV_HTML_BODY_START);
+    assert_int_equal(pv_html_next(&h, &piece), PV_HTML_REST);
+    assert_int_equal(piece.len, 11);
+    assert_memory_equal(piece.data, "text</body>", 11);
+    assert_int_equal(pv_html_next(&h, &piece), PV_HTML_MORE);
+
+    pv_html_feed(&h, more, sizeof(more) - 1, 1);
+    assert_int_equal(pv_html_next(&h, &piece), PV_HTML_REST);
+    assert_int_equal(piece.len, sizeof(more) - 1);
+    assert_int_equal(pv_html_next(&h, &piece), PV_HTML_MORE);
+}
+
+
+static void
+test_frameset(void **state)
+{
+    pv_html_t     h;
+    html_text_t   out = { NULL, 0 };
+
+    static const unsigned char  page[] = "<html><head></head><frameset cols=2><frame src=a></frameset></html>";
+
+    (void) state;
+
+    pv_html_init(&h, WANT_ALL);
+    pv_html_feed(&h, page, sizeof(page) - 1, 1);
+    assert_false(pv_html_is_frameset(&h));
+    html_drain(&h, &out, 0);
+    assert_true(pv_html_is_frameset(&h));
+    free(out.data);
+}
+
+
+static void
+test_sources(void **state)
+{
+    html_text_t  got;
+
+    static const char  page[] = "<body><img alt=x src='a>b'><a href=x><script src=s></script><link rel=x HREF=\"h\">"
+                                "<object data=d></object><p src=x><svg><image href=x></svg><img>";
+    static const char  want[] = "<body><img alt=x src='a>b'>[[SOURCE]]<a href=x><script src=s>[[SOURCE]]</script>"
+                                "<link rel=x HREF=\"h\">[[SOURCE]]<object data=d>[[SOURCE]]</object><p src=x><svg>"
+                                "<image href=x></svg><img>";
+
+    (void) state;
+
+    got = html_run((const unsigned char *) page, sizeof(page) - 1, PV_HTML_WANT_SOURCES, NULL, 0, 0, 1);
+    assert_int_equal(got.len, sizeof(want) - 1);
+    assert_memory_equal(got.data, want, got.len);
+    free(got.data);
+}
+
+
+/* Random mixtures of what pages are made of; every fast path has to read them as the tokenizer alone does. */
+static void
+random_page(html_text_t *page, size_t parts)
+{
+    size_t  i;
+
+    static const char *const  words[] = {
+        "<div class=\"a b\">", "</div>", "<p>", "</p>", "text ", "it's \"quoted\" = text ", "<a href=\"/x?y=1&z>2\">",
+        "<a href='/x\"y'>", "</a>", "<img src=x alt=\"a>b\">", "<br/>", "<input disabled value=\"<body>\">",
+        "<div data-privacy=\"policy\">", "<span data-privacy='version' id=\"x\">", "<DIV DATA-PRIVACY=settings>",
+        "<div title=\"data-privacy=\" class=\"x\">", "<div data-page=\"1\" class=\"very long class list to pass the"
+        " sixty-four bytes of one word\" id=\"another\">", "<script>if (a < b) '</body>'</script>", "<!-- <div -->",
+        "<style>a>b{}</style>", "<svg><path d=\"M0 0\"/></svg>", "<template><div data-privacy=\"policy\"></template>",
+        "<div =\"x>y\">", "<div a=b=\"c>d\">", "<div=\"x>", "<div a =\"x>y\">", "<div a= \"x>y\">", "<div a=\"b\"c=\"d>\">",
+        "<div a=\"b\"=\"d>\">", "<div/a=\"b>\">", "<div /=\"b>\">", "<div a\"b=\"c>\">", "</div a=\"x>y\">", "< ", "<", ">",
+        "\"", "'", "=", "<a b=c\"d e=\"f>g\">", "<a b='\"' c=\"x>y\">", "<textarea>", "</textarea>", "-", "p", "<x-p y>",
+        "\n    ", "<td data-privacy=\"cookies\">", "<select data-privacy=\"cookies\">", "<div a==\"x>y\">", "<!x>", "</>",
+        "<ul class=\"a-b\" data-p=\"1\"><li>", "<div\tdata-privacy\n=\n\"changes\"\n>", "<div a data-privacy=\"policy\"/>",
+    };
+
+    html_add(page, "<body>", 6);
+
+    for (i = 0; i < parts; i++) {
+        const char  *word = words[any(sizeof(words) / sizeof(words[0]))];
+
+        html_add(page, word, strlen(word));
+    }
+}
+
+
+static void
+test_fast_paths(void **state)
+{
+    size_t       round, i, n, sizes[PIECES];
+    html_text_t  page, plain;
+
+    static const char *const  ways[] = { "portable", "sse2", "avx2" };
+
+    (void) state;
+
+    for (round = 0; round < 1000; round++) {
+        page = (html_text_t) { NULL, 0 };
+        random_page(&page, round % 100 == 0 ? 2000 : any(200));
+
+        pv_html_scan_use("none");
+        plain = html_run(page.data, page.len, WANT_ALL, NULL, 0, 0, 1);
+        same("bytes", without_markers(plain), page);
+
+        for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+            if (pv_html_scan_use(ways[i])) {
+                same(ways[i], html_run(page.data, page.len, WANT_ALL, NULL, 0, 0, 1), plain);
+
+                random_sizes(sizes, &n, page.len);
+                same(ways[i], html_run(page.data, page.len, WANT_ALL, sizes, n, 0, 1), plain);
+            }
+        }
+
+        free(plain.data);
+        free(page.data);
+    }
+
+    pv_html_scan_use(NULL);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_one_piece),
+        cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_random_splits),
+        cmocka_unit_test(test_flushed),
+        cmocka_unit_test(test_wants),
+        cmocka_unit_test(test_rest_is_not_read),
+        cmocka_unit_test(test_frameset),
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_fast_paths),
+    };
+
+    return cmocka_run_group_tests(tests, load, unload);
+}
