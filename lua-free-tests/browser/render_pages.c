@@ -174,7 +174,8 @@ main(int argc, char **argv)
 
     if (pv_ui_create(&ui, NULL, NULL, &problems) != PV_OK) {
         for (i = 0; i < problems.count; i++) {
-            fprintf(stderr, "%s:%u: %s\n", problems.list[i].file, problems.list[i].line, problems.list[i].reason);
+            fprintf(stderr, "%s:%u: %s\n", problems.list[i].file, problems.list[i].line,
+                    problems.list[i].reason);
         }
         return 1;
     }

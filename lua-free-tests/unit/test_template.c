@@ -117,7 +117,8 @@ lines(void **state)
     check("{{v}} {{#x}}\nb{{/x}}\n", "{\"x\":true,\"v\":1}", "1 \nb\n");
     check("{{v}}\n{{v}}\n", "{\"v\":1}", "1\n1\n");
 
-    check_flags("<p>\n  <b>{{v}}</b>\n\t</p>\r\n", "{\"v\":\"1\\n  2\"}", "<p><b>1\n  2</b></p>\r", PV_TEMPLATE_DENSE);
+    check_flags("<p>\n  <b>{{v}}</b>\n\t</p>\r\n", "{\"v\":\"1\\n  2\"}", "<p><b>1\n  2</b></p>\r",
+                PV_TEMPLATE_DENSE);
 }
 
 
@@ -158,7 +159,8 @@ cuts(void **state)
 
     context = json_pack("{s:s}", "a", "{{slot.one}}");
     pv_problems_init(&problems);
-    assert_int_equal(pv_template_parse(&t, pv_str("<{{a}}|{{slot.one}}|{{slot.two}}>"), "t", 0, &problems), PV_OK);
+    assert_int_equal(pv_template_parse(&t, pv_str("<{{a}}|{{slot.one}}|{{slot.two}}>"), "t", 0, &problems),
+                     PV_OK);
 
     pv_buf_init(&out, 4096);
     assert_int_equal(pv_template_render(&out, t, context, NULL, NULL, &found), PV_OK);
@@ -228,7 +230,8 @@ truncated(void **state)
     pv_problems_t   problems;
     pv_template_t  *t;
 
-    static const char  source[] = "a {{x}} {{{y}}}\n{{#l}}\n{{.}}{{^n}}-{{/n}}\n{{/l}}\n{{! c }}\n{{> part}}{{slot.a}}";
+    static const char  source[] = "a {{x}} {{{y}}}\n{{#l}}\n{{.}}{{^n}}-{{/n}}\n{{/l}}\n"
+                                   "{{! c }}\n{{> part}}{{slot.a}}";
 
     (void) state;
 
