@@ -140,8 +140,23 @@ sub raw {
     $socket->flush;
     local $/;
     my $answer = <$socket> // '';
+    $answer = joined($answer) if $request =~ m{ /buffered/};
     $answer =~ s/^Date: [^\r]*/Date: now/m;
     return $answer;
+}
+
+# Without buffering, where one chunk ends depends on when the application's bytes came.
+sub joined {
+    my ($answer) = @_;
+
+    my ($head, $rest) = split /\r\n\r\n/, $answer, 2;
+    return $answer if $head !~ /^Transfer-Encoding: chunked/mi;
+    my $body = '';
+    while ($rest =~ s/^([0-9a-f]+)\r\n//i && hex $1) {
+        $body .= substr $rest, 0, hex $1, '';
+        $rest =~ s/^\r\n//;
+    }
+    return "$head\r\n\r\n$body$rest";
 }
 
 my $compared = 0;

@@ -288,7 +288,7 @@ ngx_http_privacy_gate_expire_name(ngx_http_privacy_ctx_t *ctx, ngx_str_t *name, 
 static ngx_uint_t
 ngx_http_privacy_gate_same(ngx_str_t *a, ngx_str_t *b)
 {
-    return a->len == b->len && ngx_strncmp(a->data, b->data, a->len) == 0;
+    return a->len == b->len && (a->len == 0 || ngx_memcmp(a->data, b->data, a->len) == 0);
 }
 
 
