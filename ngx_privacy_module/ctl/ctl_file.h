@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 
-#include "pv_bytes.h"
+#include "pv_keys.h"
 
 /*
  * PV_OK; or PV_ERROR, said on standard error: not there, not a regular file,
@@ -31,5 +31,8 @@ int ctl_folder(const char *path, mode_t mode);
 /* The publication key pair's halves, from their files; what is wrong is said. */
 int ctl_secret_key(unsigned char secret[32], const char *path);
 int ctl_public_key(unsigned char pub[32], const char *path);
+
+/* The node's key file, privacy_keys. */
+int ctl_keys(pv_keys_t **keys, const char *path);
 
 #endif /* CTL_FILE_H */

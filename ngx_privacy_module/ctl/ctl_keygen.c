@@ -1,0 +1,242 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "ctl.h"
+#include "ctl_file.h"
+
+
+static int ctl_keygen_new(const char *folder, const char *site);
+static int ctl_keygen_publication(const char *folder, const char *site);
+static int ctl_keygen_single(const char *folder, const char *site, const char *end, const char *name,
+    const unsigned char *key, mode_t mode);
+static int ctl_keygen_rotate(const char *path, const char *kind);
+static int ctl_keygen_path(char path[PATH_MAX], const char *folder, const char *name, const char *end);
+
+
+static const char  *ctl_keygen_site, *ctl_keygen_kind;
+
+static const ctl_option_t  ctl_keygen_options[] = {
+    { "site", "NAME", &ctl_keygen_site, NULL,
+      "also the pair that signs what this site publishes:\n"
+      "NAME.key stays with who publishes, NAME.pub goes to nginx" },
+    { "rotate", "KIND", &ctl_keygen_kind, NULL,
+      "a new first key of KIND in an existing file:\n"
+      "cookie, form or ledger; old ones go on verifying" },
+    { NULL, NULL, NULL, NULL, NULL }
+};
+
+static const ctl_usage_t  ctl_keygen_usage = {
+    "keygen [--site NAME] DIR\n       privacyctl keygen --rotate cookie|form|ledger FILE",
+    "Makes the keys of a node. DIR/keys is what privacy_keys names; every node of a\n"
+    "site has the same. Nothing is ever overwritten.\n"
+    "\n"
+    "Keep a copy of DIR/keys in a safe place: without its ledger keys no consent can\n"
+    "be proven any more. With --rotate, bring the new file to all nodes and reload them.\n",
+    ctl_keygen_options, 1, 1
+};
+
+
+int
+ctl_keygen(int argc, char **argv)
+{
+    int  rc, operands;
+
+    rc = ctl_options(&ctl_keygen_usage, argc, argv, &operands);
+    if (rc != -1) {
+        return rc;
+    }
+
+    if (ctl_keygen_kind != NULL) {
+        if (ctl_keygen_site != NULL) {
+            return ctl_fail(CTL_USAGE, "--rotate and --site do not go together: a publication key does not rotate");
+        }
+
+        return ctl_keygen_rotate(argv[1], ctl_keygen_kind);
+    }
+
+    if (ctl_keygen_site != NULL && !ctl_site(ctl_keygen_site)) {
+        return CTL_USAGE;
+    }
+
+    return ctl_keygen_new(argv[1], ctl_keygen_site);
+}
+
+
+static int
+ctl_keygen_new(const char *folder, const char *site)
+{
+    int       rc;
+    char      path[PATH_MAX];
+    pv_buf_t  text;
+
+    if (ctl_folder(folder, 0755) != PV_OK || ctl_keygen_path(path, folder, "keys", "") != PV_OK) {
+        return CTL_WRONG;
+    }
+
+    pv_buf_init(&text, PV_KEYS_FILE_MAX);
+
+    rc = pv_keys_generate(&text);
+
+    if (rc != PV_OK) {
+        (void) ctl_fail(0, "no random bytes for keys");
+
+    } else {
+        rc = ctl_file_write(path, (pv_str_t) { text.data, text.len }, 0600, CTL_FILE_NEW);
+        OPENSSL_cleanse(text.data, text.len);
+    }
+
+    pv_buf_free(&text);
+
+    if (rc == PV_OK) {
+        printf("%s: the keys of the node (privacy_keys)\n", path);
+    }
+
+    /* the pair is wanted also where the node's keys were there before */
+
+    if (site != NULL && ctl_keygen_publication(folder, site) != PV_OK) {
+        rc = PV_ERROR;
+    }
+
+    return (rc == PV_OK) ? CTL_OK : CTL_WRONG;
+}
+
+
+static int
+ctl_keygen_publication(const char *folder, const char *site)
+{
+    int            rc;
+    unsigned char  pub[PV_ED25519_PUBLIC], secret[PV_ED25519_SECRET];
+
+    if (pv_ed25519_keygen(pub, secret) != PV_OK) {
+        (void) ctl_fail(0, "no publication key could be made");
+        return PV_ERROR;
+    }
+
+    rc = ctl_keygen_single(folder, site, ".key", "privacy-publication-key", secret, 0600);
+
+    if (rc == PV_OK) {
+        rc = ctl_keygen_single(folder, site, ".pub", "privacy-publication-public", pub, 0644);
+    }
+
+    OPENSSL_cleanse(secret, sizeof(secret));
+
+    return rc;
+}
+
+
+static int
+ctl_keygen_single(const char *folder, const char *site, const char *end, const char *name,
+    const unsigned char *key, mode_t mode)
+{
+    int            rc;
+    char           path[PATH_MAX];
+    size_t         len;
+    pv_buf_t       text;
+    unsigned char  encoded[pv_base64url_size(PV_KEY_LEN)];
+
+    if (ctl_keygen_path(path, folder, site, end) != PV_OK) {
+        return PV_ERROR;
+    }
+
+    len = pv_base64url_encode(encoded, (pv_str_t) { key, PV_KEY_LEN });
+
+    pv_buf_init(&text, 256);
+    pv_buf_printf(&text, "%s %.*s\n", name, (int) len, (const char *) encoded);
+
+    rc = text.failed ? PV_ERROR : ctl_file_write(path, (pv_str_t) { text.data, text.len }, mode, CTL_FILE_NEW);
+
+    if (rc == PV_OK) {
+        printf("%s: %s\n", path, (mode == 0600) ? "signs what is published; nginx must not have it"
+                                                 : "for nginx (privacy_site ... key=)");
+    }
+
+    OPENSSL_cleanse(encoded, sizeof(encoded));
+
+    if (text.data != NULL) {
+        OPENSSL_cleanse(text.data, text.len);
+    }
+
+    pv_buf_free(&text);
+
+    return rc;
+}
+
+
+static int
+ctl_keygen_rotate(const char *path, const char *kind)
+{
+    int            rc;
+    pv_buf_t       old, text;
+    pv_problems_t  problems;
+    pv_key_kind_t  which;
+
+    if (strcmp(kind, "cookie") == 0) {
+        which = PV_KEY_COOKIE;
+
+    } else if (strcmp(kind, "form") == 0) {
+        which = PV_KEY_FORM;
+
+    } else if (strcmp(kind, "ledger") == 0) {
+        which = PV_KEY_LEDGER;
+
+    } else {
+        return ctl_fail(CTL_USAGE, "%s: cookie, form and ledger keys rotate; pseudonym keys never do", kind);
+    }
+
+    pv_buf_init(&old, PV_KEYS_FILE_MAX);
+    pv_buf_init(&text, PV_KEYS_FILE_MAX);
+    pv_problems_init(&problems);
+
+    rc = ctl_file_read(&old, path, PV_KEYS_FILE_MAX);
+
+    if (rc == PV_OK) {
+        rc = pv_keys_rotate(&text, (pv_str_t) { old.data, old.len }, which, &problems);
+        ctl_problems(&problems);
+
+        if (rc == PV_OK) {
+            rc = ctl_file_write(path, (pv_str_t) { text.data, text.len }, 0600, CTL_FILE_REPLACE);
+
+            if (rc == PV_OK) {
+                printf("%s: a new %s key signs from the next reload on\n", path, kind);
+            }
+
+        } else {
+            (void) ctl_fail(0, "%s is left as it was", path);
+        }
+
+    }
+
+    if (old.data != NULL) {
+        OPENSSL_cleanse(old.data, old.len);
+    }
+
+    if (text.data != NULL) {
+        OPENSSL_cleanse(text.data, text.len);
+    }
+
+    pv_problems_free(&problems);
+    pv_buf_free(&text);
+    pv_buf_free(&old);
+
+    return (rc == PV_OK) ? CTL_OK : CTL_WRONG;
+}
+
+
+static int
+ctl_keygen_path(char path[PATH_MAX], const char *folder, const char *name, const char *end)
+{
+    if ((size_t) snprintf(path, PATH_MAX, "%s/%s%s", folder, name, end) >= PATH_MAX) {
+        (void) ctl_fail(0, "%s: the name is too long", folder);
+        return PV_ERROR;
+    }
+
+    return PV_OK;
+}
