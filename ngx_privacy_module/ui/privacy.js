@@ -21,6 +21,7 @@
     var state = window.__privacyState || null;
     var asking = null;
     var listeners = [];
+    var sending = false;
 
 
     function banner() {
@@ -185,8 +186,12 @@
     }
 
 
+    /* Not "disabled": the keyboard's focus would be lost. */
     function enable(form, enabled) {
-        form.querySelectorAll("button").forEach(function (button) { button.disabled = !enabled; });
+        sending = !enabled;
+        form.querySelectorAll("button").forEach(function (button) {
+            button.setAttribute("aria-disabled", String(sending));
+        });
     }
 
 
@@ -268,8 +273,12 @@
         form.addEventListener("submit", function (event) {
             var button = event.submitter || document.activeElement;
 
-            if (button && button.name === "choice" && form.elements.token.value) {
-                event.preventDefault();
+            if (!button || button.name !== "choice" || !form.elements.token.value) {
+                return;
+            }
+
+            event.preventDefault();
+            if (!sending) {
                 submit(section, form, button.value);
             }
         });
