@@ -403,8 +403,34 @@ pv_choice_wanted(const pv_choice_t *c, const pv_consent_t *base, const pv_policy
 }
 
 
+uint64_t
+pv_choice_refused(const pv_record_t *records, size_t n, uint32_t first, uint32_t shown, uint64_t before)
+{
+    size_t    i;
+    uint64_t  since, now;
+
+    since = 0;
+
+    for (i = 0; i < n; i++) {
+        now = records[i].decided & ~records[i].granted;
+
+        if (first + i > shown) {
+            since |= now & ~before;
+
+            if (records[i].how == PV_HOW_REJECT_ALL || records[i].how == PV_HOW_WITHDRAW) {
+                since = UINT64_MAX;
+            }
+        }
+
+        before = now;
+    }
+
+    return since;
+}
+
+
 int
-pv_choice_stale(const pv_choice_t *c, const pv_token_t *shown, const pv_consent_t *base,
+pv_choice_stale(const pv_choice_t *c, uint32_t shown, uint64_t refused, const pv_consent_t *base,
     const pv_policy_t *in_force, int64_t now)
 {
     uint64_t  wanted;
@@ -419,18 +445,12 @@ pv_choice_stale(const pv_choice_t *c, const pv_token_t *shown, const pv_consent_
         return 1;
     }
 
-    if (base == NULL || base->position == shown->position) {
-        return base == NULL && shown->position != 0;
-    }
-
-    if (base->position < shown->position) {
+    if (shown > (base ? base->position : 0)) {
         /* made for a ledger that is not there any more */
         return 1;
     }
 
-    /* Every record carries the whole state: what was refused since is refused in the newest one, too. */
-
-    return (base->flags & PV_STATE_WITHDRAWN) || (wanted & base->decided & ~base->granted);
+    return (wanted & refused) != 0;
 }
 
 

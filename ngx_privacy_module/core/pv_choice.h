@@ -51,10 +51,17 @@ int pv_choice_resolve(pv_choice_t *c, const pv_choice_input_t *in, const pv_poli
 /* The purposes that the choice would newly grant, given the state that it is made on (NULL: none). */
 uint64_t pv_choice_wanted(const pv_choice_t *c, const pv_consent_t *base, const pv_policy_t *in_force, int64_t now);
 /*
- * 1 when it grants what was refused after its form was shown, or what the
- * form did not say as it is said now: to be asked again. A refusal never is.
+ * What records refused that stand after the position that a form was shown
+ * for, by withdrawing, by rejecting all, or where it was not refused before.
+ * first: the position of records[0]; before: what was refused in front of it.
  */
-int pv_choice_stale(const pv_choice_t *c, const pv_token_t *shown, const pv_consent_t *base,
+uint64_t pv_choice_refused(const pv_record_t *records, size_t n, uint32_t first, uint32_t shown, uint64_t before);
+/*
+ * 1 when it grants what was refused after its form was shown (for position
+ * shown), or what the form did not say as it is said now: to be asked again. A
+ * refusal never is.
+ */
+int pv_choice_stale(const pv_choice_t *c, uint32_t shown, uint64_t refused, const pv_consent_t *base,
     const pv_policy_t *in_force, int64_t now);
 /* Takes back what a refusal that is not yet recorded refused. */
 void pv_choice_fold(pv_consent_t *base, const pv_record_t *pending);

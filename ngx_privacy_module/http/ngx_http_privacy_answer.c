@@ -20,6 +20,7 @@
 
 
 static ngx_int_t ngx_http_privacy_answer_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer);
+static ngx_int_t ngx_http_privacy_answer_page(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_answer_header(ngx_http_request_t *r, const char *key, const char *value);
 static ngx_int_t ngx_http_privacy_answer_etag(ngx_http_request_t *r, pv_str_t tag);
 static void ngx_http_privacy_answer_free(void *data);
@@ -135,9 +136,12 @@ ngx_http_privacy_answer_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_an
     if (ngx_http_privacy_answer_header(r, "Cache-Control", answer->cache ? answer->cache : "private, no-store")
         != NGX_OK
         || ngx_http_privacy_answer_header(r, "X-Content-Type-Options", "nosniff") != NGX_OK
-        || ngx_http_privacy_answer_header(r, "Referrer-Policy", "same-origin") != NGX_OK
-        || ngx_http_privacy_answer_header(r, "Content-Security-Policy", ngx_http_privacy_csp) != NGX_OK)
+        || ngx_http_privacy_answer_header(r, "Referrer-Policy", "same-origin") != NGX_OK)
     {
+        return NGX_ERROR;
+    }
+
+    if (ngx_strcmp(answer->type, "text/html") == 0 && ngx_http_privacy_answer_page(ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -175,6 +179,30 @@ ngx_http_privacy_answer_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_an
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_answer_page(ngx_http_privacy_ctx_t *ctx)
+{
+    u_char     *p;
+    ngx_str_t   link, *prefix;
+
+    if (ngx_http_privacy_answer_header(ctx->request, "Content-Security-Policy", ngx_http_privacy_csp) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    prefix = &ctx->server->prefix;
+
+    link.data = ngx_pnalloc(ctx->request->pool, prefix->len + sizeof("<>; rel=\"privacy-policy\""));
+    if (link.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(link.data, "<%V>; rel=\"privacy-policy\"", prefix);
+    link.len = p - link.data;
+
+    return ngx_http_privacy_header_out(ctx->request, "Link", &link);
 }
 
 

@@ -33,6 +33,7 @@ static ngx_int_t ngx_http_privacy_choice_read(ngx_http_privacy_choice_t *choice,
 static void ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_choice_understand(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice);
+static void ngx_http_privacy_choice_history(ngx_http_privacy_choice_t *choice);
 static ngx_uint_t ngx_http_privacy_choice_mine(ngx_http_privacy_choice_t *choice);
 
 
@@ -448,21 +449,16 @@ ngx_http_privacy_choice_understand(ngx_http_privacy_choice_t *choice)
 static ngx_int_t
 ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice)
 {
-    pv_str_t                 pending;
     ngx_http_privacy_ctx_t  *ctx;
 
     ctx = choice->ctx;
-
-    if (ctx->has_consent && (ctx->consent.flags & PV_STATE_PENDING)) {
-        pending.data = ctx->consent.pending;
-        pending.len = ctx->consent.pending_len;
-
-        choice->has_pending = (pv_record_decode(&choice->pending, pending) == PV_OK);
-    }
+    choice->shown = choice->token.position;
 
     if (ctx->has_consent) {
         choice->from = ctx->consent.position;
         ngx_memcpy(choice->link, ctx->consent.head, PV_LINK_LEN);
+
+        ngx_http_privacy_choice_history(choice);
     }
 
     if (ctx->has_user) {
@@ -479,6 +475,43 @@ ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice)
 }
 
 
+/* What the browser's own state says about what was refused since the form was shown. */
+
+static void
+ngx_http_privacy_choice_history(ngx_http_privacy_choice_t *choice)
+{
+    pv_str_t       pending;
+    uint64_t       refused;
+    pv_consent_t  *consent;
+
+    consent = &choice->ctx->consent;
+    refused = consent->decided & ~consent->granted;
+
+    if (choice->shown < consent->position) {
+        /* what lies between is not at hand: all that is refused by now may have been refused there */
+        choice->refused = (consent->flags & PV_STATE_WITHDRAWN) ? UINT64_MAX : refused;
+    }
+
+    if (!(consent->flags & PV_STATE_PENDING)) {
+        choice->before = refused;
+        return;
+    }
+
+    pending.data = consent->pending;
+    pending.len = consent->pending_len;
+
+    if (pv_record_decode(&choice->pending, pending) != PV_OK) {
+        return;
+    }
+
+    choice->has_pending = 1;
+    choice->refused |= pv_choice_refused(&choice->pending, 1, consent->position + 1, choice->shown, 0);
+
+    /* a form that was shown with the refusal on its way knows it, but nothing else behind its position */
+    choice->shown = ngx_min(choice->shown, consent->position);
+}
+
+
 ngx_int_t
 ngx_http_privacy_choice_somebody_new(ngx_http_privacy_choice_t *choice)
 {
@@ -489,6 +522,7 @@ ngx_http_privacy_choice_somebody_new(ngx_http_privacy_choice_t *choice)
     ngx_memzero(&choice->base, sizeof(pv_consent_t));
 
     choice->from = 0;
+    choice->shown = 0;
     choice->known = 1;
 
     return NGX_OK;

@@ -32,6 +32,9 @@ typedef struct {
     pv_consent_t                     base;          /* what the ledger says; position 0: it is empty */
     pv_record_t                      pending;       /* a refusal that the browser brought and no ledger has */
     pv_record_t                      record;
+    uint64_t                         refused;       /* since the form was shown */
+    uint64_t                         before;        /* refused at `from`, before it */
+    uint32_t                         shown;         /* the position that it was shown for */
     uint64_t                         revoked;       /* was granted on the ledger, and is no longer */
 
     ngx_msec_t                       end;           /* ngx_current_msec when it has to be over */

@@ -87,6 +87,10 @@ ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledger_result_t r
     switch (result) {
 
     case NGX_HTTP_PRIVACY_LEDGER_FOUND:
+        choice->refused |= pv_choice_refused(records, nrecords, consent->position + 1 - (uint32_t) nrecords,
+                                             choice->shown, choice->before);
+        choice->before = consent->decided & ~consent->granted;
+
         choice->base = *consent;
         ngx_http_privacy_record_whose(choice, &choice->base);
 
@@ -201,7 +205,7 @@ static void
 ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice)
 {
     time_t                   now;
-    pv_consent_t             state, shown;
+    pv_consent_t             state;
     const pv_consent_t      *base;
     ngx_http_privacy_ctx_t  *ctx;
 
@@ -210,13 +214,8 @@ ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice)
 
     base = ngx_http_privacy_record_state(choice, &state);
 
-    if (base) {
-        shown = *base;
-        shown.position += choice->has_pending;
-    }
-
     if ((choice->refuse_only && pv_choice_wanted(&choice->choice, base, ctx->policy, now))
-        || pv_choice_stale(&choice->choice, &choice->token, base ? &shown : NULL, ctx->policy, now))
+        || pv_choice_stale(&choice->choice, choice->shown, choice->refused, base, ctx->policy, now))
     {
         ngx_http_privacy_choice_stale(choice);
         return;
@@ -344,7 +343,7 @@ ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recor
             ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_PENDING_RECORDED, 1);
         }
 
-        if (choice->revoked || choice->choice.everything) {
+        if (choice->revoked || (choice->choice.everything && choice->base.position > 1)) {
             ngx_http_privacy_ledger_revoked(ctx->main, ctx->site, choice->subject, choice->base.position);
         }
     }
