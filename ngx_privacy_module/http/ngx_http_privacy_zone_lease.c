@@ -81,6 +81,12 @@ ngx_http_privacy_zone_set_lease(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_p
     entry.consent = lease->consent;
     entry.known = lease->missing ? NGX_HTTP_PRIVACY_KNOWN_MISSING : NGX_HTTP_PRIVACY_KNOWN_CONSENT;
 
+    if (lease->missing) {
+
+        /* A ledger that is gone begins again at position 1: what was revoked in the old one says nothing of that. */
+        entry.floor = 0;
+    }
+
     small = ngx_http_privacy_zone_lease_store(ctx, &entry);
 
     ngx_shmtx_unlock(&ctx->pool->mutex);
