@@ -94,17 +94,21 @@ ngx_privacy_redis_close(ngx_privacy_redis_t *redis)
     ngx_queue_t                  *q;
     ngx_privacy_redis_request_t  *request;
 
-    ngx_privacy_redis_subscribe_close(redis);
-    ngx_privacy_redis_link_stop(&redis->commands);
+    for (q = ngx_queue_head(&redis->flight); q != ngx_queue_sentinel(&redis->flight); q = ngx_queue_next(q)) {
+        request = ngx_queue_data(q, ngx_privacy_redis_request_t, queue);
+        ngx_privacy_redis_forget(request);
+    }
 
     while (!ngx_queue_empty(&redis->waiting)) {
         q = ngx_queue_head(&redis->waiting);
         request = ngx_queue_data(q, ngx_privacy_redis_request_t, queue);
 
         ngx_queue_remove(q);
-        ngx_privacy_redis_answer(request, request->tried ? PVR_CLOSED : PVR_UNREACHABLE);
         ngx_privacy_redis_free(request);
     }
+
+    ngx_privacy_redis_subscribe_close(redis);
+    ngx_privacy_redis_link_stop(&redis->commands);
 
     pv_buf_free(&redis->greeting);
 }

@@ -59,7 +59,10 @@ ngx_privacy_redis_conf_t *ngx_privacy_redis_parse(ngx_conf_t *cf, ngx_str_t *url
 
 /* In init_process; connects in the background. log: the cycle's. */
 ngx_privacy_redis_t *ngx_privacy_redis_create(ngx_pool_t *pool, ngx_privacy_redis_conf_t *conf, ngx_log_t *log);
-/* In exit_process. */
+/*
+ * In exit_process. Handlers are not called any more: nginx drops the requests
+ * that wait as well, and what they need may be gone.
+ */
 void ngx_privacy_redis_close(ngx_privacy_redis_t *redis);
 
 /*
