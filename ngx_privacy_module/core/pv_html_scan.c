@@ -414,36 +414,57 @@ pv_scan_avx2(pv_scan_masks_t *m, const unsigned char *data, size_t len)
 #endif
 
 
+/* Eight bytes at a time: bit i of the answer is 1 where byte i of the word is ch. */
+static inline uint64_t
+pv_scan_word_is(uint64_t word, unsigned char ch)
+{
+    uint64_t  low, differs;
+
+    low = 0x7F7F7F7F7F7F7F7Fu;
+    word ^= 0x0101010101010101u * ch;
+    differs = ((word & low) + low) | word | low;
+
+    return ((~differs >> 7) * 0x0102040810204080u) >> 56;
+}
+
+
+/* Where the byte is 0x20 or less. */
+static inline uint64_t
+pv_scan_word_controls(uint64_t word)
+{
+    uint64_t  low, above;
+
+    low = 0x7F7F7F7F7F7F7F7Fu;
+    above = ((word & low) + 0x5F5F5F5F5F5F5F5Fu) | word | low;
+
+    return ((~above >> 7) * 0x0102040810204080u) >> 56;
+}
+
+
 static void
 pv_scan_portable(pv_scan_masks_t *m, const unsigned char *data, size_t len)
 {
-    size_t         at;
-    uint64_t       less, greater, equals, quote, space, mark;
-    unsigned       i;
-    unsigned char  ch, previous;
+    size_t    at;
+    uint64_t  word, dashes, carry;
 
-    previous = 0;
+    carry = 0;
 
-    for (at = 0; at < len; at += PV_SCAN_BLOCK) {
-        less = greater = equals = quote = space = mark = 0;
+    for (at = 0; at < len; at += 8) {
+        memcpy(&word, data + at, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+#endif
 
-        for (i = 0; i < PV_SCAN_BLOCK; i++) {
-            ch = data[at + i];
-            less |= (uint64_t) (ch == '<') << i;
-            greater |= (uint64_t) (ch == '>') << i;
-            equals |= (uint64_t) (ch == '=') << i;
-            quote |= (uint64_t) (ch == '"') << i;
-            space |= (uint64_t) (ch <= ' ' || ch == '/') << i;
-            mark |= (uint64_t) (previous == '-' && (ch | 0x20) == 'p') << i;
-            previous = ch;
-        }
+        m->less[at / 8] = (unsigned char) pv_scan_word_is(word, '<');
+        m->greater[at / 8] = (unsigned char) pv_scan_word_is(word, '>');
+        m->equals[at / 8] = (unsigned char) pv_scan_word_is(word, '=');
+        m->quote[at / 8] = (unsigned char) pv_scan_word_is(word, '"');
+        m->space[at / 8] = (unsigned char) (pv_scan_word_controls(word) | pv_scan_word_is(word, '/'));
 
-        pv_scan_store(m->less, at, less);
-        pv_scan_store(m->greater, at, greater);
-        pv_scan_store(m->equals, at, equals);
-        pv_scan_store(m->quote, at, quote);
-        pv_scan_store(m->space, at, space);
-        pv_scan_store(m->mark, at, mark);
+        dashes = pv_scan_word_is(word, '-');
+        word |= 0x2020202020202020u;
+        m->mark[at / 8] = (unsigned char) (pv_scan_word_is(word, 'p') & (dashes << 1 | carry));
+        carry = dashes >> 7;
     }
 }
 
