@@ -6,35 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pv_template.h"
-
-
-typedef enum {
-    NODE_TEXT,
-    NODE_VALUE,
-    NODE_RAW,
-    NODE_SECTION,
-    NODE_INVERTED,
-    NODE_END,
-    NODE_PARTIAL
-} node_kind_t;
-
-
-/* The template is a flat list; a section knows the index of its NODE_END. */
-typedef struct {
-    node_kind_t  kind;
-    unsigned     line;
-    size_t       end;
-    pv_str_t     name;          /* of a tag; of a text: its bytes */
-} node_t;
-
-
-struct pv_template_s {
-    unsigned char  *source;     /* the names and texts point into it */
-    node_t         *nodes;
-    size_t          count;
-    size_t          size;
-};
+#include "pv_template_node.h"
 
 
 typedef struct {
@@ -50,32 +22,16 @@ typedef struct {
 } parser_t;
 
 
-typedef struct {
-    pv_buf_t             *out;
-    pv_template_find_pt   find;
-    const void           *data;
-    pv_template_cuts_t   *cuts;
-    json_t               *stack[(PV_TEMPLATE_DEPTH_MAX + 1) * (PV_TEMPLATE_INCLUDES + 1)];
-    size_t                depth;
-    unsigned              includes;
-    int                   failed;
-} renderer_t;
-
-
-static int parse_tag(parser_t *p);
-static int render_nodes(renderer_t *r, const pv_template_t *t, size_t from, size_t to);
-
-
-static node_t *
-node_add(pv_template_t *t, node_kind_t kind, const unsigned char *data, size_t len, unsigned line)
+static pv_node_t *
+node_add(pv_template_t *t, pv_node_kind_t kind, const unsigned char *data, size_t len, unsigned line)
 {
-    node_t  *nodes;
-    size_t   size;
+    pv_node_t  *nodes;
+    size_t      size;
 
     if (t->count == t->size) {
         size = t->size ? t->size * 2 : 32;
 
-        nodes = realloc(t->nodes, size * sizeof(node_t));
+        nodes = realloc(t->nodes, size * sizeof(pv_node_t));
         if (nodes == NULL) {
             return NULL;
         }
@@ -119,7 +75,7 @@ text_add(parser_t *p, size_t from, size_t to)
         }
 
         if (p->flags & PV_TEMPLATE_DENSE) {
-            if (i > start && node_add(p->template, NODE_TEXT, s + start, i - start, p->line) == NULL) {
+            if (i > start && node_add(p->template, PV_NODE_TEXT, s + start, i - start, p->line) == NULL) {
                 return PV_ERROR;
             }
 
@@ -133,7 +89,7 @@ text_add(parser_t *p, size_t from, size_t to)
         p->line++;
     }
 
-    if (to > start && node_add(p->template, NODE_TEXT, s + start, to - start, p->line) == NULL) {
+    if (to > start && node_add(p->template, PV_NODE_TEXT, s + start, to - start, p->line) == NULL) {
         return PV_ERROR;
     }
 
@@ -274,7 +230,7 @@ name_is_good(pv_str_t name)
 static int
 section_close(parser_t *p, pv_str_t name)
 {
-    node_t  *open;
+    pv_node_t  *open;
 
     if (p->depth == 0) {
         pv_problem(p->problems, p->file, p->line, NULL, "{{/%.*s}} closes nothing", (int) name.len,
@@ -291,36 +247,36 @@ section_close(parser_t *p, pv_str_t name)
 
     open->end = p->template->count;
 
-    return node_add(p->template, NODE_END, name.data, name.len, p->line) ? PV_OK : PV_ERROR;
+    return node_add(p->template, PV_NODE_END, name.data, name.len, p->line) ? PV_OK : PV_ERROR;
 }
 
 
 static int
 tag_add(parser_t *p, int sigil, pv_str_t name)
 {
-    node_kind_t  kind;
+    pv_node_kind_t  kind;
 
     switch (sigil) {
     case '#':
-        kind = NODE_SECTION;
+        kind = PV_NODE_SECTION;
         break;
     case '^':
-        kind = NODE_INVERTED;
+        kind = PV_NODE_INVERTED;
         break;
     case '>':
-        kind = NODE_PARTIAL;
+        kind = PV_NODE_PARTIAL;
         break;
     case '{':
     case '&':
-        kind = NODE_RAW;
+        kind = PV_NODE_RAW;
         break;
     case '/':
         return section_close(p, name);
     default:
-        kind = NODE_VALUE;
+        kind = PV_NODE_VALUE;
     }
 
-    if (kind == NODE_SECTION || kind == NODE_INVERTED) {
+    if (kind == PV_NODE_SECTION || kind == PV_NODE_INVERTED) {
 
         if (p->depth == PV_TEMPLATE_DEPTH_MAX) {
             pv_problem(p->problems, p->file, p->line, NULL, "sections are nested too deep");
@@ -417,7 +373,7 @@ pv_template_parse(pv_template_t **template, pv_str_t source, const char *file, u
 {
     int             rc;
     size_t          errors;
-    node_t         *open;
+    pv_node_t         *open;
     parser_t        p;
     pv_template_t  *t;
 
@@ -495,275 +451,25 @@ pv_template_free(pv_template_t *template)
 }
 
 
-static json_t *
-member(json_t *object, const unsigned char *name, size_t len)
-{
-    return json_is_object(object) ? json_object_getn(object, (const char *) name, len) : NULL;
-}
-
-
-/* The innermost context that has the first part decides; the further parts go down from there. */
-static json_t *
-look_up(const renderer_t *r, pv_str_t name)
-{
-    json_t                     *value;
-    size_t                      i, len;
-    const unsigned char        *p, *end, *dot;
-
-    if (name.len == 1 && name.data[0] == '.') {
-        return r->stack[r->depth - 1];
-    }
-
-    p = name.data;
-    end = p + name.len;
-    value = NULL;
-
-    for (i = r->depth; ; ) {
-        dot = memchr(p, '.', (size_t) (end - p));
-        len = (size_t) ((dot ? dot : end) - p);
-
-        if (p == name.data) {
-            while (i > 0 && value == NULL) {
-                value = member(r->stack[--i], p, len);
-            }
-
-        } else {
-            value = member(value, p, len);
-        }
-
-        if (value == NULL || dot == NULL) {
-            return value;
-        }
-
-        p = dot + 1;
-    }
-}
-
-
-static int
-is_true(json_t *value)
-{
-    switch (value ? json_typeof(value) : JSON_NULL) {
-    case JSON_OBJECT:
-    case JSON_TRUE:
-        return 1;
-    case JSON_ARRAY:
-        return json_array_size(value) > 0;
-    case JSON_STRING:
-        return json_string_length(value) > 0;
-    case JSON_INTEGER:
-        return json_integer_value(value) != 0;
-    case JSON_REAL:
-        return json_real_value(value) != 0;
-    default:
-        return 0;
-    }
-}
-
-
-static void
-render_value(renderer_t *r, const node_t *node)
-{
-    json_t    *value;
-    pv_str_t   s;
-
-    value = look_up(r, node->name);
-
-    if (json_is_integer(value)) {
-        pv_buf_printf(r->out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        return;
-    }
-
-    if (!json_is_string(value)) {
-        return;
-    }
-
-    s.data = (const unsigned char *) json_string_value(value);
-    s.len = json_string_length(value);
-
-    if (node->kind == NODE_RAW) {
-        pv_buf_str(r->out, s);
-    } else {
-        pv_buf_html(r->out, s);
-    }
-}
-
-
-/* 1 when the node is a cut and was noted as one. */
-static int
-render_cut(renderer_t *r, const node_t *node)
-{
-    pv_template_cut_t  *cut;
-
-    if (r->cuts == NULL || node->name.len <= 5 || memcmp(node->name.data, "slot.", 5) != 0) {
-        return 0;
-    }
-
-    if (r->cuts->count == PV_TEMPLATE_CUTS_MAX) {
-        r->failed = 1;
-        return 1;
-    }
-
-    cut = &r->cuts->cut[r->cuts->count++];
-    cut->name.data = node->name.data + 5;
-    cut->name.len = node->name.len - 5;
-    cut->offset = r->out->len;
-
-    return 1;
-}
-
-
-static int
-render_with(renderer_t *r, const pv_template_t *t, const node_t *section, size_t from, json_t *context)
-{
-    int  rc;
-
-    if (r->depth == sizeof(r->stack) / sizeof(r->stack[0])) {
-        return PV_ERROR;
-    }
-
-    r->stack[r->depth++] = context;
-    rc = render_nodes(r, t, from, section->end);
-    r->depth--;
-
-    return rc;
-}
-
-
-static int
-render_section(renderer_t *r, const pv_template_t *t, size_t at)
-{
-    json_t        *value;
-    size_t         i;
-    const node_t  *section;
-
-    section = &t->nodes[at];
-    value = look_up(r, section->name);
-
-    if (is_true(value) != (section->kind == NODE_SECTION)) {
-        return PV_OK;
-    }
-
-    if (section->kind == NODE_INVERTED) {
-        return render_nodes(r, t, at + 1, section->end);
-    }
-
-    if (!json_is_array(value)) {
-        return render_with(r, t, section, at + 1, value);
-    }
-
-    for (i = 0; i < json_array_size(value); i++) {
-        if (render_with(r, t, section, at + 1, json_array_get(value, i)) != PV_OK) {
-            return PV_ERROR;
-        }
-    }
-
-    return PV_OK;
-}
-
-
-static int
-render_partial(renderer_t *r, const node_t *node)
-{
-    int                   rc;
-    const pv_template_t  *t;
-
-    t = r->find ? r->find(r->data, node->name) : NULL;
-
-    if (t == NULL || r->includes == PV_TEMPLATE_INCLUDES) {
-        return PV_ERROR;
-    }
-
-    r->includes++;
-    rc = render_nodes(r, t, 0, t->count);
-    r->includes--;
-
-    return rc;
-}
-
-
-static int
-render_nodes(renderer_t *r, const pv_template_t *t, size_t from, size_t to)
-{
-    int            rc;
-    size_t         i;
-    const node_t  *node;
-
-    for (i = from; i < to; i++) {
-        node = &t->nodes[i];
-        rc = PV_OK;
-
-        switch (node->kind) {
-        case NODE_TEXT:
-            pv_buf_str(r->out, node->name);
-            break;
-        case NODE_VALUE:
-        case NODE_RAW:
-            if (!render_cut(r, node)) {
-                render_value(r, node);
-            }
-            break;
-        case NODE_SECTION:
-        case NODE_INVERTED:
-            rc = render_section(r, t, i);
-            i = node->end;
-            break;
-        case NODE_PARTIAL:
-            rc = render_partial(r, node);
-            break;
-        case NODE_END:
-            break;
-        }
-
-        if (rc != PV_OK || r->failed || r->out->failed) {
-            return PV_ERROR;
-        }
-    }
-
-    return PV_OK;
-}
-
-
-int
-pv_template_render(pv_buf_t *out, const pv_template_t *template, json_t *context, pv_template_find_pt find,
-    const void *data, pv_template_cuts_t *cuts)
-{
-    renderer_t  r;
-
-    memset(&r, 0, sizeof(renderer_t));
-    r.out = out;
-    r.find = find;
-    r.data = data;
-    r.cuts = cuts;
-    r.stack[r.depth++] = context;
-
-    if (cuts != NULL) {
-        cuts->count = 0;
-    }
-
-    return render_nodes(&r, template, 0, template->count);
-}
-
-
 void
 pv_template_names(const pv_template_t *template, pv_template_name_pt name, void *data)
 {
-    size_t         i;
-    const node_t  *node;
+    size_t            i;
+    const pv_node_t  *node;
 
     for (i = 0; i < template->count; i++) {
         node = &template->nodes[i];
 
         switch (node->kind) {
-        case NODE_VALUE:
-        case NODE_RAW:
+        case PV_NODE_VALUE:
+        case PV_NODE_RAW:
             name(data, '{', node->name, node->line);
             break;
-        case NODE_SECTION:
-        case NODE_INVERTED:
+        case PV_NODE_SECTION:
+        case PV_NODE_INVERTED:
             name(data, '#', node->name, node->line);
             break;
-        case NODE_PARTIAL:
+        case PV_NODE_PARTIAL:
             name(data, '>', node->name, node->line);
             break;
         default:
