@@ -33,10 +33,9 @@ static void pv_html_attribute_known(pv_html_t *h);
 static void pv_html_value(pv_html_t *h, unsigned char quote);
 static void pv_html_value_unquoted(pv_html_t *h);
 static void pv_html_value_add(pv_html_t *h, const unsigned char *data, size_t len);
-static void pv_html_value_complete(pv_html_t *h);
 static void pv_html_tag_complete(pv_html_t *h);
 static void pv_html_start_tag_complete(pv_html_t *h, unsigned flags);
-static void pv_html_end_tag_complete(pv_html_t *h, unsigned flags);
+static void pv_html_end_tag_complete(pv_html_t *h);
 static int pv_html_foreign(const pv_html_t *h);
 static void pv_html_enter(pv_html_t *h, unsigned tag);
 static void pv_html_leave_foreign(pv_html_t *h);
@@ -57,7 +56,9 @@ pv_html_read(pv_html_t *h)
 {
     static const unsigned char  bom[] = { 0xEF, 0xBB, 0xBF };
 
-    while (h->pos != h->end && !h->pending && !h->held_release) {
+    /* a frameset has no content to mark: where its pieces are cut must not matter either */
+
+    while (h->pos != h->end && !h->pending && !h->held_release && h->mode != PV_MODE_FRAMESET) {
 
         if (h->state == PV_S_DATA) {
             pv_html_data(h);
@@ -430,7 +431,7 @@ pv_html_value(pv_html_t *h, unsigned char quote)
 
     h->pos = close + 1;
     h->state = PV_S_AFTER_VALUE;
-    pv_html_value_complete(h);
+    h->attribute = 0;
 }
 
 
@@ -452,7 +453,7 @@ pv_html_value_unquoted(pv_html_t *h)
     }
 
     h->pos++;
-    pv_html_value_complete(h);
+    h->attribute = 0;
 
     if (*p == '>') {
         pv_html_tag_complete(h);
@@ -491,19 +492,12 @@ pv_html_value_add(pv_html_t *h, const unsigned char *data, size_t len)
 
 
 static void
-pv_html_value_complete(pv_html_t *h)
-{
-    h->attribute = 0;
-}
-
-
-static void
 pv_html_tag_complete(pv_html_t *h)
 {
     h->state = PV_S_DATA;
 
     if (h->end_tag) {
-        pv_html_end_tag_complete(h, h->flags);
+        pv_html_end_tag_complete(h);
 
     } else {
         pv_html_start_tag_complete(h, h->flags);
@@ -550,7 +544,9 @@ pv_html_start_tag_complete(pv_html_t *h, unsigned flags)
     h->pending |= (unsigned char) places;
     h->cut = h->pos;
 
-    if (h->tag_id == PV_TAG_TEMPLATE || ((h->tag_id == PV_TAG_SVG || h->tag_id == PV_TAG_MATH) && !h->self_closing)) {
+    if (h->tag_id == PV_TAG_TEMPLATE
+        || ((h->tag_id == PV_TAG_SVG || h->tag_id == PV_TAG_MATH) && !h->self_closing))
+    {
         pv_html_enter(h, h->tag_id);
 
     } else if (flags & PV_ELEMENT_RAW) {
@@ -566,11 +562,9 @@ pv_html_start_tag_complete(pv_html_t *h, unsigned flags)
 
 
 static void
-pv_html_end_tag_complete(pv_html_t *h, unsigned flags)
+pv_html_end_tag_complete(pv_html_t *h)
 {
     unsigned  i;
-
-    (void) flags;
 
     if (h->context_len == 0) {
         return;
