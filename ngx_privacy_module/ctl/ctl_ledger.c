@@ -32,6 +32,7 @@ static int ctl_ledger_arguments(ctl_ledger_run_t *run, int operands, char **argv
 static int ctl_ledger_subject(ctl_ledger_run_t *run, const char *text);
 static int ctl_ledger_show(ctl_ledger_run_t *run);
 static void ctl_ledger_words(ctl_ledger_run_t *run, int verdict);
+static void ctl_ledger_positions(const ctl_ledger_run_t *run, const char *label, int unproven);
 static void ctl_ledger_record(ctl_ledger_run_t *run, const pv_record_t *r);
 static void ctl_ledger_version(ctl_ledger_run_t *run, const char *label, uint32_t sequence);
 static void ctl_ledger_purposes(ctl_ledger_run_t *run, const char *label, uint32_t sequence, uint64_t bits);
@@ -213,12 +214,12 @@ ctl_ledger_show(ctl_ledger_run_t *run)
 static void
 ctl_ledger_words(ctl_ledger_run_t *run, int verdict)
 {
-    size_t             i, wrong;
+    size_t             i;
     pv_chain_entry_t  *e;
 
     printf("Ledger of %s at site %s\n", run->text, ctl_site_option);
 
-    for (i = 0, wrong = 0; i < run->ledger.count; i++) {
+    for (i = 0; i < run->ledger.count; i++) {
         e = &run->ledger.entries[i];
 
         printf("\nPosition %zu\n", i + 1);
@@ -234,31 +235,44 @@ ctl_ledger_words(ctl_ledger_run_t *run, int verdict)
         }
 
         putchar('\n');
-
-        wrong += (e->state != PV_CHAIN_HOLDS);
-    }
-
-    if (run->ledger.foreign != 0) {
-        printf("\n%lld entries stand at places that are no positions.\n", run->ledger.foreign);
     }
 
     if (run->ledger.present == 0) {
         puts("\nThere is no record: never chosen, run out, erased, or another site or subject.");
+        return;
+    }
 
-    } else if (verdict == PV_OK) {
-        printf("\n%zu record%s; every one holds.\n", run->ledger.present, run->ledger.present == 1 ? "" : "s");
+    printf("\n%zu record%s", run->ledger.present, run->ledger.present == 1 ? "" : "s");
 
-    } else {
-        printf("\n%zu record%s; %zu position%s WRONG:", run->ledger.present, run->ledger.present == 1 ? "" : "s",
-               wrong, wrong == 1 ? " is" : "s are");
+    if (verdict == PV_OK) {
+        puts("; every one holds.");
+        return;
+    }
 
-        for (i = 0; i < run->ledger.count; i++) {
-            if (run->ledger.entries[i].state != PV_CHAIN_HOLDS) {
-                printf(" %zu", i + 1);
-            }
+    ctl_ledger_positions(run, "; WRONG at position", 0);
+    ctl_ledger_positions(run, "; for that reason not to be checked at position", 1);
+    puts(".");
+
+    if (run->ledger.foreign != 0) {
+        printf("WRONG: %lld entries stand at places that are no positions.\n", run->ledger.foreign);
+    }
+}
+
+
+/* Those that are wrong, or those that are unproven; nothing when there are none. */
+
+static void
+ctl_ledger_positions(const ctl_ledger_run_t *run, const char *label, int unproven)
+{
+    size_t   i, n;
+    uint8_t  state;
+
+    for (i = 0, n = 0; i < run->ledger.count; i++) {
+        state = run->ledger.entries[i].state;
+
+        if (state != PV_CHAIN_HOLDS && (state == PV_CHAIN_UNPROVEN) == unproven) {
+            printf("%s %zu", n++ ? "," : label, i + 1);
         }
-
-        puts(".");
     }
 }
 

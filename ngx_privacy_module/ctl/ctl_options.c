@@ -17,6 +17,7 @@
 
 
 static int ctl_option(const ctl_usage_t *usage, const char *word, const char *next, unsigned *seen, int *used);
+static int ctl_is_subject(const char *word);
 static int ctl_misuse(const ctl_usage_t *usage, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void ctl_help(const ctl_usage_t *usage);
 static size_t ctl_visible(pv_str_t text, size_t at, int *shown);
@@ -36,7 +37,7 @@ ctl_options(const ctl_usage_t *usage, int argc, char **argv, int *operands)
     for (i = 1; i < argc; i++) {
         word = argv[i];
 
-        if (ended || word[0] != '-' || word[1] == '\0') {
+        if (ended || word[0] != '-' || word[1] == '\0' || ctl_is_subject(word)) {
             argv[++*operands] = word;
             continue;
         }
@@ -68,6 +69,18 @@ ctl_options(const ctl_usage_t *usage, int argc, char **argv, int *operands)
     }
 
     return -1;
+}
+
+
+/* A subject is base64url, so that it may begin with dashes; no option is spelled like one. */
+
+static int
+ctl_is_subject(const char *word)
+{
+    unsigned char  subject[PV_SUBJECT_LEN];
+
+    return strlen(word) == PV_SUBJECT_TEXT
+           && pv_base64url_decode(subject, PV_SUBJECT_LEN, pv_str(word)) == PV_SUBJECT_LEN;
 }
 
 
