@@ -384,7 +384,7 @@ random_page(html_text_t *page, size_t parts)
         "<div =\"x>y\">", "<div a=b=\"c>d\">", "<div=\"x>", "<div a =\"x>y\">", "<div a= \"x>y\">", "<div a=\"b\"c=\"d>\">",
         "<div a=\"b\"=\"d>\">", "<div/a=\"b>\">", "<div /=\"b>\">", "<div a\"b=\"c>\">", "</div a=\"x>y\">", "< ", "<", ">",
         "\"", "'", "=", "<a b=c\"d e=\"f>g\">", "<a b='\"' c=\"x>y\">", "<textarea>", "</textarea>", "-", "p", "<x-p y>",
-        "\n    ", "<td data-privacy=\"cookies\">", "<select data-privacy=\"cookies\">", "<div a==\"x>y\">", "<!x>", "</>",
+        "\n    ", "<td data-privacy=\"cookies\">", "<select data-privacy=\"cookies\">", "<div a==\"x>y\">", "<!x>", "</>", "<b\1a=\"x>y\">", "<b\1a b=\"c>d\">",
         "<ul class=\"a-b\" data-p=\"1\"><li>", "<div\tdata-privacy\n=\n\"changes\"\n>", "<div a data-privacy=\"policy\"/>",
     };
 

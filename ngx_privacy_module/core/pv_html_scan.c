@@ -98,6 +98,14 @@ pv_scan_store(unsigned char *mask, size_t at, uint64_t word)
 }
 
 
+/* Of what counts as a space in the masks: the other control characters are part of a name. */
+static inline int
+pv_scan_ends_name(unsigned char ch)
+{
+    return ch == ' ' || ch == '/' || ch == '\n' || ch == '\t' || ch == '\r' || ch == '\f';
+}
+
+
 const unsigned char *
 pv_html_scan(const unsigned char *pos, const unsigned char *end, unsigned want)
 {
@@ -209,7 +217,8 @@ pv_scan_walk(const pv_scan_masks_t *m, const unsigned char *data, size_t n, size
             if (greater == 0
                 || (equals & ~inside & before) != opening >> 1
                 || ((spaces | (quotes & ~inside)) << 1 & (opening >> 1)) != 0
-                || (spaces & ((equals & (~equals + 1)) - 1)) == 0)
+                || (spaces & ((equals & (~equals + 1)) - 1)) == 0
+                || !pv_scan_ends_name(data[p + (size_t) __builtin_ctzll(spaces)]))
             {
                 close = pv_scan_tag(m, data, p, n);
 
@@ -284,7 +293,7 @@ pv_scan_tag(const pv_scan_masks_t *m, const unsigned char *data, size_t p, size_
 
         quote = data[equals + 1];
 
-        if (name_end > equals || equals == at || (quote != '"' && quote != '\'')
+        if (name_end > equals || !pv_scan_ends_name(data[name_end]) || equals == at || (quote != '"' && quote != '\'')
             || (pv_scan_load(m->space, equals - 1) & 1))
         {
             return (size_t) -1;
