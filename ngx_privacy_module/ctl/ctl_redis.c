@@ -3,29 +3,37 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "ctl.h"
 #include "ctl_redis.h"
 #include "ctl_url.h"
+#include "pvr_limit.h"
 
 
 #define CTL_REDIS_CONNECT_SECONDS  5
 #define CTL_REDIS_COMMAND_SECONDS  30
+#define CTL_REDIS_CHUNK            16384
 
 
 struct ctl_redis_s {
     redisContext  *context;
+    pvr_limit_t    limit;
 };
 
 
 static int ctl_redis_connect(ctl_redis_t *redis, const ctl_url_t *url);
 static int ctl_redis_sign_in(ctl_redis_t *redis, const ctl_url_t *url);
 static int ctl_redis_command(ctl_redis_t *redis, const char *what, int argc, const char **argv);
-static void ctl_redis_lost(ctl_redis_t *redis);
+static int ctl_redis_write(ctl_redis_t *redis);
+static int ctl_redis_read(ctl_redis_t *redis, redisReply **reply);
+static int ctl_redis_fill(ctl_redis_t *redis);
+static void ctl_redis_lost(const char *why);
 
 
 int
@@ -85,6 +93,7 @@ ctl_redis_connect(ctl_redis_t *redis, const ctl_url_t *url)
                         redis->context == NULL ? "out of memory" : redis->context->errstr);
     }
 
+    pvr_limit_init(&redis->limit);
     timeout.tv_sec = CTL_REDIS_COMMAND_SECONDS;
 
     if (redisSetTimeout(redis->context, timeout) != REDIS_OK) {
@@ -132,17 +141,26 @@ ctl_redis_sign_in(ctl_redis_t *redis, const ctl_url_t *url)
 static int
 ctl_redis_command(ctl_redis_t *redis, const char *what, int argc, const char **argv)
 {
-    int          rc;
+    int          rc, len;
+    char        *command;
+    pv_buf_t     bytes;
     redisReply  *reply;
 
-    reply = redisCommandArgv(redis->context, argc, argv, NULL);
-
-    if (reply == NULL) {
-        ctl_redis_lost(redis);
-        return CTL_UNREACHABLE;
+    len = redisFormatCommandArgv(&command, argc, argv, NULL);
+    if (len < 0) {
+        return ctl_fail(CTL_UNREACHABLE, "out of memory");
     }
 
-    rc = CTL_OK;
+    pv_buf_init(&bytes, (size_t) len);
+    pv_buf_add(&bytes, command, (size_t) len);
+    redisFreeCommand(command);
+
+    rc = ctl_redis_run(redis, &bytes, &reply, 1);
+    pv_buf_free(&bytes);
+
+    if (rc != CTL_OK) {
+        return rc;
+    }
 
     if (reply->type == REDIS_REPLY_ERROR) {
         rc = ctl_fail(CTL_UNREACHABLE, "Redis: cannot %s: %s", what, reply->str);
@@ -157,8 +175,7 @@ ctl_redis_command(ctl_redis_t *redis, const char *what, int argc, const char **a
 int
 ctl_redis_run(ctl_redis_t *redis, pv_buf_t *commands, redisReply **replies, size_t n)
 {
-    void    *reply;
-    size_t   i;
+    size_t  i;
 
     memset(replies, 0, n * sizeof(redisReply *));
 
@@ -166,20 +183,91 @@ ctl_redis_run(ctl_redis_t *redis, pv_buf_t *commands, redisReply **replies, size
         return ctl_fail(CTL_UNREACHABLE, "a command for Redis is too large");
     }
 
-    if (redisAppendFormattedCommand(redis->context, (char *) commands->data, commands->len) != REDIS_OK) {
-        ctl_redis_lost(redis);
+    if (redisAppendFormattedCommand(redis->context, (char *) commands->data, commands->len) != REDIS_OK
+        || ctl_redis_write(redis) != CTL_OK)
+    {
+        ctl_redis_lost(redis->context->err ? redis->context->errstr : "out of memory");
         return CTL_UNREACHABLE;
     }
 
     for (i = 0; i < n; i++) {
-
-        if (redisGetReply(redis->context, &reply) != REDIS_OK) {
+        if (ctl_redis_read(redis, &replies[i]) != CTL_OK) {
             ctl_redis_replies_free(replies, i);
-            ctl_redis_lost(redis);
+            return CTL_UNREACHABLE;
+        }
+    }
+
+    return CTL_OK;
+}
+
+
+static int
+ctl_redis_write(ctl_redis_t *redis)
+{
+    int  done;
+
+    done = 0;
+
+    while (!done) {
+        if (redisBufferWrite(redis->context, &done) != REDIS_OK) {
+            return CTL_UNREACHABLE;
+        }
+    }
+
+    return CTL_OK;
+}
+
+
+static int
+ctl_redis_read(ctl_redis_t *redis, redisReply **out)
+{
+    void  *reply;
+
+    for ( ;; ) {
+        reply = NULL;
+
+        if (redisReaderGetReply(redis->context->reader, &reply) != REDIS_OK) {
+            ctl_redis_lost(redis->context->reader->errstr);
             return CTL_UNREACHABLE;
         }
 
-        replies[i] = reply;
+        if (reply != NULL) {
+            *out = reply;
+            return CTL_OK;
+        }
+
+        if (ctl_redis_fill(redis) != CTL_OK) {
+            return CTL_UNREACHABLE;
+        }
+    }
+}
+
+
+/* Reads for ourselves, so that pvr_limit sees every byte before hiredis takes memory for what it promises. */
+
+static int
+ctl_redis_fill(ctl_redis_t *redis)
+{
+    char     chunk[CTL_REDIS_CHUNK];
+    ssize_t  n;
+
+    do {
+        n = read(redis->context->fd, chunk, sizeof(chunk));
+    } while (n == -1 && errno == EINTR);
+
+    if (n <= 0) {
+        ctl_redis_lost((n == 0) ? "it was closed" : (errno == EAGAIN) ? "no answer in time" : strerror(errno));
+        return CTL_UNREACHABLE;
+    }
+
+    if (pvr_limit_feed(&redis->limit, (unsigned char *) chunk, (size_t) n) != PV_OK) {
+        ctl_redis_lost("the answer is not one of Redis, or past every limit");
+        return CTL_UNREACHABLE;
+    }
+
+    if (redisReaderFeed(redis->context->reader, chunk, (size_t) n) != REDIS_OK) {
+        ctl_redis_lost(redis->context->reader->errstr);
+        return CTL_UNREACHABLE;
     }
 
     return CTL_OK;
@@ -187,10 +275,9 @@ ctl_redis_run(ctl_redis_t *redis, pv_buf_t *commands, redisReply **replies, size
 
 
 static void
-ctl_redis_lost(ctl_redis_t *redis)
+ctl_redis_lost(const char *why)
 {
-    (void) ctl_fail(0, "the connection to Redis was lost: %s",
-                    redis->context->err ? redis->context->errstr : "no answer");
+    (void) ctl_fail(0, "the connection to Redis was lost: %s", why);
 }
 
 
