@@ -72,7 +72,7 @@ add_text(pv_buf_t *out, const char *p, const char *end)
 static json_t *
 entry(pv_str_t id, const char *from, const char *to)
 {
-    json_t    *item, *text;
+    json_t    *text;
     pv_buf_t   b;
 
     pv_buf_init(&b, 64 * 1024);
@@ -81,16 +81,8 @@ entry(pv_str_t id, const char *from, const char *to)
     text = json_stringn(b.len ? (const char *) b.data : "", b.len);
     pv_buf_free(&b);
 
-    item = json_object();
-
-    if (json_object_set_new(item, "id", json_stringn((const char *) id.data, id.len)) != 0
-        || json_object_set_new(item, "text", text) != 0)
-    {
-        json_decref(item);
-        return NULL;
-    }
-
-    return item;
+    /* Takes both, also when it fails. */
+    return json_pack("{s:o,s:o}", "id", json_stringn((const char *) id.data, id.len), "text", text);
 }
 
 
