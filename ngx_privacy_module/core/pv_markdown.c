@@ -24,6 +24,9 @@
 #define PV_LINK_MAX   4096
 #define PV_TITLE_MAX  1024
 
+#define PV_MARGIN_LINES  "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+#define PV_MARGIN        (sizeof(PV_MARGIN_LINES) - 1)
+
 
 typedef struct {
     pv_buf_t  *html;
@@ -33,6 +36,7 @@ typedef struct {
     unsigned   image_depth;     /* no links within an image's text */
     unsigned   in_title:1;
     unsigned   has_title:1;
+    const unsigned char  *end, *limit;      /* of the source, and of the margin behind it */
     uint64_t   links;           /* bit stack: was the link at this depth opened in the HTML */
     unsigned   link_depth;
 } pv_render_t;
@@ -65,6 +69,7 @@ int
 pv_markdown_render(pv_buf_t *html, pv_buf_t *title, unsigned *dropped, pv_str_t markdown)
 {
     int          rc;
+    pv_buf_t     source;
     pv_render_t  r;
 
     static const MD_PARSER  parser = {
@@ -73,15 +78,31 @@ pv_markdown_render(pv_buf_t *html, pv_buf_t *title, unsigned *dropped, pv_str_t 
         pv_render_text, NULL, NULL
     };
 
-    if (markdown.len > PV_BUNDLE_TEXT_MAX) {
+    if (markdown.len >= PV_BUNDLE_TEXT_MAX) {
         return PV_INVALID;
+    }
+
+    /*
+     * md4c (0.4.8) reads, and hands out, a few bytes past the end of a text
+     * that ends within a link: it gets a copy with a margin of line ends.
+     */
+    pv_buf_init(&source, PV_BUNDLE_TEXT_MAX + PV_MARGIN);
+    pv_buf_str(&source, markdown);
+    pv_buf_str(&source, (pv_str_t) pv_string(PV_MARGIN_LINES));
+
+    if (source.failed) {
+        pv_buf_free(&source);
+        return PV_ERROR;
     }
 
     memset(&r, 0, sizeof(r));
     r.html = html;
     r.title = title;
+    r.end = source.data + markdown.len + 1;
+    r.limit = source.data + source.len;
 
-    rc = md_parse((const MD_CHAR *) markdown.data, (MD_SIZE) markdown.len, &parser, &r);
+    rc = md_parse((const MD_CHAR *) source.data, (MD_SIZE) markdown.len + 1, &parser, &r);
+    pv_buf_free(&source);
 
     if (dropped != NULL) {
         *dropped = r.dropped;
@@ -304,6 +325,10 @@ pv_render_text(MD_TEXTTYPE type, const MD_CHAR *text, MD_SIZE size, void *data)
     pv_render_t  *r = data;
 
     s = (pv_str_t) { (const unsigned char *) text, size };
+
+    if (s.data <= r->limit && s.data + s.len > r->end && s.data + s.len <= r->limit) {
+        s.len = s.data < r->end ? (size_t) (r->end - s.data) : 0;
+    }
 
     switch (type) {
     case MD_TEXT_NULLCHAR:
