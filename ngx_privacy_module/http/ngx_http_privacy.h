@@ -161,6 +161,7 @@ typedef struct {
 
     unsigned                       ready:1;     /* the request side was worked out */
     unsigned                       has_consent:1;
+    unsigned                       has_past:1;  /* consent says whose ledger it is, but not any more what holds */
     unsigned                       has_user:1;
     unsigned                       user_asserted:1;     /* by privacy_user or the user header, in this request */
     unsigned                       user_logged_out:1;   /* the application said: nobody */
@@ -329,6 +330,7 @@ struct ngx_http_privacy_form_s {
     size_t            language;
     pv_buf_t          document;         /* what is stored under its number */
     unsigned          stored:1;         /* known to be in Redis */
+    time_t            stored_time;      /* when that became known */
 };
 
 /* By number; version: from the token, so that its forms can be rendered when they are not there yet. NULL: not ours. */

@@ -454,7 +454,7 @@ ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice)
     ctx = choice->ctx;
     choice->shown = choice->token.position;
 
-    if (ctx->has_consent) {
+    if (ctx->has_consent || ctx->has_past) {
         choice->from = ctx->consent.position;
         ngx_memcpy(choice->link, ctx->consent.head, PV_LINK_LEN);
 
@@ -466,7 +466,7 @@ ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice)
         return NGX_OK;
     }
 
-    if (ctx->has_consent) {
+    if (ctx->has_consent || ctx->has_past) {
         ngx_memcpy(choice->subject, ctx->consent.subject, PV_SUBJECT_LEN);
         return NGX_OK;
     }

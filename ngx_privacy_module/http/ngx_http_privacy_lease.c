@@ -70,7 +70,16 @@ ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx)
 
     if (age < -NGX_HTTP_PRIVACY_CLOCK_SKEW || age > ctx->server->lease + ctx->server->grace) {
         ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_LEASE_EXPIRED, 1);
+
+        /* A refusal on its way holds, however old: only what was granted beside it is gone. */
+
+        if (ctx->consent.flags & PV_STATE_PENDING) {
+            ctx->consent.granted = 0;
+            return;
+        }
+
         ctx->has_consent = 0;
+        ctx->has_past = 1;
     }
 }
 
@@ -113,6 +122,7 @@ ngx_http_privacy_lease_adopt(ngx_http_privacy_ctx_t *ctx)
     if (ngx_http_privacy_zone_revoked(ctx->main->zone, ctx->site->slot, c->subject, c->position)) {
         ngx_http_privacy_lease_refresh(ctx);
         ctx->has_consent = 0;
+        ctx->has_past = 1;
     }
 }
 

@@ -21,6 +21,7 @@
 #define NGX_HTTP_PRIVACY_LEDGER_STEPS   8           /* commands of one reading */
 #define NGX_HTTP_PRIVACY_LEDGER_BYTES   8192        /* of one reading command */
 #define NGX_HTTP_PRIVACY_FORM_BYTES     (4 * 1024 * 1024)
+#define NGX_HTTP_PRIVACY_FORM_TRUST     60          /* s until a form is put again: Redis may have lost it */
 
 
 struct ngx_http_privacy_ledger_read_s {
@@ -467,7 +468,9 @@ ngx_http_privacy_ledger_append(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priv
 
     /* what Redis lost it has to be told again, also when we told it once */
 
-    if (form && (!form->stored || (pscf->site->store && pscf->site->store->log_missing))) {
+    if (form && (!form->stored || ngx_time() - form->stored_time >= NGX_HTTP_PRIVACY_FORM_TRUST
+                 || (pscf->site->store && pscf->site->store->log_missing)))
+    {
         rc = ngx_http_privacy_append_form(append, form);
 
     } else {
@@ -533,6 +536,7 @@ ngx_http_privacy_append_form_done(void *data, pvr_status_t status, redisReply **
     form = ngx_http_privacy_form_find(append->server, append->main, append->form, append->form_version);
     if (form) {
         form->stored = 1;
+        form->stored_time = ngx_time();
     }
 
     if (ngx_http_privacy_append_record(append) != NGX_OK) {

@@ -157,6 +157,7 @@ ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice, ngx_http_privacy
     (void) ngx_http_privacy_zone_set_lease(ctx->main->zone, ctx->site->slot, &lease);
 
     ctx->has_consent = 0;
+    ctx->has_past = 0;
     ctx->consent_cleared = 1;
     choice->from = 0;
 
@@ -182,11 +183,18 @@ ngx_http_privacy_record_state(ngx_http_privacy_choice_t *choice, pv_consent_t *s
     if (!choice->known) {
         /* the ledger does not answer: what the browser carries has its pending refusal in it */
 
-        if (!choice->ctx->has_consent) {
+        if (!choice->ctx->has_consent && !choice->ctx->has_past) {
             return NULL;
         }
 
         *state = choice->ctx->consent;
+
+        if (!choice->ctx->has_consent) {
+            /* too old to be built upon: only where the ledger stood is taken from it */
+            state->decided = 0;
+            state->granted = 0;
+        }
+
         return state;
     }
 

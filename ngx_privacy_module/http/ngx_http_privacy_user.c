@@ -221,6 +221,7 @@ ngx_http_privacy_user_become(ngx_http_privacy_ctx_t *ctx, const u_char *subject)
 
     ctx->has_user = 1;
     ctx->has_consent = 0;
+    ctx->has_past = 0;
     ctx->renew = 0;
     ctx->restricted = 1;
 
@@ -244,8 +245,9 @@ ngx_http_privacy_user_forget(ngx_http_privacy_ctx_t *ctx)
     ctx->restricted = 1;
     ngx_memzero(ctx->user_tag, PV_USER_TAG_LEN);
 
-    if (ctx->has_consent && (ctx->consent.flags & PV_STATE_USER)) {
+    if ((ctx->has_consent || ctx->has_past) && (ctx->consent.flags & PV_STATE_USER)) {
         ctx->has_consent = 0;
+        ctx->has_past = 0;
         ctx->renew = 0;
     }
 

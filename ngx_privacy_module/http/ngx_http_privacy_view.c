@@ -338,7 +338,7 @@ ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_T
     token.version = ctx->policy->sequence;
     token.issued = ngx_time();
 
-    if (ctx->has_consent) {
+    if (ctx->has_consent || ctx->has_past) {
         token.position = ctx->consent.position;
 
         if (ctx->consent.flags & PV_STATE_PENDING) {

@@ -1,0 +1,210 @@
+#!/usr/bin/perl
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# Redis away, hung, full, read-only, loading, locked, emptied: pages are served, nothing is said to be saved that is
+# not, a refusal holds at once and is recorded with the next contact.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Time::HiRes qw(sleep time);
+use Test::More;
+use Test::Privacy;
+
+my $t = Test::Privacy->new('faults');
+$t->redis->start;
+$t->upstream(sub {
+    return { headers => ['Content-Type' => 'text/html; charset=utf-8'],
+        body => '<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>' };
+});
+$t->publish($t->bundle);
+$t->config(<<'CONF');
+%%MAIN%%
+http {
+    %%HTTP%%
+    %%PRIVACY%%
+    set_real_ip_from 127.0.0.0/8;
+    server {
+        listen %%LISTEN%%;
+        privacy enforce;
+        privacy_site %%SITE%%;
+        privacy_lease 1s grace=2s;
+        add_header X-Consent "<$privacy_consent>" always;
+        add_header X-State "<$privacy_state>" always;
+        add_header X-Subject "<$privacy_subject>" always;
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /privacy/ { privacy_center; }
+        location = /status { privacy_status; }
+    }
+}
+CONF
+$t->start;
+
+my $network = 0;
+sub visitor { return $t->visitor(headers => ['X-Real-IP' => '10.1.' . ++$network . '.1', 'Accept-Language' => 'en'], @_) }
+sub subject { my ($v) = @_; return $v->get('/')->header('X-Subject') =~ /^<(.*)>$/ ? $1 : '' }
+sub consent { my ($v) = @_; return $v->get('/')->header('X-Consent') }
+sub records { my ($subject) = @_; return $t->redis->command('HLEN', "privacy:{example:$subject}:ledger") }
+sub status  { return json($t->get('/status')->body) }
+sub counter { return status()->{sites}[0]{counters}{$_[0]} }
+
+# A grant that cannot be saved, and a refusal that cannot: one visitor each, and one who had agreed before.
+sub outage {
+    my ($what, $break, $mend, %expect) = @_;
+
+    my $agreed = visitor();
+    $agreed->get('/');
+    is($agreed->choose('accept_all')->status, 303, "$what: before it, an accept is saved");
+    my $subject = subject($agreed);
+    my ($new, $shy) = (visitor(), visitor());
+    $_->get('/') for $new, $shy;
+    $agreed->get('/privacy/choices');
+
+    $break->();
+
+    my $begin = time;
+    my $r = $new->get('/');
+    is($r->status, 200, "$what: pages are served");
+    like($r->body, qr/id="privacy-banner"/, "$what: with the banner");
+    cmp_ok(time - $begin, '<', 1, "$what: at once");
+
+    $begin = time;
+    $r = $new->choose('accept_all');
+    is($r->status, 503, "$what: an accept is not saved");
+    like($r->header('Retry-After'), qr/^\d+$/, "$what: come back later");
+    is_deeply([$r->cookies], [], "$what: no cookie that claims it");
+    cmp_ok(time - $begin, '<', 4, "$what: in bounded time");
+
+    $shy->get('/');
+    $r = $shy->choose('reject_all');
+    is($r->status, 503, "$what: a refusal is not recorded");
+    like($r->body, qr/in effect/, "$what: but in effect");
+    like($shy->get('/')->body, qr/^(?!.*id="privacy-banner")/s, "$what: it holds");
+
+    $r = $agreed->choose('withdraw');
+    is($r->status, 503, "$what: a withdrawal is not recorded");
+    is(consent($agreed), '<>', "$what: but in effect");
+    is($agreed->get('/privacy/choices', Accept => 'application/json')->body =~ /"pending":true/ ? 1 : 0, 1,
+        "$what: and said to be on its way");
+
+    $mend->();
+
+    ok(wait_for(sub {
+        $agreed->get('/');
+        return (eval { records($subject) } || 0) == 2;
+    }, 20), "$what: over, the withdrawal is recorded");
+    is(consent($agreed), '<>', "$what: and holds");
+    ok(wait_for(sub {
+        my $s = subject($shy);
+        return $s && (eval { records($s) } || 0) == 1;
+    }, 20), "$what: so is the refusal");
+    ok(wait_for(sub {
+        $agreed->get('/');
+        return $agreed->get('/privacy/choices', Accept => 'application/json')->body =~ /"pending":false/;
+    }, 10), "$what: nothing is pending any more");
+    is(records($subject), 2, "$what: it was recorded once");
+
+    $agreed->get('/privacy/choices');
+    is($agreed->choose('accept_all')->status, 303, "$what: a new accept counts");
+    is(consent($agreed), '<analytics,marketing>', "$what: and holds");
+}
+
+outage('killed', sub { $t->redis->kill }, sub { $t->redis->start });
+outage('hung', sub { $t->redis->pause }, sub { $t->redis->resume });
+outage('full', sub { $t->redis->command('CONFIG', 'SET', 'maxmemory', '1') },
+    sub { $t->redis->command('CONFIG', 'SET', 'maxmemory', '0') });
+outage('read-only', sub { $t->redis->command('REPLICAOF', '127.0.0.1', '1') },
+    sub { $t->redis->command('REPLICAOF', 'NO', 'ONE') });
+
+outage('locked', sub {
+    $t->redis->command('CONFIG', 'SET', 'requirepass', 'secret');
+    $t->redis->command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+}, sub { $t->redis->command('CONFIG', 'SET', 'requirepass', '') });
+outage('without replicas', sub { $t->redis->command('CONFIG', 'SET', 'min-replicas-to-write', '1') },
+    sub { $t->redis->command('CONFIG', 'SET', 'min-replicas-to-write', '0') });
+
+# Silence that ends in time is waited for; who goes away meanwhile has chosen all the same
+
+sub agreed {
+    my $v = visitor();
+    $v->get('/');
+    $v->choose('accept_all');
+    my $subject = subject($v);
+    $v->get('/privacy/choices');
+    my %form = $v->form;
+    return ($v, $subject, $form{token});
+}
+
+sub reject {
+    my ($v, $token) = @_;
+    my $connection = $t->connect;
+    my $body = "choice=reject_all&token=$token";
+    $connection->write(join "\r\n", 'POST /privacy/choices HTTP/1.1', 'Host: ' . $t->listen,
+        'Cookie: privacy=' . $v->consent, 'Sec-Fetch-Site: same-origin',
+        'Content-Type: application/x-www-form-urlencoded', 'X-Real-IP: 10.3.1.1', 'Content-Length: ' . length $body,
+        '', $body);
+    return $connection;
+}
+
+my ($v, $subject, $token) = agreed();
+$t->redis->pause;
+my $connection = reject($v, $token);
+sleep 0.5;
+$t->redis->resume;
+is($connection->read('POST')->status, 303, 'half a second of silence is waited for');
+is(records($subject), 2, 'recorded once');
+
+($v, $subject, $token) = agreed();
+$t->redis->pause;
+$connection = reject($v, $token);
+sleep 0.2;
+$connection->close;
+sleep 0.2;
+$t->redis->resume;
+ok(wait_for(sub { records($subject) == 2 }, 5), 'the sender has gone: recorded all the same');
+ok(wait_for(sub { consent($v) eq '<>' }, 5), 'and it holds');
+
+# Emptied behind our back
+
+($v, $subject, $token) = agreed();
+is(consent($v), '<analytics,marketing>', 'agreed');
+$t->redis->command('FLUSHALL');
+ok(wait_for(sub { consent($v) eq '<>' }, 10), 'after the lease the old cookie is undecided');
+like($v->get('/')->body, qr/id="privacy-banner"/, 'and the visitor is asked again');
+my $r = $v->post('/privacy/choices', { token => $token, choice => 'accept_all' });
+is($r->status, 409, 'the old form does not bring it back');
+$v->get('/');
+is($v->choose('accept_all')->status, 303, 'a new choice');
+is(consent($v), '<analytics,marketing>', 'counts');
+isnt(subject($v), $subject, 'on a ledger of its own');
+is(records(subject($v)), 1, 'from its first position');
+is($t->redis->command('EXISTS', "privacy:{example:$subject}:ledger"), 0, 'the old one stays gone');
+cmp_ok(counter('ledger_missing'), '>', 0, 'the loss is counted');
+is($t->get('/privacy/')->status, 200, 'the policy is still shown');
+
+# A ledger that was tampered with
+
+$v = visitor();
+$v->get('/');
+$v->choose('accept_all');
+$subject = subject($v);
+my $record = $t->redis->command('HGET', "privacy:{example:$subject}:ledger", 1);
+$t->redis->command('HSET', "privacy:{example:$subject}:ledger", 1, substr($record, 0, -1) . chr(ord(substr $record, -1) ^ 1));
+$t->allow(qr/does not verify/);
+ok(wait_for(sub { consent($v) eq '<>' }, 10), 'a changed record grants nothing once it was looked up');
+cmp_ok(counter('ledger_damaged'), '>', 0, 'and is counted');
+
+# What the status page says of all that
+
+my $status = status();
+ok($status->{redis}{configured}, 'status: configured');
+ok($status->{redis}{connected}, 'status: connected');
+cmp_ok($status->{redis}{reconnects}, '>', 0, 'status: reconnects');
+cmp_ok(counter('choice_unavailable'), '>=', 12, 'status: choices that could not be saved');
+cmp_ok(counter('pending_recorded'), '>=', 8, 'status: refusals recorded later');
+
+$t->finish;
