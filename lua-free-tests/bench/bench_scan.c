@@ -69,7 +69,8 @@ put(page_t *page, const char *text)
 static void
 words(page_t *page, unsigned n)
 {
-    static const char *const  list[] = { "the ", "of ", "privacy ", "it's ", "item ", "price ", "\"new\" ", "and ", "page ",
+    static const char *const  list[] = { "the ", "of ", "privacy ", "it's ", "item ", "price ", "\"new\" ",
+        "and ", "page ",
         "more ", "a ", "settings ", "\xE9\x9A\x90\xE7\xA7\x81 ", "2026 ", "about ", "view " };
 
     while (n--) {
@@ -78,7 +79,8 @@ words(page_t *page, unsigned n)
 }
 
 
-/* A list page, as shops and portals have them: nested blocks, links, images, some scripts, comments, forms. */
+/* A list page, as shops and portals have them: nested blocks, links, images, some scripts, comments,
+    forms. */
 static void
 block(page_t *page, unsigned i)
 {
@@ -87,7 +89,8 @@ block(page_t *page, unsigned i)
     switch (any(12)) {
 
     case 0:
-        snprintf(text, sizeof(text), "<div class=\"card card-%u\"><img src=\"/i/%u.jpg\" alt=\"item %u\">", i % 7, i, i);
+        snprintf(text, sizeof(text), "<div class=\"card card-%u\"><img src=\"/i/%u.jpg\" alt=\"item %u\">",
+            i % 7, i, i);
         put(page, text);
         put(page, "<h3>");
         words(page, 5 + any(10));
@@ -124,7 +127,8 @@ block(page_t *page, unsigned i)
 
     case 3:
         if (any(4) == 0) {
-            put(page, "<script>window.q = window.q || []; q.push({\"id\": 1, \"html\": \"<div class='x'></div>\"});\n"
+            put(page,
+                "<script>window.q = window.q || []; q.push({\"id\": 1, \"html\": \"<div class='x'></div>\"});\n"
                       "if (q.length < 3) { q.push('b'); }</script>\n");
             break;
         }
@@ -141,7 +145,8 @@ block(page_t *page, unsigned i)
             put(page, "<!-- section: more items -->\n");
         }
 
-        put(page, "<form action=\"/search\" method=\"get\"><input type=\"text\" name=\"q\" value=\"\" placeholder=\"Search...\">"
+        put(page,
+            "<form action=\"/search\" method=\"get\"><input type=\"text\" name=\"q\" value=\"\" placeholder=\"Search...\">"
                   "<button type=\"submit\">Go</button></form>\n");
         break;
 

@@ -88,7 +88,8 @@ html_drain(pv_html_t *h, html_text_t *out, int marks)
 
 /* sizes: of the pieces, one after another; what is left goes last. flush: bit i: flush after piece i. */
 static inline html_text_t
-html_run(const unsigned char *data, size_t len, unsigned want, const size_t *sizes, size_t n, unsigned long flush,
+html_run(const unsigned char *data, size_t len, unsigned want, const size_t *sizes, size_t n,
+    unsigned long flush,
     int marks)
 {
     size_t          i, size;

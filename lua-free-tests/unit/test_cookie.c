@@ -81,8 +81,10 @@ test_set_cookie(void **state)
 
     (void) state;
 
-    assert_int_equal(pv_set_cookie_parse(&c, text("id=a3f; Domain=.Example.com; Path=/x; Max-Age=3600; Secure;"
-        " HttpOnly; SameSite=Lax; Partitioned; Priority=High; Expires=Wed, 21 Oct 2015 07:28:00 GMT")), PV_OK);
+    assert_int_equal(pv_set_cookie_parse(&c,
+        text("id=a3f; Domain=.Example.com; Path=/x; Max-Age=3600; Secure;"
+        " HttpOnly; SameSite=Lax; Partitioned; Priority=High; Expires=Wed, 21 Oct 2015 07:28:00 GMT")),
+        PV_OK);
     same(c.name, "id");
     same(c.value, "a3f");
     same(c.domain, ".Example.com");
@@ -91,14 +93,16 @@ test_set_cookie(void **state)
     assert_true(c.has_expires && c.expires == 1445412480);
     assert_true(c.secure && c.http_only && c.partitioned && c.same_site == 2);
 
-    assert_int_equal(pv_set_cookie_parse(&c, text("a = b c ;MAX-AGE=-5;secure=no;samesite=NONE;httponlyx")), PV_OK);
+    assert_int_equal(pv_set_cookie_parse(&c, text("a = b c ;MAX-AGE=-5;secure=no;samesite=NONE;httponlyx")),
+        PV_OK);
     same(c.name, "a");
     same(c.value, "b c");
     assert_true(c.has_max_age && c.max_age == -5);
     assert_true(c.secure && !c.http_only && c.same_site == 3 && !c.has_expires);
 
     /* the last one wins, a broken one changes nothing */
-    assert_int_equal(pv_set_cookie_parse(&c, text("a=b; path=/1; path=/2; max-age=1; max-age=x; max-age=")), PV_OK);
+    assert_int_equal(pv_set_cookie_parse(&c, text("a=b; path=/1; path=/2; max-age=1; max-age=x; max-age=")),
+        PV_OK);
     same(c.path, "/2");
     assert_true(c.has_max_age && c.max_age == 1);
 

@@ -223,7 +223,8 @@ test_against_model(void **state)
             model(rules, n, (pv_str_t) { (unsigned char *) name, len }, &purposes, &declaration);
 
             assert_true(pv_gate_purposes(gate, (pv_str_t) { (unsigned char *) name, len }) == purposes);
-            assert_int_equal(pv_gate_declaration(gate, (pv_str_t) { (unsigned char *) name, len }), declaration);
+            assert_int_equal(pv_gate_declaration(gate, (pv_str_t) { (unsigned char *) name, len }),
+                declaration);
         }
 
         for (i = 0; i < n; i++) {

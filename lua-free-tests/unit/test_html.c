@@ -57,7 +57,8 @@ without_markers(html_text_t text)
 
     for (i = 0; i < text.len; /* void */ ) {
         for (m = 0; m < sizeof(markers) / sizeof(markers[0]); m++) {
-            if (text.len - i >= strlen(markers[m]) && memcmp(text.data + i, markers[m], strlen(markers[m])) == 0) {
+            if (text.len - i >= strlen(markers[m]) && memcmp(text.data + i, markers[m],
+                strlen(markers[m])) == 0) {
                 break;
             }
         }
@@ -139,7 +140,8 @@ static void
 same(const char *name, html_text_t got, html_text_t want)
 {
     if (got.len != want.len || memcmp(got.data, want.data, want.len) != 0) {
-        print_error("%s: got\n%.*s\nwanted\n%.*s\n", name, (int) got.len, got.data, (int) want.len, want.data);
+        print_error("%s: got\n%.*s\nwanted\n%.*s\n", name, (int) got.len, got.data, (int) want.len,
+            want.data);
     }
 
     assert_int_equal(got.len, want.len);
@@ -158,7 +160,8 @@ test_one_piece(void **state)
     for (i = 0, bad = 0; i < documents_count; i++) {
         html_text_t  got = html_run(documents[i].input.data, documents[i].input.len, WANT_ALL, NULL, 0, 0, 1);
 
-        if (got.len != documents[i].expected.len || memcmp(got.data, documents[i].expected.data, got.len) != 0) {
+        if (got.len != documents[i].expected.len || memcmp(got.data, documents[i].expected.data,
+            got.len) != 0) {
             print_error("%s: got\n%.*s\n", documents[i].name, (int) got.len, got.data);
             bad++;
         }
@@ -375,17 +378,25 @@ random_page(html_text_t *page, size_t parts)
     size_t  i;
 
     static const char *const  words[] = {
-        "<div class=\"a b\">", "</div>", "<p>", "</p>", "text ", "it's \"quoted\" = text ", "<a href=\"/x?y=1&z>2\">",
+        "<div class=\"a b\">", "</div>", "<p>", "</p>", "text ", "it's \"quoted\" = text ",
+        "<a href=\"/x?y=1&z>2\">",
         "<a href='/x\"y'>", "</a>", "<img src=x alt=\"a>b\">", "<br/>", "<input disabled value=\"<body>\">",
-        "<div data-privacy=\"policy\">", "<span data-privacy='version' id=\"x\">", "<DIV DATA-PRIVACY=settings>",
+        "<div data-privacy=\"policy\">", "<span data-privacy='version' id=\"x\">",
+        "<DIV DATA-PRIVACY=settings>",
         "<div title=\"data-privacy=\" class=\"x\">", 
         "<div data-page=\"1\" class=\"very long class list to pass the sixty-four bytes of a word\" id=\"x\">", "<script>if (a < b) '</body>'</script>", "<!-- <div -->",
-        "<style>a>b{}</style>", "<svg><path d=\"M0 0\"/></svg>", "<template><div data-privacy=\"policy\"></template>",
-        "<div =\"x>y\">", "<div a=b=\"c>d\">", "<div=\"x>", "<div a =\"x>y\">", "<div a= \"x>y\">", "<div a=\"b\"c=\"d>\">",
-        "<div a=\"b\"=\"d>\">", "<div/a=\"b>\">", "<div /=\"b>\">", "<div a\"b=\"c>\">", "</div a=\"x>y\">", "< ", "<", ">",
-        "\"", "'", "=", "<a b=c\"d e=\"f>g\">", "<a b='\"' c=\"x>y\">", "<textarea>", "</textarea>", "-", "p", "<x-p y>",
-        "\n    ", "<td data-privacy=\"cookies\">", "<select data-privacy=\"cookies\">", "<div a==\"x>y\">", "<!x>", "</>", "<b\1a=\"x>y\">", "<b\1a b=\"c>d\">",
-        "<ul class=\"a-b\" data-p=\"1\"><li>", "<div\tdata-privacy\n=\n\"changes\"\n>", "<div a data-privacy=\"policy\"/>",
+        "<style>a>b{}</style>", "<svg><path d=\"M0 0\"/></svg>",
+        "<template><div data-privacy=\"policy\"></template>",
+        "<div =\"x>y\">", "<div a=b=\"c>d\">", "<div=\"x>", "<div a =\"x>y\">", "<div a= \"x>y\">",
+        "<div a=\"b\"c=\"d>\">",
+        "<div a=\"b\"=\"d>\">", "<div/a=\"b>\">", "<div /=\"b>\">", "<div a\"b=\"c>\">", "</div a=\"x>y\">",
+        "< ", "<", ">",
+        "\"", "'", "=", "<a b=c\"d e=\"f>g\">", "<a b='\"' c=\"x>y\">", "<textarea>", "</textarea>", "-",
+        "p", "<x-p y>",
+        "\n    ", "<td data-privacy=\"cookies\">", "<select data-privacy=\"cookies\">", "<div a==\"x>y\">",
+        "<!x>", "</>", "<b\1a=\"x>y\">", "<b\1a b=\"c>d\">",
+        "<ul class=\"a-b\" data-p=\"1\"><li>", "<div\tdata-privacy\n=\n\"changes\"\n>",
+        "<div a data-privacy=\"policy\"/>",
     };
 
     html_add(page, "<body>", 6);

@@ -224,7 +224,7 @@ pv_html_hold(pv_html_t *h, pv_str_t *piece)
     if (!h->last && pv_html_undecided(h)) {
         from = h->tag != NULL ? h->tag : h->out;
 
-        if ((size_t) (h->end - from) <= PV_HTML_HELD_MAX - (size_t) h->held_len) {
+        if (from != h->end && (size_t) (h->end - from) <= PV_HTML_HELD_MAX - (size_t) h->held_len) {
             memcpy(h->held + h->held_len, from, (size_t) (h->end - from));
             h->held_len += (unsigned char) (h->end - from);
         }
@@ -362,7 +362,9 @@ pv_html_before_start_tag(pv_html_t *h, pv_html_tag_t tag, unsigned flags)
         /* fall through */
 
     case PV_MODE_AFTER_HEAD:
-        if (tag == PV_TAG_HTML || tag == PV_TAG_HEAD || ((flags & PV_ELEMENT_HEAD) && tag != PV_TAG_NOSCRIPT)) {
+        if (tag == PV_TAG_HTML || tag == PV_TAG_HEAD
+            || ((flags & PV_ELEMENT_HEAD) && tag != PV_TAG_NOSCRIPT))
+        {
             return places;
         }
 

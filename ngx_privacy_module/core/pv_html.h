@@ -57,7 +57,7 @@ typedef enum {
     PV_HTML_BODY_END,       /* insert: before </body>, else at the end */
     PV_HTML_MARKED,         /* insert: right after the start tag; h->marked says which */
     PV_HTML_SOURCE,         /* seam: a source element was read; details in h->source */
-    PV_HTML_REST            /* nothing further is sought; piece is what is left of this piece, maybe nothing */
+    PV_HTML_REST            /* nothing further is sought; piece: what is left of this one, maybe nothing */
 } pv_html_event_t;
 
 typedef enum { PV_MARKED_NONE, PV_MARKED_POLICY, PV_MARKED_COOKIES, PV_MARKED_SETTINGS, PV_MARKED_VERSION,
@@ -80,7 +80,7 @@ typedef struct {
 /* Callers allocate it and read `marked`, `source` and `piece_is_held`; the rest is the machine's own. */
 struct pv_html_s {
     pv_html_marked_t      marked;           /* of the last PV_HTML_MARKED */
-    unsigned              piece_is_held;    /* the last piece lies in the machine: copy it before the next call */
+    unsigned              piece_is_held;    /* the last piece lies in the machine: copy it first */
 
     unsigned              want;
     unsigned              found;            /* PV_HTML_WANT_*: what was handed out */

@@ -293,7 +293,8 @@ pv_scan_tag(const pv_scan_masks_t *m, const unsigned char *data, size_t p, size_
 
         quote = data[equals + 1];
 
-        if (name_end > equals || !pv_scan_ends_name(data[name_end]) || equals == at || (quote != '"' && quote != '\'')
+        if (name_end > equals || !pv_scan_ends_name(data[name_end]) || equals == at
+            || (quote != '"' && quote != '\'')
             || (pv_scan_load(m->space, equals - 1) & 1))
         {
             return (size_t) -1;
@@ -334,15 +335,15 @@ pv_scan_next(const unsigned char *mask, size_t from, size_t n)
 #if (PV_SCAN_X86)
 
 /* movemask of the four or two parts of a block, as one word */
-#define pv_scan_sse2_word(a, b, c, d)                                                                            \
-    ((uint64_t) (uint32_t) _mm_movemask_epi8(a) | (uint64_t) (uint32_t) _mm_movemask_epi8(b) << 16               \
+#define pv_scan_sse2_word(a, b, c, d)                                                                        \
+    ((uint64_t) (uint32_t) _mm_movemask_epi8(a) | (uint64_t) (uint32_t) _mm_movemask_epi8(b) << 16           \
      | (uint64_t) (uint32_t) _mm_movemask_epi8(c) << 32 | (uint64_t) (uint32_t) _mm_movemask_epi8(d) << 48)
 
-#define pv_scan_sse2_is(ch)                                                                                      \
-    pv_scan_sse2_word(_mm_cmpeq_epi8(x[0], _mm_set1_epi8(ch)), _mm_cmpeq_epi8(x[1], _mm_set1_epi8(ch)),          \
+#define pv_scan_sse2_is(ch)                                                                                  \
+    pv_scan_sse2_word(_mm_cmpeq_epi8(x[0], _mm_set1_epi8(ch)), _mm_cmpeq_epi8(x[1], _mm_set1_epi8(ch)),      \
                       _mm_cmpeq_epi8(x[2], _mm_set1_epi8(ch)), _mm_cmpeq_epi8(x[3], _mm_set1_epi8(ch)))
 
-#define pv_scan_sse2_spaces(v)                                                                                   \
+#define pv_scan_sse2_spaces(v)                                                                               \
     _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x20)), v), _mm_cmpeq_epi8(v, _mm_set1_epi8('/')))
 
 
@@ -380,14 +381,14 @@ pv_scan_sse2(pv_scan_masks_t *m, const unsigned char *data, size_t len)
 }
 
 
-#define pv_scan_avx2_word(a, b)                                                                                  \
+#define pv_scan_avx2_word(a, b)                                                                              \
     ((uint64_t) (uint32_t) _mm256_movemask_epi8(a) | (uint64_t) (uint32_t) _mm256_movemask_epi8(b) << 32)
 
-#define pv_scan_avx2_is(ch)                                                                                      \
+#define pv_scan_avx2_is(ch)                                                                                  \
     pv_scan_avx2_word(_mm256_cmpeq_epi8(x, _mm256_set1_epi8(ch)), _mm256_cmpeq_epi8(y, _mm256_set1_epi8(ch)))
 
-#define pv_scan_avx2_spaces(v)                                                                                   \
-    _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x20)), v),                            \
+#define pv_scan_avx2_spaces(v)                                                                               \
+    _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x20)), v),                        \
                     _mm256_cmpeq_epi8(v, _mm256_set1_epi8('/')))
 
 
@@ -528,12 +529,12 @@ pv_scan_find(pv_scan_masks_t *m, const unsigned char *data, size_t len)
         }
     }
 
-#define pv_scan_tail(field)                                                                                      \
-    if (whole != len) {                                                                                          \
-        memcpy(m->field + whole / 8, last.field, 8);                                                             \
-        memset(m->field + whole / 8 + 8, 0, 8);                                                                  \
-    } else {                                                                                                     \
-        memset(m->field + whole / 8, 0, 8);                                                                      \
+#define pv_scan_tail(field)                                                                                  \
+    if (whole != len) {                                                                                      \
+        memcpy(m->field + whole / 8, last.field, 8);                                                         \
+        memset(m->field + whole / 8 + 8, 0, 8);                                                              \
+    } else {                                                                                                 \
+        memset(m->field + whole / 8, 0, 8);                                                                  \
     }
 
     pv_scan_tail(less)

@@ -16,8 +16,9 @@
 #include "pv_html.h"
 
 typedef enum {
-    PV_TAG_OTHER, PV_TAG_HTML, PV_TAG_HEAD, PV_TAG_BODY, PV_TAG_FRAMESET, PV_TAG_BR, PV_TAG_P, PV_TAG_TEMPLATE,
-    PV_TAG_NOSCRIPT, PV_TAG_SCRIPT, PV_TAG_STYLE, PV_TAG_TITLE, PV_TAG_TEXTAREA, PV_TAG_XMP, PV_TAG_IFRAME,
+    PV_TAG_OTHER, PV_TAG_HTML, PV_TAG_HEAD, PV_TAG_BODY, PV_TAG_FRAMESET, PV_TAG_BR, PV_TAG_P,
+    PV_TAG_TEMPLATE, PV_TAG_NOSCRIPT, PV_TAG_SCRIPT, PV_TAG_STYLE, PV_TAG_TITLE, PV_TAG_TEXTAREA,
+    PV_TAG_XMP, PV_TAG_IFRAME,
     PV_TAG_NOEMBED, PV_TAG_NOFRAMES, PV_TAG_PLAINTEXT, PV_TAG_SVG, PV_TAG_MATH, PV_TAG_FOREIGNOBJECT,
     PV_TAG_DESC, PV_TAG_MI, PV_TAG_MO, PV_TAG_MN, PV_TAG_MS, PV_TAG_MTEXT, PV_TAG_IMG, PV_TAG_EMBED,
     PV_TAG_OBJECT, PV_TAG_VIDEO, PV_TAG_AUDIO, PV_TAG_SOURCE, PV_TAG_LINK
@@ -62,8 +63,11 @@ void pv_html_no_place(pv_html_t *h);
  */
 const unsigned char *pv_html_scan(const unsigned char *pos, const unsigned char *end, unsigned want);
 
-/* For tests and benchmarks: "avx2", "sse2", "portable", or NULL for the best that the machine has. Not thread-safe.
- * Returns 0 when this machine has not got it. "none" turns the fast path off. */
+/*
+ * For tests and benchmarks: "avx2", "sse2", "portable", or NULL for the best
+ * that the machine has; "none" turns the fast path off. Returns 0 when this
+ * machine has not got it. Not thread-safe.
+ */
 int pv_html_scan_use(const char *name);
 
 #endif /* PV_HTML_TOKEN_H */
