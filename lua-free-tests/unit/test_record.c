@@ -37,7 +37,7 @@ static const char  foreign_text[] =
 static pv_keys_t *keys, *rotated, *foreign;
 
 static const pv_str_t  site = pv_string("example");
-static const pv_str_t  other_site = pv_string("example2");
+static const pv_str_t  other_site = pv_string("exampld");
 
 static const unsigned char  subject[PV_SUBJECT_LEN] = "0123456789abcdef";
 static const unsigned char  other_subject[PV_SUBJECT_LEN] = "1123456789abcdef";
