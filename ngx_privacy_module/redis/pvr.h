@@ -87,7 +87,8 @@ int pvr_bundle_put(pv_buf_t *out, pv_str_t site, const unsigned char *digest, pv
 int pvr_bundle_get(pv_buf_t *out, pv_str_t site, const unsigned char *digest);
 int pvr_policies_append(pv_buf_t *out, pv_str_t site, uint32_t sequence, const unsigned char *digest,
     pv_str_t version, int64_t effective);
-int pvr_policies_read(pv_buf_t *out, pv_str_t site, uint32_t after, unsigned count);             /* XRANGE (after-0 + COUNT */
+/* XRANGE (after-0 + COUNT */
+int pvr_policies_read(pv_buf_t *out, pv_str_t site, uint32_t after, unsigned count);
 
 typedef struct {
     uint32_t       sequence;
