@@ -338,7 +338,7 @@ test_a_version_fits_the_one_before(void **state)
 }
 
 
-/* v1 -> purposes with a replaced by b, declared with changes: which version is uid=0(root) gid=0(root) groups=0(root) asked since? 0: refused. */
+/* v1 -> purposes with a replaced by b, declared with changes: which version is that purpose asked since? 0: refused. */
 static uint32_t
 asked_since(const char *a, const char *b, const char *changes, const char *id)
 {
@@ -381,7 +381,8 @@ test_only_what_changed_is_asked_again(void **state)
     static const char  editorial[] = "{\"kind\":\"editorial\"}";
     static const char  risk[] = "{\"kind\":\"risk\",\"summary\":\"s\"}";
     static const char  ads[] = "{\"kind\":\"purposes\",\"purposes\":[\"ads\"],\"summary\":\"s\"}";
-    static const char  both[] = "{\"kind\":\"risk\",\"summary\":\"s\"},{\"kind\":\"editorial\",\"purposes\":[\"ads\"]}";
+    static const char  both[] = "{\"kind\":\"risk\",\"summary\":\"s\"},"
+                                "{\"kind\":\"editorial\",\"purposes\":[\"ads\"]}";
 
     (void) state;
 
@@ -423,7 +424,8 @@ test_a_bit_is_never_used_again(void **state)
     assert_int_equal(pv_policy_purpose(v1, pv_str("ads"))->bit, 2);
 
     renamed = fixture_replace(fixture_purposes, "\"id\":\"ads\"", "\"id\":\"social\"");
-    without = fixture_json("v2", EARLY, "{\"kind\":\"editorial\",\"purposes\":[\"ads\"]}", renamed);
+    without = fixture_json("v2", EARLY, "{\"kind\":\"editorial\",\"purposes\":[\"ads\"]}",
+                           renamed);
     v2 = fixture_policy(without, v1);
     assert_int_equal(pv_policy_purpose(v2, pv_str("social"))->bit, 4);
     assert_null(pv_policy_purpose(v2, pv_str("ads")));

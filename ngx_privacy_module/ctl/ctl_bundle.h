@@ -57,8 +57,12 @@ int ctl_log_open(pv_policy_t **policy, ctl_redis_t *redis, pv_str_t site, const 
  */
 int ctl_log_append(ctl_redis_t *redis, pv_str_t sealed, const pv_policy_t *policy);
 
-/* Fills an empty log from the sealed bundles in CACHE/SITE/NUMBER.bundle; *n: how many. */
-int ctl_log_refill(ctl_redis_t *redis, const char *cache, pv_str_t site,
+/*
+ * Appends what the log lacks (all of it, when Redis was emptied) from the
+ * sealed bundles in CACHE/SITE/NUMBER.bundle; *n: how many. Nothing, when one
+ * of them does not verify, follow, or agree with the log as far as that goes.
+ */
+int ctl_log_refill(const ctl_log_t *log, ctl_redis_t *redis, const char *cache, pv_str_t site,
     const unsigned char pub[PV_ED25519_PUBLIC], size_t *n);
 
 #endif /* CTL_BUNDLE_H */

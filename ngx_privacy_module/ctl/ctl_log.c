@@ -20,6 +20,17 @@
 #define CTL_LOG_MAX    100000
 
 
+typedef struct {
+    const ctl_log_t      *log;
+    ctl_redis_t          *redis;
+    pv_str_t              site;
+    const unsigned char  *pub;
+    pv_policy_t          *last;
+    int                   write;
+    size_t                written;
+} ctl_refill_t;
+
+
 static int ctl_log_batch(ctl_log_t *log, const redisReply *reply);
 static int ctl_log_get(pv_buf_t *sealed, ctl_redis_t *redis, pv_str_t site, const unsigned char *digest);
 static int ctl_log_put_bundle(ctl_redis_t *redis, pv_str_t sealed, const pv_policy_t *policy);
@@ -29,8 +40,8 @@ static void ctl_log_wake(ctl_redis_t *redis, const pv_policy_t *policy);
 static int ctl_log_run(ctl_redis_t *redis, pv_buf_t *command, redisReply **reply);
 static int ctl_log_error(const redisReply *reply, const char *what);
 static int ctl_log_is_sealed(const struct dirent *entry);
-static int ctl_log_refill_one(ctl_redis_t *redis, const char *file, pv_str_t site,
-    const unsigned char pub[PV_ED25519_PUBLIC], pv_policy_t **last);
+static int ctl_log_refill_one(ctl_refill_t *r, const char *folder, const char *name);
+static int ctl_log_refill_fits(const ctl_refill_t *r, const pv_policy_t *policy, const char *file);
 
 
 int
@@ -340,16 +351,15 @@ ctl_log_error(const redisReply *reply, const char *what)
 
 
 int
-ctl_log_refill(ctl_redis_t *redis, const char *cache, pv_str_t site, const unsigned char pub[PV_ED25519_PUBLIC],
-    size_t *n)
+ctl_log_refill(const ctl_log_t *log, ctl_redis_t *redis, const char *cache, pv_str_t site,
+    const unsigned char pub[PV_ED25519_PUBLIC], size_t *n)
 {
     int              i, count, rc;
-    char            *folder, *file;
-    pv_policy_t     *last;
+    char            *folder;
+    ctl_refill_t     r;
     struct dirent  **entries;
 
     *n = 0;
-    last = NULL;
     rc = CTL_OK;
 
     if (asprintf(&folder, "%s/%.*s", cache, (int) site.len, (const char *) site.data) < 0) {
@@ -363,21 +373,24 @@ ctl_log_refill(ctl_redis_t *redis, const char *cache, pv_str_t site, const unsig
         return rc;
     }
 
-    for (i = 0; i < count; i++) {
-        if (rc == CTL_OK) {
-            rc = asprintf(&file, "%s/%s", folder, entries[i]->d_name) < 0 ? ctl_fail(CTL_WRONG, "out of memory")
-                 : CTL_OK;
+    r = (ctl_refill_t) { log, redis, site, pub, NULL, 0, 0 };
 
-            if (rc == CTL_OK) {
-                rc = ctl_log_refill_one(redis, file, site, pub, &last);
-                free(file);
-                *n += rc == CTL_OK;
-            }
+    /* All are verified before the first is written: never half of a log. */
+    for (i = 0; rc == CTL_OK && i < 2 * count; i++) {
+        if (i == count) {
+            pv_policy_free(r.last);
+            r.last = NULL;
+            r.write = 1;
         }
+        rc = ctl_log_refill_one(&r, folder, entries[i % count]->d_name);
+    }
+
+    for (i = 0; i < count; i++) {
         free(entries[i]);
     }
 
-    pv_policy_free(last);
+    *n = r.written;
+    pv_policy_free(r.last);
     free(entries);
     free(folder);
 
@@ -395,13 +408,17 @@ ctl_log_is_sealed(const struct dirent *entry)
 
 
 static int
-ctl_log_refill_one(ctl_redis_t *redis, const char *file, pv_str_t site, const unsigned char pub[PV_ED25519_PUBLIC],
-    pv_policy_t **last)
+ctl_log_refill_one(ctl_refill_t *r, const char *folder, const char *name)
 {
     int             rc;
+    char           *file;
     pv_buf_t        sealed;
     pv_policy_t    *policy;
     pv_problems_t   problems;
+
+    if (asprintf(&file, "%s/%s", folder, name) < 0) {
+        return ctl_fail(CTL_WRONG, "out of memory");
+    }
 
     policy = NULL;
     pv_buf_init(&sealed, PV_SEALED_MAX);
@@ -410,30 +427,59 @@ ctl_log_refill_one(ctl_redis_t *redis, const char *file, pv_str_t site, const un
     rc = ctl_file_read(&sealed, file, PV_SEALED_MAX) == PV_OK ? CTL_OK : CTL_WRONG;
 
     if (rc == CTL_OK
-        && pv_policy_open(&policy, (pv_str_t) { sealed.data, sealed.len }, site, pub, &problems) != PV_OK)
+        && pv_policy_open(&policy, (pv_str_t) { sealed.data, sealed.len }, r->site, r->pub, &problems) != PV_OK)
     {
         ctl_problems(&problems);
         rc = ctl_fail(CTL_WRONG, "%s is not a bundle of this site and key: the log is not refilled", file);
     }
 
-    if (rc == CTL_OK && (*last == NULL ? policy->sequence != 1
-                         : policy->sequence != (*last)->sequence + 1
-                           || memcmp(policy->previous, (*last)->digest, PV_SHA256_LEN) != 0))
-    {
-        rc = ctl_fail(CTL_WRONG, "%s does not follow the version before it: the folder has a gap", file);
+    rc = rc == CTL_OK ? ctl_log_refill_fits(r, policy, file) : rc;
+
+    if (rc == CTL_OK && r->write && policy->sequence > r->log->count) {
+        rc = ctl_log_append(r->redis, (pv_str_t) { sealed.data, sealed.len }, policy);
+        r->written += rc == CTL_OK;
     }
 
-    rc = rc == CTL_OK ? ctl_log_append(redis, (pv_str_t) { sealed.data, sealed.len }, policy) : rc;
-
     if (rc == CTL_OK) {
-        pv_policy_free(*last);
-        *last = policy;
+        pv_policy_free(r->last);
+        r->last = policy;
         policy = NULL;
     }
 
     pv_policy_free(policy);
     pv_problems_free(&problems);
     pv_buf_free(&sealed);
+    free(file);
 
     return rc;
+}
+
+
+/* It follows the one before it, in the folder or in the log, and is the log's own as far as the log goes. */
+static int
+ctl_log_refill_fits(const ctl_refill_t *r, const pv_policy_t *policy, const char *file)
+{
+    const unsigned char  *before;
+
+    before = NULL;
+
+    if (r->last != NULL && r->last->sequence + 1 == policy->sequence) {
+        before = r->last->digest;
+
+    } else if (policy->sequence > 1 && policy->sequence - 2 < r->log->count) {
+        before = r->log->entries[policy->sequence - 2].digest;
+    }
+
+    if (policy->sequence != 1 && (before == NULL || memcmp(policy->previous, before, PV_SHA256_LEN) != 0)) {
+        return ctl_fail(CTL_WRONG, "%s does not follow the version before it: the folder has a gap", file);
+    }
+
+    if (policy->sequence <= r->log->count
+        && memcmp(policy->digest, r->log->entries[policy->sequence - 1].digest, PV_SHA256_LEN) != 0)
+    {
+        return ctl_fail(CTL_WRONG, "%s is not what the log in Redis has as number %" PRIu32 ": another log", file,
+                        policy->sequence);
+    }
+
+    return CTL_OK;
 }

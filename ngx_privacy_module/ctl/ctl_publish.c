@@ -304,17 +304,24 @@ ctl_publish_refill(ctl_publish_t *p)
     int     rc;
     size_t  n;
 
-    if (p->log.count != 0 || p->cache == NULL) {
+    if (p->cache == NULL) {
         return CTL_OK;
     }
 
-    rc = ctl_log_refill(p->redis, p->cache, p->site_name, p->pub, &n);
+    rc = ctl_log_refill(&p->log, p->redis, p->cache, p->site_name, p->pub, &n);
 
     if (n != 0) {
-        fprintf(stderr, "privacyctl: the log in Redis was empty: refilled with %zu versions from %s\n", n, p->cache);
+        fprintf(stderr, "privacyctl: the log in Redis had lost %zu versions: refilled from %s\n", n, p->cache);
     }
 
-    return rc == CTL_OK && n != 0 ? ctl_publish_log(p) : rc;
+    if (rc != CTL_OK || n == 0) {
+        return rc;
+    }
+
+    pv_policy_free(p->previous);
+    p->previous = NULL;
+
+    return ctl_publish_log(p);
 }
 
 
