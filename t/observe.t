@@ -140,12 +140,12 @@ sub raw {
     $socket->flush;
     local $/;
     my $answer = <$socket> // '';
-    $answer = joined($answer) if $request =~ m{ /buffered/};
+    $answer = joined($answer);
     $answer =~ s/^Date: [^\r]*/Date: now/m;
     return $answer;
 }
 
-# Without buffering, where one chunk ends depends on when the application's bytes came.
+# Where a chunk ends depends on when the application's bytes came, with and without the module.
 sub joined {
     my ($answer) = @_;
 
