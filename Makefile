@@ -150,7 +150,7 @@ ctl: $(if $(CTL_SRCS),$(PRIVACYCTL))
 # The module, against the nginx of this machine. The tree is linked, so that nothing is written outside $(B).
 # What was configured is kept in a file: a new source file or another nginx configures again.
 
-NGX_CC_OPT     := $(OPTIMISE) -Wextra -Wno-unused-parameter -D_GNU_SOURCE
+NGX_CC_OPT     := $(OPTIMISE) -Wextra -Wno-unused-parameter
 NGX_LD_OPT     := -Wl,-z,relro -Wl,-z,now $(SANITIZE_LINK)
 
 module: $(if $(NGX_SRCS),$(MODULE))
