@@ -45,6 +45,9 @@ $t->upstream(sub {
         return $name ? { body => '', headers => ['X-Who' => $name] } : { status => 401, body => '' };
     }
 
+    return { body => $body, headers => [@headers, map { ('X-Privacy-User' => $_) } split /,/, $1, -1] }
+        if $uri =~ m{^/names\?(.*)};
+    push @headers, 'Cache-Control' => $1 if $uri =~ m{^/says\?(.*)};
     push @headers, 'Cache-Control' => 'public, max-age=60' if $uri =~ /public/;
     push @headers, 'X-Privacy-User' => $1 if ($session // '') =~ /^(\w+)\.\d+$/ && $uri !~ m{^/silent};
     push @headers, 'X-Seen-User' => Test::Privacy::Upstream::header($request, 'X-Privacy-User')
@@ -115,6 +118,7 @@ is($r->header('X-Privacy-User'), undef, 'the header of the application is taken 
 ok(bound($r), 'and bound into a cookie');
 like((bound($r))[0], qr/HttpOnly/, 'that scripts can not read');
 unlike((bound($r))[0], qr/alice/, 'and that does not name her');
+like($r->header('Cache-Control'), qr/\bprivate\b/, 'on a response that no cache may share');
 
 $r = $alice->get('/');
 like($r->body, qr/id="privacy-banner"/, 'she has not chosen: she is asked');
@@ -234,6 +238,24 @@ $fresh->jar->{sessionid} = 'alice.5';
 $r = $fresh->get('/public');
 ok(!bound($r), 'a publicly cacheable response binds nobody');
 is($r->header('X-Privacy-User'), undef, 'and does not carry the name');
+
+for my $value ('max-age=60', 's-maxage=60', 'public') {
+    my $asserted = $fresh->get("/says?$value" =~ s/ //gr);
+    ok(!bound($asserted), "neither does one with Cache-Control: $value");
+}
+ok(bound($fresh->get('/says?private,max-age=60')), 'one that only its browser may keep does');
+ok(bound($fresh->get('/says?no-store')), 'one that nobody may keep too');
+$fresh->forget;
+
+# Two names in one response, a name that is too long, bytes of all kinds
+
+is(subject($fresh->get('/names?alice,bob')), '', 'nobody to begin with');
+for my $name ('a' x 600, '') {
+    $fresh->forget;
+    ok(!bound($fresh->get("/names?$name")), length($name) . ' bytes are no name');
+}
+$fresh->forget;
+ok(bound($fresh->get('/names?%E5%BC%A0%E4%B8%89')), 'any other bytes are');
 
 # auth_request
 
