@@ -333,15 +333,15 @@ sub workers {
 }
 
 
-# Returns when the new workers answer; old ones may still be there.
+# Returns when the new workers are there and the old ones take no more connections.
 sub reload {
     my ($self) = @_;
 
     my %old = map { $_ => 1 } $self->workers;
     kill 'HUP', $self->{pid};
     return wait_for(sub {
-        my @new = grep { !$old{$_} } $self->workers;
-        return @new >= $self->{workers};
+        my @now = $self->workers;
+        return @now >= $self->{workers} && !grep { $old{$_} } @now;
     }, 20);
 }
 
