@@ -111,7 +111,8 @@ spew($plain, ($> == 0 ? "user nobody nogroup;\n" : '') . slurp($plain));
 $t->spawn($t->{nginx}, '-p', $t->dir . '/', '-c', $plain, '-e', $t->dir . '/plain.log');
 
 $t->publish($t->bundle);
-$t->config(<<'CONF' =~ s/LOCATIONS/locations('ours', 'privacy_user_header X-Privacy-User; privacy_session sessionid; privacy_marked on;')/er);
+my $more = 'privacy_user_header X-Privacy-User; privacy_session sessionid; privacy_marked on;';
+$t->config(<<'CONF' =~ s/LOCATIONS/locations('ours', $more)/er);
 %%MAIN%%
 http {
     %%HTTP%%

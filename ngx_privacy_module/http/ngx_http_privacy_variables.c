@@ -268,7 +268,7 @@ ngx_http_privacy_variable_version(ngx_http_request_t *r, ngx_http_variable_value
 }
 
 
-/* It moves along by itself from the one in the record, up to one that takes rights away: that binds who agreed to it. */
+/* It moves along by itself, up to a version that takes rights away: that one binds who agreed to it. */
 static ngx_int_t
 ngx_http_privacy_variable_bound_version(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {

@@ -83,8 +83,10 @@ uint32_t ngx_http_privacy_zone_in_force(ngx_shm_zone_t *zone, ngx_int_t site);
 void ngx_http_privacy_zone_set_in_force(ngx_shm_zone_t *zone, ngx_int_t site, uint32_t sequence);
 
 /* Counters: atomic, no lock. By purpose: cookies dropped, per purpose bit; 64 is "undeclared". */
-void ngx_http_privacy_zone_count(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_counter_t counter, ngx_uint_t n);
-ngx_atomic_uint_t ngx_http_privacy_zone_counter(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_counter_t counter);
+void ngx_http_privacy_zone_count(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_counter_t counter,
+    ngx_uint_t n);
+ngx_atomic_uint_t ngx_http_privacy_zone_counter(ngx_shm_zone_t *zone, ngx_int_t site,
+    ngx_http_privacy_counter_t counter);
 void ngx_http_privacy_zone_dropped(ngx_shm_zone_t *zone, ngx_int_t site, ngx_uint_t response, uint64_t purposes);
 ngx_atomic_uint_t ngx_http_privacy_zone_dropped_count(ngx_shm_zone_t *zone, ngx_int_t site, ngx_uint_t response,
     ngx_uint_t bit);
@@ -109,10 +111,15 @@ ngx_int_t ngx_http_privacy_zone_claim(ngx_shm_zone_t *zone, ngx_int_t site, cons
 /* A revocation was heard: what is known of the subject below `position` is not trusted any more. */
 void ngx_http_privacy_zone_revoke(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t position);
 /* 1 when a cookie at `position` is older than a revocation heard of. */
-ngx_uint_t ngx_http_privacy_zone_revoked(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t position);
+ngx_uint_t ngx_http_privacy_zone_revoked(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject,
+    uint32_t position);
 ngx_uint_t ngx_http_privacy_zone_lease_count(ngx_shm_zone_t *zone, ngx_int_t site);
 
-/* The inventory: cookies by name, Domain, Path, learned from Set-Cookie only. At most 1024 a site; names up to 128 bytes. */
+/*
+ * The inventory: cookies by name, Domain, Path, learned from Set-Cookie only.
+ * At most 1024 a site, fewer in a small zone; names up to 128 bytes. What is
+ * not declared goes first.
+ */
 typedef struct {
     ngx_str_t   name, domain, path;     /* copies in the pool given */
     int64_t     lifetime;               /* seconds; -1: session; the longest seen */
@@ -132,7 +139,7 @@ ngx_array_t *ngx_http_privacy_zone_inventory(ngx_shm_zone_t *zone, ngx_int_t sit
 ngx_uint_t ngx_http_privacy_zone_learned(ngx_shm_zone_t *zone, ngx_int_t site, ngx_str_t *name,
     ngx_http_privacy_seen_t *seen, ngx_uint_t max, ngx_pool_t *pool);
 
-/* A token bucket an address prefix (IPv4 /24, IPv6 /48; unix sockets share one): NGX_OK, or NGX_BUSY when it is empty. */
+/* A token bucket an address prefix (IPv4 /24, IPv6 /48; unix sockets share one): NGX_BUSY when it is empty. */
 ngx_int_t ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, struct sockaddr *sockaddr, ngx_uint_t rate_per_minute,
     ngx_uint_t burst);
 
