@@ -305,6 +305,10 @@ ngx_http_privacy_choice_collect(ngx_http_request_t *r, pv_str_t *body)
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
         b = cl->buf;
 
+        if (ngx_buf_size(b) == 0) {
+            continue;
+        }
+
         if (!b->in_file) {
             p = ngx_cpymem(p, b->pos, b->last - b->pos);
             continue;
@@ -456,6 +460,7 @@ ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice)
 
     if (ctx->has_consent || ctx->has_past) {
         choice->from = ctx->consent.position;
+        choice->remembered = ctx->consent.position;
         ngx_memcpy(choice->link, ctx->consent.head, PV_LINK_LEN);
 
         ngx_http_privacy_choice_history(choice);
@@ -488,8 +493,9 @@ ngx_http_privacy_choice_history(ngx_http_privacy_choice_t *choice)
     refused = consent->decided & ~consent->granted;
 
     if (choice->shown < consent->position) {
-        /* what lies between is not at hand: all that is refused by now may have been refused there */
-        choice->refused = (consent->flags & PV_STATE_WITHDRAWN) ? UINT64_MAX : refused;
+        /* what lies between is needed: the ledger's tail is read, and has to hold what is known */
+        choice->from = 0;
+        refused = 0;
     }
 
     if (!(consent->flags & PV_STATE_PENDING)) {
@@ -522,6 +528,7 @@ ngx_http_privacy_choice_somebody_new(ngx_http_privacy_choice_t *choice)
     ngx_memzero(&choice->base, sizeof(pv_consent_t));
 
     choice->from = 0;
+    choice->remembered = 0;
     choice->shown = 0;
     choice->known = 1;
 

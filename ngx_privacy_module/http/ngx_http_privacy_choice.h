@@ -27,13 +27,14 @@ typedef struct {
     ngx_http_privacy_form_t         *form;          /* what was on the screen; NULL: not known here any more */
 
     u_char                           subject[PV_SUBJECT_LEN];
-    uint32_t                         from;          /* a position of the ledger that is known, with its link */
+    uint32_t                         remembered;    /* the last position of the ledger that is known, with its link */
     u_char                           link[PV_LINK_LEN];
+    uint32_t                         from;          /* where reading begins: there, or 0: at the ledger's tail */
     pv_consent_t                     base;          /* what the ledger says; position 0: it is empty */
     pv_record_t                      pending;       /* a refusal that the browser brought and no ledger has */
     pv_record_t                      record;
     uint64_t                         refused;       /* since the form was shown */
-    uint64_t                         before;        /* refused at `from`, before it */
+    uint64_t                         before;        /* refused by then at `from` */
     uint32_t                         shown;         /* the position that it was shown for */
     uint64_t                         revoked;       /* was granted on the ledger, and is no longer */
 

@@ -31,6 +31,7 @@ typedef struct {
 } ngx_http_privacy_pending_t;
 
 
+static ngx_int_t ngx_http_privacy_pending_look(ngx_http_privacy_pending_t *pending);
 static void ngx_http_privacy_pending_append(ngx_http_privacy_pending_t *pending);
 static void ngx_http_privacy_pending_appended(void *data, ngx_http_privacy_append_result_t result,
     pvr_status_t status);
@@ -75,7 +76,25 @@ ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx)
 
     pending->record = pending->refusal;
 
-    ngx_http_privacy_pending_append(pending);
+    /* On top of what is not there any more it would stand alone, and spoil what is begun anew. */
+
+    if (pending->consent.position == 0) {
+        ngx_http_privacy_pending_append(pending);
+
+    } else if (ngx_http_privacy_pending_look(pending) != NGX_OK) {
+        ngx_free(pending);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_privacy_pending_look(ngx_http_privacy_pending_t *pending)
+{
+    return ngx_http_privacy_ledger_read(pending->main, pending->site, pending->consent.subject,
+                                        pending->consent.position,
+                                        pending->consent.position ? pending->consent.head : NULL,
+                                        NGX_HTTP_PRIVACY_PENDING_DEADLINE, ngx_http_privacy_pending_read, pending)
+           ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -120,14 +139,7 @@ ngx_http_privacy_pending_appended(void *data, ngx_http_privacy_append_result_t r
         return;
 
     case NGX_HTTP_PRIVACY_TAKEN:
-        if (pending->tries < NGX_HTTP_PRIVACY_PENDING_TRIES
-            && ngx_http_privacy_ledger_read(pending->main, pending->site, pending->consent.subject,
-                                            pending->consent.position,
-                                            pending->consent.position ? pending->consent.head : NULL,
-                                            NGX_HTTP_PRIVACY_PENDING_DEADLINE, ngx_http_privacy_pending_read,
-                                            pending)
-               != NULL)
-        {
+        if (pending->tries < NGX_HTTP_PRIVACY_PENDING_TRIES && ngx_http_privacy_pending_look(pending) == NGX_OK) {
             return;
         }
 
@@ -151,6 +163,11 @@ ngx_http_privacy_pending_read(void *data, ngx_http_privacy_ledger_result_t resul
 
     if (result != NGX_HTTP_PRIVACY_LEDGER_FOUND) {
         ngx_free(pending);
+        return;
+    }
+
+    if (nrecords == 0 && consent->position == pending->consent.position) {
+        ngx_http_privacy_pending_append(pending);
         return;
     }
 

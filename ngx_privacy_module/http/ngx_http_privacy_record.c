@@ -23,6 +23,8 @@
 static ngx_int_t ngx_http_privacy_record_read(ngx_http_privacy_choice_t *choice);
 static void ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledger_result_t result,
     pv_consent_t *consent, pv_record_t *records, ngx_uint_t nrecords);
+static ngx_uint_t ngx_http_privacy_record_remembered(ngx_http_privacy_choice_t *choice, pv_consent_t *newest,
+    pv_record_t *records, ngx_uint_t nrecords);
 static void ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice,
     ngx_http_privacy_ledger_result_t result);
 static void ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice);
@@ -87,6 +89,11 @@ ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledger_result_t r
     switch (result) {
 
     case NGX_HTTP_PRIVACY_LEDGER_FOUND:
+        if (!ngx_http_privacy_record_remembered(choice, consent, records, nrecords)) {
+            ngx_http_privacy_record_gone(choice, NGX_HTTP_PRIVACY_LEDGER_MISSING);
+            return;
+        }
+
         choice->refused |= pv_choice_refused(records, nrecords, consent->position + 1 - (uint32_t) nrecords,
                                              choice->shown, choice->before);
         choice->before = consent->decided & ~consent->granted;
@@ -95,6 +102,7 @@ ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledger_result_t r
         ngx_http_privacy_record_whose(choice, &choice->base);
 
         choice->from = consent->position;
+        choice->remembered = consent->position;
         ngx_memcpy(choice->link, consent->head, PV_LINK_LEN);
 
         choice->known = 1;
@@ -110,6 +118,30 @@ ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledger_result_t r
         ngx_http_privacy_record_failed(choice);
         return;
     }
+}
+
+
+/* The tail was read: it has to be of the ledger that the browser remembers. */
+
+static ngx_uint_t
+ngx_http_privacy_record_remembered(ngx_http_privacy_choice_t *choice, pv_consent_t *newest, pv_record_t *records,
+    ngx_uint_t nrecords)
+{
+    uint32_t  behind;
+
+    if (newest->position < choice->remembered) {
+        return 0;
+    }
+
+    behind = newest->position - choice->remembered;
+
+    /* further back than what was read, or known and compared by who read */
+
+    if (choice->remembered == 0 || behind >= nrecords) {
+        return 1;
+    }
+
+    return pv_equal(records[nrecords - 1 - behind].link, choice->link, PV_LINK_LEN);
 }
 
 
@@ -135,7 +167,7 @@ ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice, ngx_http_privacy
             return;
         }
 
-    } else if (choice->from) {
+    } else if (choice->remembered) {
         ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_LEDGERS_MISSING, 1);
 
     } else {
@@ -160,6 +192,7 @@ ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice, ngx_http_privacy
     ctx->has_past = 0;
     ctx->consent_cleared = 1;
     choice->from = 0;
+    choice->remembered = 0;
 
     if (ctx->has_user) {
         ngx_memzero(&choice->base, sizeof(pv_consent_t));
