@@ -77,6 +77,7 @@ help:
 	@echo 'make            the module ($(MODULE)) and privacyctl'
 	@echo 'make run        a demo site behind nginx, with its own Redis; Ctrl-C ends it. PORT=8080'
 	@echo 'make test       the whole suite: unit, nginx and browser specs'
+	@echo 'make browser    what visitors see and send, in a real browser'
 	@echo 'make unit       unit tests; no nginx needed'
 	@echo 'make lint       layering, style and static checks'
 	@echo 'make asan       the same specs under AddressSanitizer and UBSan'
@@ -193,6 +194,7 @@ unit: $(UNIT)
 
 test: deps-test
 	@$(MAKE) -s -j$(JOBS) all $(UNIT)
+	@$(MAKE) -s browser-modules || echo 'the browser specs will fail: npm could not fetch what they need' >&2
 	@TEST_NGINX_BINARY=$${TEST_NGINX_BINARY:-$(NGINX)} TEST_NGINX_MODULE=$${TEST_NGINX_MODULE-$(abspath $(MODULE))} \
 	    TEST_PRIVACYCTL=$(abspath $(PRIVACYCTL)) JOBS=$(JOBS) t/run $(UNIT) $(if $(SPECS),$(SPECS),t lua-free-tests/fault lua-free-tests/browser)
 
@@ -200,6 +202,18 @@ test: deps-test
 specs: all
 	@TEST_NGINX_BINARY=$${TEST_NGINX_BINARY:-$(NGINX)} TEST_NGINX_MODULE=$${TEST_NGINX_MODULE-$(abspath $(MODULE))} \
 	    TEST_PRIVACYCTL=$(abspath $(PRIVACYCTL)) JOBS=$(JOBS) t/run $(if $(SPECS),$(SPECS),t)
+
+# Visitors in a real browser only.
+browser: deps-test
+	@$(MAKE) -s browser-modules
+	@$(MAKE) -s specs SPECS='$(if $(SPECS),$(SPECS),lua-free-tests/browser)'
+
+.PHONY: browser browser-modules
+browser-modules: $(B)/browser/node_modules/.package-lock.json
+$(B)/browser/node_modules/.package-lock.json: lua-free-tests/browser/package.json lua-free-tests/browser/package-lock.json
+	@mkdir -p $(B)/browser
+	@cp $^ $(B)/browser/
+	@cd $(B)/browser && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
 
 lint:
 	@t/lint

@@ -11,6 +11,7 @@ static ngx_int_t ngx_http_privacy_body_filter(ngx_http_request_t *r, ngx_chain_t
 static ngx_int_t ngx_http_privacy_enforce(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_decorate(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies);
 static ngx_int_t ngx_http_privacy_not_modified(ngx_http_privacy_ctx_t *ctx);
+static ngx_int_t ngx_http_privacy_make_personal(ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_personal_cookies(ngx_http_privacy_ctx_t *ctx);
 static ngx_uint_t ngx_http_privacy_decoration(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies);
 static ngx_uint_t ngx_http_privacy_is_html(ngx_http_request_t *r);
@@ -166,7 +167,7 @@ ngx_http_privacy_decorate(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
     }
 
     if (decoration == NGX_HTTP_PRIVACY_PERSONAL) {
-        if (ngx_http_privacy_make_private(r) != NGX_OK || ngx_http_privacy_personal_cookies(ctx) != NGX_OK) {
+        if (ngx_http_privacy_make_personal(r) != NGX_OK || ngx_http_privacy_personal_cookies(ctx) != NGX_OK) {
             return NGX_ERROR;
         }
     }
@@ -198,7 +199,7 @@ ngx_http_privacy_not_modified(ngx_http_privacy_ctx_t *ctx)
     /* A 304 renews what the browser stored: it must not become fresh or public by it. */
 
     if (decoration == NGX_HTTP_PRIVACY_PERSONAL) {
-        return ngx_http_privacy_make_private(ctx->request);
+        return ngx_http_privacy_make_personal(ctx->request);
     }
 
     return NGX_OK;
@@ -410,6 +411,26 @@ ngx_http_privacy_cacheable(ngx_http_request_t *r)
     }
 
     return !private && (public || lifetime);
+}
+
+
+/*
+ * Going back in its history a browser takes what it stored, unasked and however old, unless Vary says that it was
+ * made for somebody who sent other cookies: else the banner would be there again after the choice.
+ */
+
+static ngx_int_t
+ngx_http_privacy_make_personal(ngx_http_request_t *r)
+{
+    ngx_str_t  vary;
+
+    ngx_str_set(&vary, "Cookie");
+
+    if (ngx_http_privacy_make_private(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_privacy_header_out(r, "Vary", &vary);
 }
 
 

@@ -46,27 +46,31 @@
     }
 
 
+    function ask() {
+        return fetch(prefix + "choices", { credentials: "same-origin", headers: { Accept: "application/json" } })
+            .then(function (answer) {
+                if (!answer.ok) {
+                    throw new Error("privacy: " + answer.status);
+                }
+                return answer.json();
+            });
+    }
+
+
     function ready() {
         if (state) {
             return Promise.resolve(state);
         }
 
         if (!asking) {
-            asking = fetch(prefix + "choices", { credentials: "same-origin", headers: { Accept: "application/json" } })
-                .then(function (answer) {
-                    if (!answer.ok) {
-                        throw new Error("privacy: " + answer.status);
-                    }
-                    return answer.json();
-                })
-                .then(function (known) {
-                    state = state || known;
-                    asking = null;
-                    return state;
-                }, function (error) {
-                    asking = null;
-                    throw error;
-                });
+            asking = ask().then(function (known) {
+                state = state || known;
+                asking = null;
+                return state;
+            }, function (error) {
+                asking = null;
+                throw error;
+            });
         }
 
         return asking;
@@ -285,6 +289,31 @@
     }
 
 
+    /* Who goes back in the history sees a page that may be older than the choice. */
+    function shown(event) {
+        var navigation = performance.getEntriesByType("navigation")[0];
+
+        if (!event.persisted && !(navigation && navigation.type === "back_forward")) {
+            return;
+        }
+
+        ask().then(function (known) {
+            var section = banner();
+
+            if (sending) {
+                return;
+            }
+
+            changed(known);
+            if (!asks(known)) {
+                finish();
+            } else if (section) {
+                section.querySelector("form").elements.token.value = known.token;
+            }
+        }).catch(function () {});
+    }
+
+
     window.privacy = {
         state: function () { ready().catch(function () {}); return state; },
         ready: ready,
@@ -292,6 +321,8 @@
         choose: choose,
         on: on
     };
+
+    window.addEventListener("pageshow", shown);
 
     if (document.readyState === "loading") {
         document.addEventListener("DOMContentLoaded", start);
