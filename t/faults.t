@@ -186,6 +186,21 @@ is($t->redis->command('EXISTS', "privacy:{example:$subject}:ledger"), 0, 'the ol
 cmp_ok(counter('ledger_missing'), '>', 0, 'the loss is counted');
 is($t->get('/privacy/')->status, 200, 'the policy is still shown');
 
+# Emptied while a refusal is on its way: nothing is put on top of what is gone
+
+($v, $subject) = agreed();
+$t->redis->kill;
+is($v->choose('withdraw')->status, 503, 'a withdrawal on its way');
+unlink glob $t->dir . '/redis/appendonlydir/*';
+$t->redis->start;
+ok(wait_for(sub { $v->get('/'); status()->{redis}{connected} && counter('ledger_missing') }, 10), 'Redis is back, empty');
+wait_for(sub { $v->get('/'); 0 }, 6);
+is(consent($v), '<>', 'it still holds');
+is($t->redis->command('EXISTS', "privacy:{example:$subject}:ledger"), 0, 'no record stands alone');
+$v->get('/privacy/choices');
+is($v->choose('reject_all')->status, 303, 'a new choice is recorded');
+is(records(subject($v)), 1, 'on a new ledger');
+
 # A ledger that was tampered with
 
 $v = visitor();
