@@ -27,13 +27,15 @@ my %words = (
         hint => '这是演示站点:它的后端设置五个 Cookie,页面里有第三方脚本、框架和像素,全部由 nginx 按照您的选择放行或拦下。',
     },
     en => {
-        shop => 'Camellia Tea', line => 'A small shop for good tea', home => 'Home', catalogue => 'All teas', book => 'The tea book',
+        shop => 'Camellia Tea', line => 'A small shop for good tea', home => 'Home', catalogue => 'All teas',
+        book => 'The tea book',
         hours => 'Opening hours', legal => 'Legal', old => 'An old page', login => 'Log in', other => '中文', otherhref => '/',
         hello => 'This year’s spring tea has arrived',
         intro => 'Every March we go up the hill, pick and fire the leaves with the farmers, and send them to you.',
         buy => 'Add to basket', visit => 'Come and sit down', map => 'Map', price => 'CNY',
         footer => 'Camellia Tea · 12 Manjuelong Road, Hangzhou',
-        hint => 'This is a demonstration: its backend sets five cookies, and its pages carry a third-party script, a frame and pixels. nginx lets them through, or not, as you choose.',
+        hint => 'This is a demonstration: its backend sets five cookies, and its pages carry a third-party script, '
+            . 'a frame and pixels. nginx lets them through, or not, as you choose.',
     },
 );
 
@@ -130,7 +132,8 @@ sub third_party {
     return (
         head => qq(<script src="https://ads.example.net/tag.js?shop=camellia" async></script>\n),
         tail => qq(<img src="https://stats.example.net/pixel.gif?page=home" width="1" height="1" alt="">\n)
-            . qq(<noscript><img src="https://ads.example.net/noscript.gif?shop=camellia" width="1" height="1" alt=""></noscript>\n),
+            . qq(<noscript><img src="https://ads.example.net/noscript.gif?shop=camellia" width="1" height="1" alt="">)
+            . "</noscript>\n",
     );
 }
 
@@ -168,7 +171,9 @@ sub card {
     my $hue = 60 + 12 * ($i % 8);
     return <<"END";
 <article class="tea" data-tea="$i" data-year="$year">
-<svg viewBox="0 0 120 80" role="img" aria-label="$name"><path class="leaf hue$hue" d="M10 70C20 20 70 5 110 10 105 50 60 80 10 70Z"/><path class="vein" d="M10 70Q60 45 104 14"/></svg>
+<svg viewBox="0 0 120 80" role="img" aria-label="$name">
+<path class="leaf hue$hue" d="M10 70C20 20 70 5 110 10 105 50 60 80 10 70Z"/><path class="vein" d="M10 70Q60 45 104 14"/>
+</svg>
 <h3>$name <small>$year</small></h3>
 <p>$taste</p>
 <p class="price"><b>$price</b> $w->{price} / 100 g</p>
@@ -205,8 +210,8 @@ sub catalogue {
     while (length encode('UTF-8', $cards) < $bytes - 1600) {
         $cards .= card($language, $i++);
     }
-    return page($language, 'catalogue', $w->{catalogue}, "<h1>$w->{catalogue}</h1>\n<section class=\"grid\">\n$cards</section>\n",
-        third_party());
+    return page($language, 'catalogue', $w->{catalogue},
+        "<h1>$w->{catalogue}</h1>\n<section class=\"grid\">\n$cards</section>\n", third_party());
 }
 
 

@@ -57,9 +57,6 @@ sub application {
             alias $self->{dir}/pages/;
             $set
         }
-        location = /stalled {
-            proxy_pass http://unix:$self->{dir}/stalled.sock;
-        }
     }
 END
 }
@@ -94,7 +91,7 @@ sub plain {
         listen ADDRESS:plain;
         location / { proxy_pass http://application; }
         location = /post { return 204; }
-        location = /stalled { proxy_pass http://unix:$self->{dir}/stalled.sock:; }
+        location = /stalled { proxy_pass http://unix:$self->{dir}/stalled.sock:; proxy_buffering off; }
     }
     server {
         listen ADDRESS:sub_filter;
@@ -127,7 +124,8 @@ sub banner {
 
 
 sub navigation {
-    return [Accept => 'text/html', 'Sec-Fetch-Site' => 'none', 'Sec-Fetch-Mode' => 'navigate', 'Sec-Fetch-Dest' => 'document'];
+    return [Accept => 'text/html', 'Sec-Fetch-Site' => 'none', 'Sec-Fetch-Mode' => 'navigate',
+        'Sec-Fetch-Dest' => 'document'];
 }
 
 
@@ -140,7 +138,8 @@ sub ours {
     $t->redis->start('appendfsync everysec') if !$t->redis->pid;
     $t->publish($t->bundle(purposes => [@{Test::Privacy::Bundle::purposes()}[0 .. 2]])) if !$self->{published}++;
 
-    return $self->{ours} = $self->_nginx('ours', "load_module $t->{module};", $self->ours_http($t->site), ['ours', 'marked']);
+    return $self->{ours} = $self->_nginx('ours', "load_module $t->{module};", $self->ours_http($t->site),
+        ['ours', 'marked']);
 }
 
 
@@ -161,7 +160,7 @@ sub ours_http {
         listen ADDRESS:ours;
         location / { proxy_pass http://application; }
         location /privacy/ { privacy_center; }
-        location = /stalled { proxy_pass http://unix:$self->{dir}/stalled.sock:; }
+        location = /stalled { proxy_pass http://unix:$self->{dir}/stalled.sock:; proxy_buffering off; }
     }
     server {
         listen ADDRESS:marked;

@@ -199,7 +199,8 @@ sub config {
     my %value = (
         MAIN => $self->_main,
         HTTP => join("\n    ", 'access_log off;', 'default_type text/html;',
-            'types { text/html html; text/plain txt; text/css css; image/png png; application/json json; }', "root $dir/html;",
+            'types { text/html html; text/plain txt; text/css css; image/png png; application/json json; }',
+            "root $dir/html;",
             map({ "$_\_temp_path $dir/temp/$_;" } qw(client_body proxy fastcgi uwsgi scgi))),
         DIR => $dir, UPSTREAM => "http://unix:$dir/upstream.sock:",
         REDIS => $self->redis->url,
