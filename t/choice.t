@@ -291,7 +291,8 @@ is($status[-1], 429, 'too many of them are a flood');
 $r = $stormy->post('/privacy/choices', { %form, choice => 'accept_all' });
 is($r->status, 429, 'then good ones have to wait, too');
 like($r->header('Retry-After'), qr/^\d+$/, 'it is said how long');
-is($t->visitor(headers => ['X-Real-IP' => '10.9.9.77'])->post('/privacy/choices', {})->status, 429, 'the neighbours as well');
+is($t->visitor(headers => ['X-Real-IP' => '10.9.9.77'])->post('/privacy/choices', {})->status, 429,
+    'the neighbours as well');
 isnt($t->visitor(headers => ['X-Real-IP' => '10.9.8.1'])->post('/privacy/choices', {})->status, 429, 'the others not');
 
 # Withdrawing by its own address

@@ -99,8 +99,8 @@ for (@damage) {
     $harm->(key($subject), @r);
     my ($status, $out) = ledger($subject);
     is($status, 1, "$what: privacyctl finds it");
-    like($out, qr/(?:position|record)\s+$position\b|^\s*$position\b.*(?:changed|missing|not|wrong|damaged)/im, "$what: at $position")
-        or diag $out;
+    my $named = qr/(?:position|record)\s+$position\b|^\s*$position\b.*(?:changed|missing|not|wrong|damaged)/im;
+    like($out, $named, "$what: at $position") or diag $out;
 
     # A node reads what is newer than what it knows; what lies before was verified when it was new.
     next if $what !~ /another|moved|cut short|changed/ || $position < 4;
