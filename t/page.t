@@ -164,7 +164,8 @@ is($t->get('/x?type=text/plain')->header('Link'), undef, 'and on pages only');
 $r = $t->get('/file/big.html', Range => 'bytes=0-99');
 is($r->status, 200, 'a range of a page that is decorated: the whole page');
 is($r->header('Accept-Ranges'), undef, 'and no offer of ranges');
-is($r->header('Content-Length'), undef, 'nor the length of the file');
+is($r->header('Content-Length'), length $r->body, 'its length is the page as it is sent, not the file');
+ok(length $r->body > 200_000, 'which is longer');
 
 # A visitor who has decided
 

@@ -359,6 +359,9 @@ ngx_int_t ngx_http_privacy_filter_init(ngx_conf_t *cf);
 
 /* page: called by the header filter once it decided to decorate; then drives the HTML machine. */
 ngx_int_t ngx_http_privacy_page_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration);
+/* 1: the response header is sent by the page filter, with the first piece. */
+ngx_uint_t ngx_http_privacy_page_postpones(ngx_http_privacy_ctx_t *ctx);
+ngx_int_t ngx_http_privacy_send_header(ngx_http_request_t *r);
 ngx_int_t ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_output_body_filter_pt next);
 
 /* variables */

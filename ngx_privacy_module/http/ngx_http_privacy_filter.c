@@ -72,7 +72,13 @@ ngx_http_privacy_header_filter(ngx_http_request_t *r)
     ctx->page = NULL;
 
     if (ctx->enforced) {
-        return ngx_http_privacy_enforce(ctx) == NGX_OK ? ngx_http_next_header_filter(r) : NGX_ERROR;
+        if (ngx_http_privacy_enforce(ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        /* The header waits for the first piece of the page, which mostly says how long all of it will be. */
+
+        return ngx_http_privacy_page_postpones(ctx) ? NGX_OK : ngx_http_next_header_filter(r);
     }
 
     (void) ngx_http_privacy_gate_response(ctx, &passed, &consented);
@@ -172,12 +178,12 @@ ngx_http_privacy_decorate(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
         }
     }
 
-    ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
 
     ctx->decoration = decoration;
 
     if (r->header_only) {
+        ngx_http_clear_content_length(r);
         return NGX_OK;
     }
 
@@ -632,6 +638,13 @@ ngx_http_privacy_max_age(ngx_str_t *directive)
     }
 
     return 0;
+}
+
+
+ngx_int_t
+ngx_http_privacy_send_header(ngx_http_request_t *r)
+{
+    return ngx_http_next_header_filter(r);
 }
 
 

@@ -29,10 +29,17 @@ struct ngx_http_privacy_page_s {
     ngx_buf_t                 *shadow;      /* the last of our buffers that lies within it */
     ngx_buf_t                 *tail;        /* the last of our buffers since it began */
 
+    off_t                      length;      /* of the upstream's page; -1: not known */
+    off_t                      fed;         /* bytes of it that were read */
+    off_t                      inserted;
+
     unsigned                   rest:1;      /* nothing further is sought */
+    unsigned                   ended:1;     /* the machine was told that the page is over */
+    unsigned                   postponed:1; /* the response header is still to be sent */
 };
 
 
+static ngx_int_t ngx_http_privacy_page_send_header(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in);
 static ngx_int_t ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b);
 static ngx_int_t ngx_http_privacy_page_events(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
@@ -80,9 +87,25 @@ ngx_http_privacy_page_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
 
     pv_html_init(&page->html, want);
 
+    /*
+     * Without a length the page would have to be chunked, and its last chunk
+     * sent by a call of its own: that costs a small page more than all the
+     * rest of what is done here.
+     */
+
+    page->length = ctx->request->headers_out.content_length_n;
+    page->postponed = page->length >= 0;
+
     ctx->page = page;
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_privacy_page_postpones(ngx_http_privacy_ctx_t *ctx)
+{
+    return ctx->page != NULL && ctx->page->postponed;
 }
 
 
@@ -95,7 +118,7 @@ ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_ou
 
     page = ((ngx_http_privacy_ctx_t *) ngx_http_get_module_ctx(r->main, ngx_http_privacy_module))->page;
 
-    if (page->rest && page->busy == NULL) {
+    if ((page->rest || page->ended) && page->busy == NULL && !page->postponed) {
         return next(r, in);
     }
 
@@ -118,6 +141,14 @@ ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_ou
         return NGX_OK;          /* all of it is held for now */
     }
 
+    if (page->postponed) {
+        rc = ngx_http_privacy_page_send_header(page, r->main);
+
+        if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+            return rc;
+        }
+    }
+
     rc = next(r, page->out);
 
     if (page->busy == NULL) {
@@ -138,13 +169,28 @@ ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_ou
 
 
 static ngx_int_t
+ngx_http_privacy_page_send_header(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+{
+    page->postponed = 0;
+
+    ngx_http_clear_content_length(r);
+
+    if (page->rest || page->ended) {
+        r->headers_out.content_length_n = page->length + page->inserted;
+    }
+
+    return ngx_http_privacy_send_header(r);
+}
+
+
+static ngx_int_t
 ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_int_t  rc;
 
     for ( /* void */ ; in != NULL; in = in->next) {
 
-        rc = page->rest ? ngx_http_privacy_page_through(page, r, in->buf)
+        rc = page->rest || page->ended ? ngx_http_privacy_page_through(page, r, in->buf)
                         : ngx_http_privacy_page_buf(page, r, in->buf);
 
         if (rc != NGX_OK) {
@@ -187,8 +233,12 @@ ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, 
         return ngx_http_privacy_page_through(page, r, b);
     }
 
-    if (b->last_buf || (ngx_buf_in_memory(b) && b->last != b->pos)) {
-        pv_html_feed(&page->html, b->pos, b->last - b->pos, b->last_buf);
+    page->fed += b->last - b->pos;
+
+    if (b->last_buf || b->last != b->pos) {
+        page->ended = b->last_buf || page->fed == page->length;
+
+        pv_html_feed(&page->html, b->pos, b->last - b->pos, page->ended);
 
         if (ngx_http_privacy_page_events(page, r) != NGX_OK) {
             return NGX_ERROR;
@@ -444,6 +494,8 @@ ngx_http_privacy_page_insert(ngx_http_privacy_page_t *page, ngx_http_request_t *
     b->last = b->pos + bytes.len;
     b->end = b->last;
 
+    page->inserted += bytes.len;
+
     return NGX_OK;
 }
 
@@ -482,6 +534,8 @@ ngx_http_privacy_page_pass(ngx_http_privacy_page_t *page, ngx_http_request_t *r,
     source = page->source;
 
     if (source == NULL || bytes.data < source->pos || bytes.data >= source->last) {
+        page->inserted -= bytes.len;        /* the page's own: they were counted as they came */
+
         return ngx_http_privacy_page_copy(page, r, bytes);
     }
 
