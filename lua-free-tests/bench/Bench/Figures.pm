@@ -259,7 +259,8 @@ sub page_instructions {
     my $t = $b->t;
     my $file = $b->request('GET', '/32k.html', $b->navigation);
     $b->ours;
-    my $ours = $self->instructions('ours', "load_module $t->{module};", $self->_one($b->ours_http($t->site), 'ours'), $file);
+    my $ours = $self->instructions('ours', "load_module $t->{module};",
+        $self->_one($b->ours_http($t->site), 'ours'), $file);
     my $plain = $self->instructions('plain', '', $b->upstream
         . "server { listen " . $t->listen('callgrind') . "; location / { proxy_pass http://application; } }", $file);
     say_figure('page.instructions.32k', [$ours], [$plain], [$ours / $plain]);
