@@ -653,6 +653,11 @@ ngx_http_privacy_conf_check(ngx_conf_t *cf, ngx_http_privacy_main_conf_t *pmcf)
         ngx_log_error(NGX_LOG_WARN, cf->log, 0, "no privacy_redis: no choice can be recorded");
     }
 
+    if (pmcf->cache_path == NULL) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0, "no privacy_cache_path: a worker that starts while Redis is away "
+                      "knows no policy");
+    }
+
     if (pmcf->zone == NULL) {
         pmcf->zone = ngx_http_privacy_zone_add(cf, &ngx_http_privacy_zone_name, NGX_HTTP_PRIVACY_ZONE_DEFAULT,
                                                &ngx_http_privacy_module);
