@@ -242,11 +242,13 @@ END
     unlink $out;
     my $pid = $t->spawn('valgrind', '--tool=callgrind', "--callgrind-out-file=$out", $t->{nginx}, '-p', "$dir/",
         '-c', "$dir/callgrind.conf", '-e', "$dir/error.log");
-    wait_for(sub { IO::Socket::INET->new(PeerAddr => $address) }, 60) or die "$name: nginx under callgrind did not start\n";
+    wait_for(sub { IO::Socket::INET->new(PeerAddr => $address) }, 60)
+        or die "$name: nginx under callgrind did not start\n";
     sleep 1;                                # the policy is read
     $b->load('callgrind', 1, $count, $file);
     # A signal that comes just before nginx waits is noticed with the next event only: it is sent again.
-    wait_for(sub { kill 'TERM', $pid; waitpid($pid, POSIX::WNOHANG()) != 0 }, 60) or die "$name: nginx under callgrind did not end\n";
+    wait_for(sub { kill 'TERM', $pid; waitpid($pid, POSIX::WNOHANG()) != 0 }, 60)
+        or die "$name: nginx under callgrind did not end\n";
     slurp($out) =~ /^(?:summary|totals): (\d+)/m or die "$name: no totals\n";
     return $1;
 }
