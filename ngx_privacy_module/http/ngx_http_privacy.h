@@ -11,6 +11,7 @@
  *
  *   module      directives, create and merge, life cycle; declares only
  *   conf        what the directives' arguments mean, and whether they fit together
+ *   setup       what is made once every server is known
  *   request     the context of a request: who, what state, which cookies go on
  *   headers     reading, adding, removing header lines of both directions
  *   user        who is logged in: binding cookie, user header, privacy_user
@@ -200,13 +201,19 @@ char *ngx_http_privacy_conf_center(ngx_conf_t *cf, ngx_command_t *cmd, void *con
 char *ngx_http_privacy_conf_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);    /* cmd->post: the handler */
 /* A server that is not off, after merging. */
 char *ngx_http_privacy_conf_server(ngx_conf_t *cf, ngx_http_privacy_srv_conf_t *pscf);
-/* All of it, when every server is known: zone, keys, interface. */
+
+/* setup: what is made when every server is known (zone, interface), and the files that are read for it. */
+extern ngx_str_t  ngx_http_privacy_zone_name;
+ngx_int_t ngx_http_privacy_conf_read_file(ngx_conf_t *cf, ngx_str_t *name, size_t max, ngx_str_t *text,
+    struct stat *st);
+void ngx_http_privacy_conf_problems(ngx_conf_t *cf, pv_problems_t *problems);
 ngx_int_t ngx_http_privacy_conf_check(ngx_conf_t *cf, ngx_http_privacy_main_conf_t *pmcf);
 
 /* request: the context, made when needed; NULL: module off for this server, or out of memory. */
 ngx_http_privacy_ctx_t *ngx_http_privacy_ctx(ngx_http_request_t *r);        /* finds */
 ngx_http_privacy_ctx_t *ngx_http_privacy_ctx_create(ngx_http_request_t *r); /* finds or makes */
 ngx_int_t ngx_http_privacy_post_read_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_privacy_rewrite_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_privacy_precontent_handler(ngx_http_request_t *r);
 /* Works the verdict out anew from consent, user, signal and policy. */
 void ngx_http_privacy_judge(ngx_http_privacy_ctx_t *ctx);
