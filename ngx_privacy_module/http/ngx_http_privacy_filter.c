@@ -459,7 +459,10 @@ ngx_http_privacy_make_private(ngx_http_request_t *r)
 
         for (i = 0; i < part->nelts; i++) {
             if (h[i].key.len == 13 && ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Control", 13) == 0) {
-                size += h[i].value.len + 2;
+
+                /* a directive has a byte at least; a comma stands in front of each, and now a space too */
+
+                size += 2 * h[i].value.len + 2;
             }
         }
     }

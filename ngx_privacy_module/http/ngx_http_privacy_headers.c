@@ -9,8 +9,11 @@
 /* What a browser keeps at most: RFC 6265bis, 400 days. */
 #define NGX_HTTP_PRIVACY_COOKIE_LIFE  (400 * 86400)
 
+#define NGX_HTTP_PRIVACY_HEADERS      4
 
-static void ngx_http_privacy_header_part_remove(ngx_list_t *list, ngx_list_part_t *part, ngx_list_part_t *previous);
+
+static void ngx_http_privacy_header_part_remove(ngx_http_request_t *r, ngx_list_t *list, ngx_list_part_t *part,
+    ngx_list_part_t *previous);
 static ngx_uint_t ngx_http_privacy_header_named(ngx_table_elt_t *h, const char *lowcase, size_t len);
 
 
@@ -104,7 +107,7 @@ ngx_http_privacy_header_in_detach(ngx_http_request_t *r, ngx_table_elt_t *header
     i = header - h;
 
     if (part->nelts == 1) {
-        ngx_http_privacy_header_part_remove(list, part, previous);
+        ngx_http_privacy_header_part_remove(r, list, part, previous);
         return;
     }
 
@@ -156,8 +159,10 @@ ngx_http_privacy_header_in_detach(ngx_http_request_t *r, ngx_table_elt_t *header
 
 
 static void
-ngx_http_privacy_header_part_remove(ngx_list_t *list, ngx_list_part_t *part, ngx_list_part_t *previous)
+ngx_http_privacy_header_part_remove(ngx_http_request_t *r, ngx_list_t *list, ngx_list_part_t *part,
+    ngx_list_part_t *previous)
 {
+    void             *elts;
     ngx_list_part_t  *next;
 
     next = part->next;
@@ -183,8 +188,21 @@ ngx_http_privacy_header_part_remove(ngx_list_t *list, ngx_list_part_t *part, ngx
         return;
     }
 
+    /*
+     * The only one: the next is put elsewhere. nalloc is also what a further
+     * part is allocated by, so that it must never become 0.
+     */
+
+    elts = ngx_palloc(r->pool, NGX_HTTP_PRIVACY_HEADERS * list->size);
+
+    if (elts == NULL) {
+        ((ngx_table_elt_t *) part->elts)->value.len = 0;
+        return;
+    }
+
+    part->elts = elts;
     part->nelts = 0;
-    list->nalloc = 0;
+    list->nalloc = NGX_HTTP_PRIVACY_HEADERS;
 }
 
 

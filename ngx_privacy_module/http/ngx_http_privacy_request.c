@@ -17,6 +17,7 @@ typedef struct {
 
 
 static void ngx_http_privacy_cleanup(void *data);
+static ngx_int_t ngx_http_privacy_begin(ngx_http_privacy_ctx_t *ctx);
 static void ngx_http_privacy_read(ngx_http_privacy_ctx_t *ctx);
 static void ngx_http_privacy_read_own_cookies(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_own_t *consent,
     ngx_http_privacy_own_t *binding);
@@ -220,6 +221,13 @@ ngx_http_privacy_post_read_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
+    return ngx_http_privacy_begin(ctx);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_begin(ngx_http_privacy_ctx_t *ctx)
+{
     ctx->ready = 1;
 
     ngx_http_privacy_judge(ctx);
@@ -229,6 +237,44 @@ ngx_http_privacy_post_read_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
+}
+
+
+/*
+ * A request that nginx refused while it read its headers has been through no
+ * phase, and an error_page begins in the rewrite phases, server's or location's:
+ * what answers it is not to see more than it would have.
+ */
+
+ngx_int_t
+ngx_http_privacy_rewrite_handler(ngx_http_request_t *r)
+{
+    ngx_http_privacy_ctx_t       *ctx;
+    ngx_http_privacy_srv_conf_t  *pscf;
+
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    pscf = ngx_http_get_module_srv_conf(r, ngx_http_privacy_module);
+
+    if (pscf->mode == NGX_HTTP_PRIVACY_OFF) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_privacy_ctx_create(r);
+
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->ready) {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_privacy_read(ctx);
+
+    return ngx_http_privacy_begin(ctx);
 }
 
 
@@ -502,15 +548,18 @@ ngx_http_privacy_strip_line(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h)
     pv_str_t           line;
     uint64_t           purposes;
     ngx_str_t         *name;
-    ngx_uint_t         passed, dropped;
+    ngx_uint_t         passed, dropped, own;
     pv_cookie_pair_t   pair;
 
     line = ngx_http_privacy_str(&h->value);
     cursor = 0;
     passed = 0;
     dropped = 0;
+    own = 0;
 
-    kept = ngx_pnalloc(ctx->request->pool, line.len + 2);
+    /* A pair has a byte at least, and the space that we put in front of it may not have been there. */
+
+    kept = ngx_pnalloc(ctx->request->pool, line.len + line.len / 2 + 2);
     if (kept == NULL) {
         return NGX_ERROR;
     }
@@ -520,6 +569,7 @@ ngx_http_privacy_strip_line(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h)
     while (pv_cookie_next(line, &cursor, &pair)) {
 
         if (ngx_http_privacy_own_cookie(pair.name)) {
+            own++;
             continue;
         }
 
@@ -563,7 +613,9 @@ ngx_http_privacy_strip_line(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h)
         ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_COOKIES_DROPPED_REQUEST, dropped);
     }
 
-    if (ctx->enforced && (size_t) (p - kept) != h->value.len) {
+    /* A line that stays whole stays as it was written. */
+
+    if (ctx->enforced && (dropped || own)) {
         h->value.data = kept;
         h->value.len = p - kept;
     }

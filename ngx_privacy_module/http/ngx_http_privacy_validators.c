@@ -73,7 +73,9 @@ ngx_http_privacy_if_none_match(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h)
         return NGX_ERROR;
     }
 
-    out = ngx_pnalloc(r->pool, list.len + 1);
+    /* Two tags may stand side by side without anything between them. */
+
+    out = ngx_pnalloc(r->pool, 2 * list.len + 1);
     if (out == NULL) {
         return NGX_ERROR;
     }
