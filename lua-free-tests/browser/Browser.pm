@@ -18,6 +18,7 @@ use utf8;
 use Cwd qw(abs_path);
 use Encode qw(encode);
 use File::Basename qw(dirname);
+use IPC::Open2 qw(open2);
 use JSON::PP ();
 use Test::More;
 use Test::Privacy;
@@ -43,11 +44,11 @@ sub run {
     $t->config(configuration());
     $t->start;
 
-    scenarios($name, {
-        origin => 'http://' . $t->listen, secure => 'https://' . $t->listen('tls'), named => 'http://shop.example:' . port($t),
-        elsewhere => 'http://elsewhere.example:' . port($t, 'elsewhere'), address => $t->address,
-        log => $t->dir . '/upstream.log', dir => $t->dir, redis => $t->redis->url, modules => "$root/build/browser/",
-        screenshots => "$root/build/browser/$name",
+    scenarios($t, $name, {
+        origin => 'http://' . $t->listen, secure => 'https://' . $t->listen('tls'),
+        named => 'http://shop.example:' . port($t), elsewhere => 'http://elsewhere.example:' . port($t, 'elsewhere'),
+        address => $t->address, log => $t->dir . '/upstream.log',
+        modules => "$root/build/browser/", screenshots => "$root/build/browser/$name",
     });
     $t->finish;
 }
@@ -66,13 +67,11 @@ sub port { my ($t, $name) = @_; return $t->listen($name) =~ s/.*://r }
 
 # Node's lines become tests. A spec that ends without saying so has failed.
 sub scenarios {
-    my ($name, $facts) = @_;
+    my ($t, $name, $facts) = @_;
 
     local $ENV{BROWSER_SPEC} = JSON::PP->new->canonical->encode($facts);
-    my $pid = open(my $out, '-|') // die "fork: $!";
-    if (!$pid) {
-        exec 'node', "$here/$name.mjs" or POSIX::_exit(127);
-    }
+    local $SIG{PIPE} = 'IGNORE';
+    my $pid = open2(my $out, my $in, 'node', "$here/$name.mjs");
 
     my $ended = 0;
     while (my $line = <$out>) {
@@ -82,10 +81,15 @@ sub scenarios {
             next;
         }
         $ended = 1 if $said->{end};
+        if (defined $said->{do}) {
+            my ($verb) = $said->{do} =~ /^(pause|resume) redis$/ or die "no '$said->{do}'";
+            $t->redis->$verb;
+            syswrite $in, "done\n";
+        }
         next if !defined $said->{name};
         ok($said->{ok}, $said->{name}) or diag($said->{why} // '');
     }
-    close $out;
+    waitpid $pid, 0;
     is($?, 0, 'the scenarios ended well');
     ok($ended, 'all of them');
 }
@@ -151,7 +155,9 @@ CONF
 # The shop knows nothing of privacy: five cookies with every page that is not for everybody.
 
 my %text = (
-    gbk => '山茶小铺价目表:龙井、碧螺春', big5 => '山茶小舖價目表:龍井、碧螺春', shift_jis => '椿茶舗の価格表:龍井、煎茶',
+    gbk => '山茶小铺价目表:龙井、碧螺春',
+    big5 => '山茶小舖價目表:龍井、碧螺春',
+    shift_jis => '椿茶舗の価格表:龍井、煎茶',
 );
 
 sub shop {
@@ -159,10 +165,10 @@ sub shop {
 
     my ($path, $query) = split /\?/, $request->{uri}, 2;
     my $cookies = Test::Privacy::Upstream::header($request, 'Cookie') // '';
-    my ($user) = $cookies =~ /\bsessionid=(alice|bob)\./;
+    my ($user) = $cookies =~ /\bsessionid=([a-z]+\d*)\./;
     my $new = int rand 1e9;
 
-    if ($path eq '/login' && ($query // '') =~ /^user=(alice|bob)$/) {
+    if ($path eq '/login' && ($query // '') =~ /^user=([a-z]+\d*)$/) {
         return { status => 303, headers => [Location => '/', 'X-Privacy-User' => $1,
             'Set-Cookie' => "sessionid=$1.$new; Path=/; HttpOnly; SameSite=Lax"] };
     }
@@ -187,7 +193,7 @@ sub shop {
         ($cookies =~ /\bcsrftoken=/ ? () : "csrftoken=$new; Path=/; SameSite=Lax"),
         "track_id=$new; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax",
         "_ga=GA1.1.$new; Path=/; Max-Age=63072000; SameSite=Lax", "mystery=$new; Path=/; Max-Age=86400";
-    push @headers, 'X-Privacy-User' => $user if $user;
+    push @headers, 'X-Privacy-User' => $user if $user && $user ne 'guest';
 
     if ($path =~ m{^/(gbk|big5|shift_jis)$}) {
         my $page = "<HTML><HEAD><TITLE>$text{$1}</TITLE></HEAD><BODY><H1>$text{$1}</H1></BODY></HTML>";
@@ -228,7 +234,8 @@ sub page {
     return qq(<!DOCTYPE html>\n<html$language>\n<head>\n<meta charset="utf-8">\n)
         . qq(<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>Shop $path</title>\n)
         . qq(<link rel="stylesheet" href="/shop.css">\n</head>\n<body>\n<header><a href="/">Shop</a></header>\n)
-        . qq(<main><h1>Shop</h1>\n$body\n<p><label>Name <input name="who"></label></p></main>\n</body>\n</html>\n);
+        . qq(<main><h1>Shop</h1>\n$body\n<p><label>Name <input name="who"></label></p></main>\n)
+        . qq(</body>\n</html>\n);
 }
 
 

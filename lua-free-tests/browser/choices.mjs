@@ -6,23 +6,28 @@
 import { end, facts, is, keeping, like, ok, scenario } from './lib/browser.mjs';
 
 const necessary = ['csrftoken', 'sessionid'];
+const all = ['_ga', ...necessary, 'track_id'].sort();
+const ways = ['button[value=reject_all]', 'button[value=accept_all]', '.privacy-buttons a'];
+
+
+// Size, colours and type of one of the banner's ways.
+async function weight(v, way) {
+    const button = v.page.locator(`#privacy-banner ${way}`);
+    const { width, height } = await button.boundingBox();
+    const style = await button.evaluate(element => {
+        const { color, backgroundColor, fontSize, fontWeight, textTransform } = getComputedStyle(element);
+        return [color, backgroundColor, fontSize, fontWeight, textTransform].join();
+    });
+    return `${Math.round(width)} ${Math.round(height)} ${style}`;
+}
 
 
 await scenario('first visit', async v => {
     await v.open('/');
 
     ok(await v.banner(), 'the banner shows');
-    like(await v.page.locator('#privacy-banner').innerText(), /for Statistics, Advertising\./, 'and names the purposes');
-    const boxes = await Promise.all(['button[value=reject_all]', 'button[value=accept_all]', '.privacy-buttons a']
-        .map(selector => v.page.locator(`#privacy-banner ${selector}`)).map(async button => {
-            const { width, height } = await button.boundingBox();
-            const style = await button.evaluate(element => {
-                const { color, backgroundColor, fontSize, fontWeight, textTransform } = getComputedStyle(element);
-                return [color, backgroundColor, fontSize, fontWeight, textTransform].join();
-            });
-            return `${Math.round(width)} ${Math.round(height)} ${style}`;
-        }));
-    is(new Set(boxes).size, 1, 'its three ways weigh the same');
+    like(await v.text('#privacy-banner'), /for Statistics, Advertising\./, 'and names the purposes');
+    is(new Set(await Promise.all(ways.map(way => weight(v, way)))).size, 1, 'its three ways weigh the same');
 
     is(await v.ours(), [], 'no cookie of ours');
     is(await v.cookies(), necessary, 'none but the necessary ones');
@@ -30,7 +35,8 @@ await scenario('first visit', async v => {
     like((await v.answer.allHeaders()).link || '', /rel="?privacy-policy/, 'Link names the policy');
 
     await v.page.keyboard.press('Tab');
-    ok(await v.page.evaluate(() => !!document.activeElement.closest('#privacy-banner')), 'the first Tab is in the banner');
+    const focused = await v.page.evaluate(() => !!document.activeElement.closest('#privacy-banner'));
+    ok(focused, 'the first Tab is in the banner');
 
     await v.open('/hours');
     is(await v.sent(), necessary, 'the next request carries the necessary ones');
@@ -66,7 +72,7 @@ await scenario('accept', async v => {
     const posted = await v.press('accept_all');
 
     is(posted.status(), v.scripts ? 200 : 303, 'the choice is taken');
-    is(new URL(v.page.url()).pathname + new URL(v.page.url()).search, '/hours?day=1&tea=%E8%8C%B6', 'the visitor stays where they were');
+    is(v.where(), '/hours?day=1&tea=%E8%8C%B6', 'the visitor stays where they were');
     is(await v.banner(), false, 'the banner is gone');
     ok(await v.page.locator('#privacy-settings a').isVisible(), 'the settings stay within reach');
     is((await v.ours()).map(({ name, httpOnly, sameSite, path }) => [name, httpOnly, sameSite, path]),
@@ -75,13 +81,14 @@ await scenario('accept', async v => {
 
     await v.open('/');
     is(await v.banner(), false, 'nor is it on the next page');
-    is(await v.cookies(), ['_ga', ...necessary, 'track_id'].sort(), 'the declared cookies pass, the undeclared one does not');
+    is(await v.cookies(), all, 'the declared cookies pass, the undeclared one does not');
     await v.open('/');
-    is(v.received(), [['_ga', ...necessary, 'track_id'].sort()], 'back to the shop too, ours does not');
+    is(v.received(), [all], 'back to the shop too, ours does not');
 
     await v.page.locator('#privacy-settings a').click();
     await v.page.waitForURL(/\/privacy\/choices/);
-    is(await v.page.locator('input[name=purpose]:checked').count(), await v.page.locator('input[name=purpose]').count() - 1,
+    const purposes = v.page.locator('input[name=purpose]');
+    is(await purposes.and(v.page.locator(':checked')).count(), await purposes.count() - 1,
         'the choices page shows it: all but what asks for separate consent');
 });
 
@@ -101,7 +108,7 @@ await scenario('reject', async v => {
     await v.press('accept_all');
     await v.open('/');
     await v.open('/');
-    is(v.received(), [['_ga', ...necessary, 'track_id'].sort()], 'who accepts later, accepts');
+    is(v.received(), [all], 'who accepts later, accepts');
 });
 
 
@@ -125,7 +132,7 @@ await scenario('withdraw', async v => {
     await v.open('/');
     await v.press('accept_all');
     await v.open('/');
-    is(await v.cookies(), ['_ga', ...necessary, 'track_id'].sort(), 'all were allowed');
+    is(await v.cookies(), all, 'all were allowed');
 
     await v.open('/privacy/choices');
     await v.press('withdraw');
@@ -166,7 +173,7 @@ await scenario('an old form after a withdrawal', async v => {
     }
     await v.open('/');
     await v.open('/');
-    is(v.received(), [['_ga', ...necessary, 'track_id'].sort()], 'whoever means it, says it once more');
+    is(v.received(), [all], 'whoever means it, says it once more');
 });
 
 
@@ -182,9 +189,10 @@ for (const kept of [true, false]) {
 
         do {
             await v.page.goBack({ waitUntil: 'commit' });
-        } while (new URL(v.page.url()).pathname !== '/');
-        is(await v.page.evaluate(() => window.mark) === first, kept, kept ? 'the very page comes back' : 'the page is loaded again');
-        await v.page.locator('#privacy-settings').waitFor({ timeout: 3000 }).catch(() => {});
+        } while (v.where() !== '/');
+        const same = await v.page.evaluate(() => window.mark) === first;
+        is(same, kept, kept ? 'the very page comes back' : 'the page is loaded again');
+        await v.page.locator('#privacy-settings').waitFor({ timeout: 8000 }).catch(() => {});
         is(await v.banner(), false, 'it does not ask again');
         ok(await v.page.locator('#privacy-settings a').isVisible(), 'and has the settings');
         await v.page.goForward({ waitUntil: 'commit' });
@@ -201,7 +209,7 @@ await scenario('from another site', async v => {
     is(posted.status(), 403, 'a choice is refused');
     is(await v.ours(), [], 'and nothing set');
     await v.page.waitForLoadState();
-    ok((await v.page.locator('h1').innerText()).length > 5, 'in a plain sentence');
+    ok((await v.text('h1')).length > 5, 'in a plain sentence');
 });
 
 
@@ -223,17 +231,17 @@ await scenario('an origin without Sec-Fetch headers', { origin: facts.named }, a
     await v.press('accept_all');
     await v.open('/');
     await v.open('/');
-    is(v.received(), [['_ga', ...necessary, 'track_id'].sort()], 'and a consent');
+    is(v.received(), [all], 'and a consent');
 });
 
 
 await scenario('Global Privacy Control', { headers: { 'Sec-GPC': '1' } }, async v => {
     await v.open('/');
-    like(await v.page.locator('#privacy-banner').innerText(), /Global Privacy Control.*honour/i, 'the banner says it is honoured');
+    like(await v.text('#privacy-banner'), /Global Privacy Control.*honour/i, 'the banner says it is honoured');
     is(await v.ours(), [], 'no cookie is set for it');
     is(await v.cookies(), necessary, 'none but the necessary ones');
     await v.open('/privacy/choices');
-    like(await v.page.locator('main').innerText(), /Global Privacy Control.*honour/i, 'so does the choices page');
+    like(await v.text('main'), /Global Privacy Control.*honour/i, 'so does the choices page');
     is(await v.page.locator('input[name=purpose]:checked').count(), 0, 'nothing is ticked');
 
     await v.page.getByLabel('Statistics').check();
@@ -247,11 +255,11 @@ await scenario('Global Privacy Control', { headers: { 'Sec-GPC': '1' } }, async 
 
 await scenario('Do Not Track', { headers: { DNT: '1' } }, async v => {
     await v.open('/');
-    like(await v.page.locator('#privacy-banner').innerText(), /Do Not Track.*honour/i, 'the banner says it is honoured');
+    like(await v.text('#privacy-banner'), /Do Not Track.*honour/i, 'the banner says it is honoured');
     await v.press('accept_all');
     await v.open('/');
     await v.open('/');
-    is(v.received(), [['_ga', ...necessary, 'track_id'].sort()], 'an explicit accept wins');
+    is(v.received(), [all], 'an explicit accept wins');
 });
 
 
@@ -263,16 +271,18 @@ await scenario('the script interface', { scripts: true }, async v => {
         window.told = [];
         window.stop = window.privacy.on(state => window.told.push(state.standing));
     });
-    is(await v.page.evaluate(() => window.privacy.allows('analytics')), false, 'allows nothing at first');
-    is(await v.page.evaluate(async () => (await window.privacy.ready()).standing), 'undecided', 'knows that nothing was chosen');
+    const run = script => v.page.evaluate(script);
+
+    is(await run("privacy.allows('analytics')"), false, 'allows nothing at first');
+    is(await run('privacy.ready().then(state => state.standing)'), 'undecided', 'knows that nothing was chosen');
     is(await v.ours(), [], 'asking sets no cookie');
-    is(await v.page.evaluate(async () => (await window.privacy.choose({ analytics: true, marketing: false })).standing), 'current', 'chooses');
-    is(await v.page.evaluate(() => [window.privacy.allows('analytics'), window.privacy.allows('marketing'),
-        window.privacy.allows('no such')]), [true, false, false], 'and knows it');
+    is(await run('privacy.choose({ analytics: true, marketing: false }).then(state => state.standing)'), 'current',
+        'chooses');
+    is(await run("['analytics', 'marketing', 'no such'].map(privacy.allows)"), [true, false, false], 'and knows it');
     is(await v.banner(), false, 'the banner is gone');
-    is(await v.page.evaluate(() => [window.heard, window.told]), [['current'], ['undecided', 'current']], 'the page is told');
-    await v.page.evaluate(() => window.stop());
-    is(await v.page.evaluate(() => window.privacy.choose({ nonsense: true }).then(() => 'saved', () => 'refused')), 'refused',
+    is(await run('[heard, told]'), [['current'], ['undecided', 'current']], 'the page is told');
+    await run('stop()');
+    is(await run("privacy.choose({ nonsense: true }).then(() => 'saved', () => 'refused')"), 'refused',
         'an unknown purpose is refused');
     await v.open('/');
     await v.open('/');

@@ -10,8 +10,8 @@
 //     });
 //     await end();
 //
-// What is judged is the browser's own record: the cookies that it holds, the headers of its requests and of their
-// answers as they were on the wire, and what the shop behind nginx received.
+// What is judged is the browser's own record: the cookies that it holds, the headers of its requests and of
+// their answers as they were on the wire, and what the shop behind nginx received.
 
 import { createRequire } from 'node:module';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -24,8 +24,8 @@ const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 // Nothing but the machine itself can be reached, whatever a page asks for.
-const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync',
+const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync',
+    '--disable-background-networking', '--disable-component-update',
     `--host-resolver-rules=MAP *.example ${facts.address}, MAP * ~NOTFOUND, EXCLUDE 127.*`];
 const executablePath = process.env.CHROMIUM || '/usr/bin/chromium';
 
@@ -34,7 +34,8 @@ let another;
 
 // A browser that keeps pages in memory to go back to, as browsers outside of tests do.
 export async function keeping() {
-    another ??= await chromium.launch({ executablePath, args, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+    const ignoreDefaultArgs = ['--disable-back-forward-cache'];
+    another ??= await chromium.launch({ executablePath, args, ignoreDefaultArgs });
     return another;
 }
 
@@ -54,7 +55,8 @@ export function ok(value, name, why) {
 
 
 export function is(got, expected, name) {
-    return tell(isDeepStrictEqual(got, expected), name, `got ${JSON.stringify(got)}\nexpected ${JSON.stringify(expected)}`);
+    const why = `got ${JSON.stringify(got)}\nexpected ${JSON.stringify(expected)}`;
+    return tell(isDeepStrictEqual(got, expected), name, why);
 }
 
 
@@ -97,16 +99,17 @@ export async function end() {
 export async function visitor({ scripts = true, origin = facts.origin, headers = {},
     browser: which, ...more } = {}) {
     const n = ++visitors;
+    const address = `10.${1 + (process.pid & 127)}.${n}.1`;
     const context = await (which ? await which() : browser).newContext({
         javaScriptEnabled: scripts,
         ignoreHTTPSErrors: true,
         locale: 'en-GB',
-        extraHTTPHeaders: { 'X-Real-IP': `10.${1 + (process.pid & 127)}.${n}.1`, 'Accept-Language': 'en', ...headers },
+        extraHTTPHeaders: { 'X-Real-IP': address, ...headers },
         ...more,
     });
     context.setDefaultTimeout(10000);
     const page = await context.newPage();
-    return new Visitor({ context, page, scripts, origin, n });
+    return new Visitor({ context, page, scripts, origin, address, n });
 }
 
 
@@ -135,6 +138,18 @@ class Visitor {
     }
 
 
+    // Path and query of where the visitor is.
+    where() {
+        const { pathname, search } = new URL(this.page.url());
+        return pathname + search;
+    }
+
+
+    async text(selector) {
+        return this.page.locator(selector).innerText();
+    }
+
+
     async banner() {
         return this.page.locator('#privacy-banner').isVisible();
     }
@@ -144,18 +159,15 @@ class Visitor {
     async press(choice) {
         const button = this.page.locator(`button[name=choice][value=${choice}]`);
         const inPlace = this.scripts && await this.page.locator('#privacy-banner').count();
-        const posted = this.page.waitForResponse(answer => answer.request().method() === 'POST');
-
         this.requests = [];
         this.seen = upstream().length;
+        const posted = this.page.waitForResponse(answer => answer.request().method() === 'POST');
+        const left = inPlace ? null : this.page.waitForNavigation();
+        [this.posted] = await Promise.all([posted, left, button.click()]);
         if (inPlace) {
-            await button.click();
-            this.posted = await posted;
             await this.posted.finished();
-            await this.page.waitForFunction(() => !document.querySelector('#privacy-banner [aria-disabled=true]'));
-        } else {
-            await Promise.all([this.page.waitForNavigation(), button.click()]);
-            this.posted = await posted;
+            await this.page.waitForFunction(
+                () => !document.querySelector('#privacy-banner [aria-disabled=true]'));
         }
         return this.posted;
     }
@@ -187,17 +199,19 @@ class Visitor {
     // Names in Cookie as the shop got them, of each of this visitor's page requests since the last step.
     received() {
         return upstream().slice(this.seen)
-            .filter(request => header(request, 'X-Real-IP') === undefined || header(request, 'X-Real-IP').startsWith('10.'))
+            .filter(request => header(request, 'X-Real-IP') === this.address)
             .filter(request => !/\.(css|js|ico)$/.test(request.uri))
             .map(request => names(header(request, 'Cookie') || ''));
     }
 
 
-    // Every choice that Redis would have to forget: violations of the rules of accessibility.
-    async violations() {
+    // What breaks the rules of accessibility, in the whole page or in a part of it.
+    async violations(part) {
         await this.page.evaluate(axe);
-        const result = await this.page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-        return result.violations.map(v => `${v.id}: ${v.nodes.map(node => node.target.join(' ')).slice(0, 3).join(', ')}`);
+        const result = await this.page.evaluate(root => window.axe.run(root ? { include: [root] } : document,
+            { resultTypes: ['violations'] }), part);
+        const place = node => `${node.target.join(' ')} (${node.failureSummary})`;
+        return result.violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(place).join('; ')}`);
     }
 
 
@@ -231,7 +245,18 @@ export function header(request, name) {
 
 // What the shop behind nginx received, oldest first.
 export function upstream() {
-    return readFileSync(facts.log, { encoding: 'latin1', flag: 'a+' }).split('\n').filter(Boolean).map(line => JSON.parse(line));
+    const text = readFileSync(facts.log, { encoding: 'latin1', flag: 'a+' });
+    return text.split('\n').filter(Boolean).map(line => JSON.parse(line));
+}
+
+
+// Has the harness do something, such as "pause redis"; resolves when it is done.
+export async function harness(what) {
+    const answered = new Promise(resolve => process.stdin.once('data', resolve));
+    process.stdin.resume();
+    process.stdout.write(JSON.stringify({ do: what }) + '\n');
+    await answered;
+    process.stdin.pause();
 }
 
 

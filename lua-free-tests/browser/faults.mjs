@@ -1,0 +1,66 @@
+// Copyright (C) ngx_privacy_module authors
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Redis hangs while a visitor chooses: nothing is claimed that is not so, and a refusal holds all the same.
+
+import { end, harness, is, like, ok, scenario } from './lib/browser.mjs';
+
+const necessary = ['csrftoken', 'sessionid'];
+const all = ['_ga', ...necessary, 'track_id'].sort();
+
+
+await scenario('accept while Redis hangs', async v => {
+    await v.open('/hours?f=1');
+    await harness('pause redis');
+    try {
+        const posted = await v.press('accept_all');
+        is(posted.status(), 503, 'is not taken');
+        like(await v.text(v.scripts ? '#privacy-banner .privacy-message' : 'main'), /not saved/i, 'and the visitor told so');
+        is((await v.ours()).length, 0, 'no cookie claims it');
+        await v.open('/hours?f=2');
+        ok(await v.banner(), 'pages are served, with the banner');
+        await v.open('/');
+        is(v.received(), [necessary], 'nothing optional arrives');
+    } finally {
+        await harness('resume redis');
+    }
+
+    await v.page.waitForTimeout(1500);
+    await v.open('/hours?f=3');
+    await v.press('accept_all');
+    await v.open('/');
+    await v.open('/');
+    is(v.received(), [all], 'later it is taken');
+});
+
+
+await scenario('reject while Redis hangs', async v => {
+    await v.open('/hours?f=4');
+    await v.press('accept_all');
+    await v.open('/privacy/choices');
+    await harness('pause redis');
+    try {
+        const posted = await v.press('reject_all');
+        is(posted.status(), 503, 'is not recorded yet');
+        like(await v.text('main'), /in effect/i, 'but in effect, and the visitor is told both');
+        await v.open('/');
+        await v.open('/');
+        is(v.received(), [necessary], 'it holds');
+        is(await v.cookies(), necessary, 'in the browser too');
+        is(await v.banner(), false, 'nobody is asked again');
+    } finally {
+        await harness('resume redis');
+    }
+
+    await v.page.waitForTimeout(1500);
+    for (let i = 0; i < 5; i++) {
+        await v.open('/');
+        await v.page.waitForTimeout(300);
+    }
+    is(v.received(), [necessary], 'and goes on to hold');
+    await v.open('/privacy/choices');
+    ok(!/not yet recorded/i.test(await v.text('main')), 'it is recorded by then');
+});
+
+
+await end();
