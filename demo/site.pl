@@ -24,7 +24,7 @@ my %words = (
         hello => '今年的春茶到了', intro => '我们每年三月进山,与茶农一起采摘、炒制,再把茶寄到您手里。',
         buy => '加入购物车', visit => '到店坐坐', map => '地图', price => '元',
         footer => '山茶小铺 · 杭州市西湖区满觉陇路 12 号',
-        hint => '这是演示站点:它的后端设置五个 Cookie,页面里有第三方脚本、框架和像素,全部由 nginx 按照您的选择放行或拦下。',
+        hint => '这是演示站点:它的后端设置五个 Cookie,由 nginx 按照您的选择放行或拦下。页面里还有第三方脚本、框架和像素。',
     },
     en => {
         shop => 'Camellia Tea', line => 'A small shop for good tea', home => 'Home', catalogue => 'All teas',
@@ -34,8 +34,8 @@ my %words = (
         intro => 'Every March we go up the hill, pick and fire the leaves with the farmers, and send them to you.',
         buy => 'Add to basket', visit => 'Come and sit down', map => 'Map', price => 'CNY',
         footer => 'Camellia Tea · 12 Manjuelong Road, Hangzhou',
-        hint => 'This is a demonstration: its backend sets five cookies, and its pages carry a third-party script, '
-            . 'a frame and pixels. nginx lets them through, or not, as you choose.',
+        hint => 'This is a demonstration: its backend sets five cookies, and nginx lets them through, or not, as you '
+            . 'choose. Its pages also carry a third-party script, a frame and pixels.',
     },
 );
 
