@@ -30,10 +30,7 @@ my $root = abs_path("$here/../..");
 sub run {
     my ($name, %options) = @_;
 
-    binmode $_, ':utf8' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
-    return cannot("$root/build/browser: no playwright-core; run `make browser-modules`")
-        if !-d "$root/build/browser/node_modules/playwright-core";
-
+    my $modules = ready() or return;
     my $t = Test::Privacy->new("browser-$name");
     $t->redis->start;
     $t->upstream(\&shop);
@@ -48,17 +45,20 @@ sub run {
         origin => 'http://' . $t->listen, secure => 'https://' . $t->listen('tls'),
         named => 'http://shop.example:' . port($t), elsewhere => 'http://elsewhere.example:' . port($t, 'elsewhere'),
         address => $t->address, log => $t->dir . '/upstream.log',
-        modules => "$root/build/browser/", screenshots => "$root/build/browser/$name",
+        modules => $modules, screenshots => "$root/build/browser/$name",
     });
     $t->finish;
 }
 
 
-sub cannot {
-    my ($why) = @_;
+# The folder with the driver in it; without one the spec has failed.
+sub ready {
+    binmode $_, ':utf8' for map { Test::More->builder->$_ } qw(output failure_output todo_output);
+    return "$root/build/browser/" if -d "$root/build/browser/node_modules/playwright-core";
 
-    fail($why);
+    fail('build/browser has no playwright-core: run `make browser-modules`');
     done_testing();
+    return;
 }
 
 
