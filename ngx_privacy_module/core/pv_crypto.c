@@ -14,6 +14,7 @@
 
 
 #define PV_SHA256_BLOCK  64
+#define PV_RANDOM_BATCH  4096
 
 
 /*
@@ -206,6 +207,31 @@ pv_random(void *out, size_t len)
     }
 
     return (RAND_bytes(out, (int) len) == 1) ? PV_OK : PV_ERROR;
+}
+
+
+int
+pv_random_pad(void *out, size_t len)
+{
+    static size_t         left;
+    static unsigned char  batch[PV_RANDOM_BATCH];
+
+    if (len > sizeof(batch)) {
+        return pv_random(out, len);
+    }
+
+    if (left < len) {
+        if (pv_random(batch, sizeof(batch)) != PV_OK) {
+            return PV_ERROR;
+        }
+
+        left = sizeof(batch);
+    }
+
+    left -= len;
+    memcpy(out, batch + left, len);
+
+    return PV_OK;
 }
 
 

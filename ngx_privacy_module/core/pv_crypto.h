@@ -33,6 +33,11 @@ void pv_hmac_free(pv_hmac_t *h);
 int pv_hmac(pv_hmac_t *h, unsigned char out[PV_SHA256_LEN], const pv_str_t *parts, size_t n);
 
 int pv_random(void *out, size_t len);
+/*
+ * The same, drawn from OpenSSL in batches: for pads that are public as soon as they are used, never for keys or ids. A
+ * process that forks after the first use hands the rest of its batch to both.
+ */
+int pv_random_pad(void *out, size_t len);
 /* 1 when equal, in time that depends on len only. */
 int pv_equal(const void *a, const void *b, size_t len);
 

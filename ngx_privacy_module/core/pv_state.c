@@ -30,7 +30,6 @@
 
 #define PV_TOKEN_FORMAT     1
 #define PV_TOKEN_DOMAIN     "privacy form 1"
-#define PV_TOKEN_BYTES      (2 + 8 + 3 * 4 + 2 * PV_USER_TAG_LEN + PV_MAC_LEN)
 
 
 static int pv_consent_valid(const pv_consent_t *c);
@@ -303,22 +302,31 @@ pv_user_tag(unsigned char tag[PV_USER_TAG_LEN], const unsigned char subject[PV_S
 }
 
 
-/* A pad of random bytes, then the signed token under it: no two look alike. */
-
 long
 pv_token_encode(char out[PV_TOKEN_MAX + 1], const pv_token_t *t, const pv_keys_t *keys, pv_str_t site)
 {
-    size_t           i, len;
-    pv_str_t         bytes;
-    const pv_key_t  *key;
-    unsigned char   *p, masked[2 * PV_TOKEN_BYTES], *packed;
+    unsigned char  packed[PV_TOKEN_BYTES];
 
-    key = pv_keys_first(keys, PV_KEY_FORM);
-    if (key == NULL || pv_random(masked, PV_TOKEN_BYTES) != PV_OK) {
+    if (pv_token_sign(packed, t, keys, site) != PV_OK) {
         return PV_ERROR;
     }
 
-    packed = masked + PV_TOKEN_BYTES;
+    return pv_token_mask(out, packed);
+}
+
+
+int
+pv_token_sign(unsigned char packed[PV_TOKEN_BYTES], const pv_token_t *t, const pv_keys_t *keys, pv_str_t site)
+{
+    pv_str_t         bytes;
+    const pv_key_t  *key;
+    unsigned char   *p;
+
+    key = pv_keys_first(keys, PV_KEY_FORM);
+    if (key == NULL) {
+        return PV_ERROR;
+    }
+
     p = packed;
 
     *p++ = PV_TOKEN_FORMAT;
@@ -334,12 +342,25 @@ pv_token_encode(char out[PV_TOKEN_MAX + 1], const pv_token_t *t, const pv_keys_t
     bytes.data = packed;
     bytes.len = (size_t) (p - packed);
 
-    if (pv_keys_mac(p, key, PV_TOKEN_DOMAIN, site, &bytes, 1) != PV_OK) {
+    return pv_keys_mac(p, key, PV_TOKEN_DOMAIN, site, &bytes, 1);
+}
+
+
+/* A pad of random bytes, then the signed token under it: no two look alike. */
+
+long
+pv_token_mask(char out[PV_TOKEN_MAX + 1], const unsigned char packed[PV_TOKEN_BYTES])
+{
+    size_t          i, len;
+    pv_str_t        bytes;
+    unsigned char   masked[2 * PV_TOKEN_BYTES];
+
+    if (pv_random_pad(masked, PV_TOKEN_BYTES) != PV_OK) {
         return PV_ERROR;
     }
 
     for (i = 0; i < PV_TOKEN_BYTES; i++) {
-        packed[i] ^= masked[i];
+        masked[PV_TOKEN_BYTES + i] = packed[i] ^ masked[i];
     }
 
     bytes.data = masked;

@@ -89,9 +89,16 @@ typedef struct {
     unsigned char  user_tag[PV_USER_TAG_LEN];   /* zeros when nobody was logged in */
 } pv_token_t;
 
-#define PV_TOKEN_MAX  160
+#define PV_TOKEN_MAX    160
+#define PV_TOKEN_BYTES  (2 + 8 + 3 * 4 + 2 * PV_USER_TAG_LEN + PV_MAC_LEN)
 
 long pv_token_encode(char out[PV_TOKEN_MAX + 1], const pv_token_t *t, const pv_keys_t *keys, pv_str_t site);
+/*
+ * The two halves of it: the signed bytes, the same for everybody who is shown the same form in the same second and has
+ * no ledger yet; and the text under a fresh pad. Returns the text's length, or PV_ERROR.
+ */
+int pv_token_sign(unsigned char packed[PV_TOKEN_BYTES], const pv_token_t *t, const pv_keys_t *keys, pv_str_t site);
+long pv_token_mask(char out[PV_TOKEN_MAX + 1], const unsigned char packed[PV_TOKEN_BYTES]);
 int pv_token_decode(pv_token_t *t, pv_str_t token, const pv_keys_t *keys, pv_str_t site);
 
 #endif /* PV_STATE_H */

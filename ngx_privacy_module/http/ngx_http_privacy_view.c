@@ -30,8 +30,19 @@ typedef struct {
 } ngx_http_privacy_view_entry_t;
 
 
+/* The last one signed for a form: everybody without a ledger gets the same within a second, under a pad of their own. */
+typedef struct {
+    pv_token_t  token;
+    u_char      packed[PV_TOKEN_BYTES];
+} ngx_http_privacy_signed_t;
+
+
+#define NGX_HTTP_PRIVACY_SIGNED  8
+
+
 struct ngx_http_privacy_views_s {
-    ngx_queue_t  entries;       /* newest used first */
+    ngx_queue_t                entries;     /* newest used first */
+    ngx_http_privacy_signed_t  tokens[NGX_HTTP_PRIVACY_SIGNED];     /* by form number */
 };
 
 
@@ -46,15 +57,20 @@ static void ngx_http_privacy_view_variant(u_char out[8], pv_policy_t *policy, pv
 
 
 ngx_http_privacy_view_t *
-ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx)
+ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
 {
+    size_t                          language;
     ngx_http_privacy_view_entry_t  *entry;
 
     if (ctx->policy == NULL) {
         return NULL;
     }
 
-    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->policy, ctx->language);
+    /* The same bytes for everybody, whatever they prefer to read: the policy's first language. */
+
+    language = (decoration == NGX_HTTP_PRIVACY_SHARED) ? 0 : ctx->language;
+
+    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->policy, language);
 
     return entry ? &entry->view : NULL;
 }
@@ -73,6 +89,7 @@ ngx_http_privacy_view_entry(ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_
             return NULL;
         }
 
+        ngx_memzero(pscf->views, sizeof(ngx_http_privacy_views_t));
         ngx_queue_init(&pscf->views->entries);
     }
 
@@ -330,7 +347,8 @@ ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page)
 ngx_int_t
 ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_TOKEN_MAX + 1])
 {
-    pv_token_t  token;
+    pv_token_t                  token;
+    ngx_http_privacy_signed_t  *memo;
 
     ngx_memzero(&token, sizeof(pv_token_t));
 
@@ -354,7 +372,23 @@ ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_T
         ngx_memcpy(token.user_tag, ctx->user_tag, PV_USER_TAG_LEN);
     }
 
-    return pv_token_encode(out, &token, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name));
+    if (ctx->server->views == NULL) {
+        return pv_token_encode(out, &token, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name));
+    }
+
+    memo = &ctx->server->views->tokens[form % NGX_HTTP_PRIVACY_SIGNED];
+
+    if (ngx_memcmp(&memo->token, &token, sizeof(pv_token_t)) != 0) {
+
+        if (pv_token_sign(memo->packed, &token, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name)) != PV_OK) {
+            ngx_memzero(&memo->token, sizeof(pv_token_t));
+            return NGX_ERROR;
+        }
+
+        memo->token = token;
+    }
+
+    return pv_token_mask(out, memo->packed);
 }
 
 
