@@ -43,7 +43,8 @@ sub run {
 
     scenarios($t, $name, {
         origin => 'http://' . $t->listen, secure => 'https://' . $t->listen('tls'),
-        named => 'http://shop.example:' . port($t), elsewhere => 'http://elsewhere.example:' . port($t, 'elsewhere'),
+        named => 'http://shop.example:' . port($t),
+        elsewhere => 'http://elsewhere.example:' . port($t, 'elsewhere'),
         address => $t->address, log => $t->dir . '/upstream.log',
         modules => $modules, screenshots => "$root/build/browser/$name",
     });
@@ -178,7 +179,7 @@ sub shop {
     }
     return { headers => ['Content-Type' => 'text/css', 'Cache-Control' => 'public, max-age=600'], body => css() }
         if $path eq '/shop.css';
-    return { headers => ['Content-Type' => 'application/javascript'], body => 'document.cookie = "_ga=script; path=/";' }
+    return { headers => ['Content-Type' => 'text/javascript'], body => 'document.cookie = "_ga=script; path=/";' }
         if $path eq '/tracker.js';
     return { status => 204 } if $path eq '/favicon.ico';
 

@@ -15,7 +15,8 @@ await scenario('accept while Redis hangs', async v => {
     try {
         const posted = await v.press('accept_all');
         is(posted.status(), 503, 'is not taken');
-        like(await v.text(v.scripts ? '#privacy-banner .privacy-message' : 'main'), /not saved/i, 'and the visitor told so');
+        const said = await v.text(v.scripts ? '#privacy-banner .privacy-message' : 'main');
+        like(said, /not saved/i, 'and the visitor told so');
         is((await v.ours()).length, 0, 'no cookie claims it');
         await v.open('/hours?f=2');
         ok(await v.banner(), 'pages are served, with the banner');

@@ -40,7 +40,8 @@ await scenario('a page for everybody', async v => {
 
 await scenario('a page for everybody: choosing', { scripts: true }, async v => {
     await v.open('/public');
-    is(await v.page.evaluate('privacy.ready().then(state => state.standing)'), 'undecided', 'the state is known');
+    const standing = await v.page.evaluate('privacy.ready().then(state => state.standing)');
+    is(standing, 'undecided', 'the state is known');
     await v.press('accept_all');
     is(await v.banner(), false, 'the banner is gone');
     ok(await v.page.locator('#privacy-settings a').isVisible(), 'the settings are there');
