@@ -24,6 +24,7 @@ $t->upstream(sub {
     my @headers = ('Content-Type' => 'text/html');
     my $tag = $uri =~ /weak/ ? 'W/"one"' : '"one"';
     push @headers, ETag => $tag if $uri =~ /etag|weak/;
+    push @headers, $1 => $2 if $uri =~ /field\?([\w-]+):(.*)/;
     push @headers, 'Last-Modified' => 'Mon, 02 Nov 2026 00:00:00 GMT' if $uri =~ /modified/;
     push @headers, 'Cache-Control' => 'public, max-age=60' if $uri =~ /public/;
     push @headers, 'Cache-Control' => 's-maxage=60' if $uri =~ /smaxage/;
@@ -92,6 +93,8 @@ my $decided_tag = $granted->page->header('ETag');
 is($granted->get('/etag', 'If-None-Match' => $decided_tag)->status, 304, 'which revalidates too');
 is($undecided->get('/etag', 'If-None-Match' => $decided_tag)->status, 200, 'and is not the first one');
 is($undecided->get('/etag', 'If-None-Match' => "\"zero\", $tag, \"two\"")->status, 304, 'a list');
+$r = $undecided->get('/etag', 'If-None-Match' => "$tag, " . $tag =~ s/one/two/r);
+is($r->header('ETag'), $tag, 'a list of two of ours: the tag of the one that matched');
 
 $tag = $undecided->get('/weak')->header('ETag');
 is($undecided->get('/weak', 'If-None-Match' => $tag)->status, 304, 'a weak tag');
@@ -103,12 +106,11 @@ ok($tag, 'Last-Modified alone becomes a tag') and
 
 # A copy from before the module was there has no banner.
 
-TODO: {
-    local $TODO = 'what will be decorated is not known when the condition is answered';
-    is($undecided->get('/etag', 'If-None-Match' => '"one"')->status, 200, 'an undecorated copy is no match');
-    is($undecided->get('/modified', 'If-Modified-Since' => 'Mon, 02 Nov 2026 00:00:00 GMT')->status, 200,
-        'a date alone says nothing of the variant');
-}
+is($undecided->get('/etag', 'If-None-Match' => '"one"')->status, 200, 'an undecorated copy is no match');
+is($undecided->get('/modified', 'If-Modified-Since' => 'Mon, 02 Nov 2026 00:00:00 GMT')->status, 200,
+    'a date alone says nothing of the variant');
+is($undecided->get('/etag', 'If-None-Match' => '"one"', 'Sec-Fetch-Dest' => 'empty')->status, 304,
+    'what a script fetches is not decorated, and its tag is the upstream\'s');
 
 # nginx's own files
 
@@ -117,7 +119,9 @@ is($undecided->get('/file/page.html', 'If-None-Match' => $r->header('ETag'))->st
 is($granted->get('/file/page.html', 'If-None-Match' => $r->header('ETag'))->status, 200, 'not for another state');
 $r = $undecided->get('/file/data.txt');
 my $file_tag = $r->header('ETag');
-is($undecided->get('/file/data.txt', 'If-None-Match' => $file_tag)->status, 304, 'assets keep their validators');
+my @asset = ('If-None-Match' => $file_tag, 'Sec-Fetch-Dest' => 'image');
+is($undecided->get('/file/data.txt', @asset)->status, 304, 'assets keep their validators');
+is($t->get('/file/data.txt', @asset[0, 1])->status, 304, 'also where the browser does not say what they are for');
 $r = $undecided->get('/file/data.txt', Range => 'bytes=0-9');
 is($r->status, 206, 'and their ranges');
 is(length $r->body, 10, 'of the right length');
@@ -165,6 +169,34 @@ like($undecided->get('/personal/public')->header('Cache-Control'), qr/private/, 
 $r = $granted->get('/public/analytics');
 is_deeply([$r->cookies], ['_ga'], 'a cookie that passes by consent');
 like($r->header('Cache-Control'), qr/private/, 'makes the response private');
+
+for my $field ('CDN-Cache-Control: max-age=600', 'Surrogate-Control: max-age=600',
+    'Example-CDN-Cache-Control: public')
+{
+    my ($name, $value) = split /: /, $field;
+    my $uri = "/field?$name:$value";
+    is($undecided->get($uri)->body, $granted->get($uri)->body, "$field: for everybody, as for any shared cache");
+    $r = $undecided->get("/personal$uri");
+    is(banners($r), 1, "$field: personal where it is wanted so");
+    is($r->header($name), undef, 'and then no cache is told to keep it');
+    $r = $granted->get("/analytics$uri");
+    is($r->header($name), undef, 'nor what carries a cookie that passes by consent');
+}
+$r = $undecided->get('/field?CDN-Cache-Control:no-store');
+is(banners($r), 1, 'one that forbids a cache to keep it leaves it personal');
+
+my %language;
+$language{$_} = $undecided->get('/public', 'Accept-Language' => $_)->body for qw(en zh-CN);
+is($language{en}, $language{'zh-CN'}, 'whatever language they prefer');
+like($undecided->get('/x', 'Accept-Language' => 'en')->body, qr/<section id="privacy-banner" lang="en"/,
+    'which personal pages heed');
+
+# What vouches for the bytes that came
+
+for my $field ('Content-Digest', 'Repr-Digest', 'Digest', 'Content-MD5') {
+    is($undecided->get("/field?$field:x")->header($field), undef, "$field does not stay on a page that was changed");
+}
+is($undecided->get('/field?Digest:x', 'Sec-Fetch-Dest' => 'empty')->header('Digest'), 'x', 'and stays on one that was not');
 
 # No identifier before a choice
 

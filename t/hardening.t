@@ -41,16 +41,20 @@ http {
         privacy enforce;
         privacy_site %%SITE%%;
         privacy_forward on;
-        error_page 400 494 =200 /sorry;
+        error_page 400 494 =200 /refused;
         error_page 405 =200 @sorry;
 
         location / { proxy_pass %%UPSTREAM%%; }
-        location /sorry { internal; if ($cookie__ga) { return 200 "seen"; } proxy_pass %%UPSTREAM%%; }
+        location = /refused { internal; if ($cookie__ga) { return 200 "seen"; } proxy_pass %%UPSTREAM%%; }
+        location = /sorry { internal; proxy_pass %%UPSTREAM%%/spoof; }
+        location /ssi/ { ssi on; alias %%DIR%%/html/; }
+        location /status { privacy_status; }
         location @sorry { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
+        location /privacy/ { error_page 400 =200 /sorry; privacy_center; }
     }
 }
 CONF
+spew($t->dir . '/html/page.html', '<p>before</p><!--# include virtual="/status" --><p>after</p>');
 $t->start;
 ok(wait_for(sub { $t->get('/privacy/', Accept => 'application/json')->status == 200 }), 'the policy arrives')
     or diag($t->log);
@@ -105,8 +109,7 @@ is($tags =~ tr/"//, 6002, 'a dense list of entity tags arrives whole');
 # Cache-Control without spaces
 
 for my $uri ('/dense', '/few') {
-    my $r = $t->get($uri);
-    my ($control) = $r->headers('Cache-Control');
+    my ($control) = $t->get($uri)->headers('Cache-Control');
     my $wanted = $uri eq '/dense' ? join ', ', map { sprintf 'x%03d', $_ } 1 .. 400
         : 'no-transform2, must-revalidate, proxy-revalidate, no-x, a, b, c, d';
     is($control, "private, no-cache, $wanted", 'a dense Cache-Control');
@@ -132,6 +135,21 @@ for my $how (
     is(Test::Privacy::Upstream::header($request, 'Cookie'), 'sessionid=s', "$name: which sees necessary cookies only");
     is(Test::Privacy::Upstream::header($request, 'X-Privacy-Consent'), '', "$name: and what was consented to");
 }
+
+# Refused by the centre, answered by an error page of the application, which then is no page of the centre
+
+my $c = $t->connect;
+$c->write("GET /privacy/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n");
+my $r = $c->read('GET');
+like($r->body, qr/hello/, 'a broken body: an error page') or diag($r->as_text);
+is_deeply([$r->headers('Set-Cookie')], [], 'that sets no cookie in our name');
+like($r->body, qr/id="privacy-banner"/, 'and is decorated like any other');
+
+# The status page is a page of its own, not a part of others
+
+$r = $t->get('/ssi/page.html');
+is($r->status, 200, 'status in a subrequest');
+like($r->body, qr/before.*after/s, 'does not answer for the page') or diag($r->as_text);
 
 is(($t->workers)[0], $worker, 'the worker is still the same');
 

@@ -45,6 +45,11 @@ $t->upstream(sub {
         return $name ? { body => '', headers => ['X-Who' => $name] } : { status => 401, body => '' };
     }
 
+    if ($uri =~ m{^/tagged}) {
+        my $match = Test::Privacy::Upstream::header($request, 'If-None-Match') // '';
+        return { status => $match =~ /"one"/ ? 304 : 200, body => $body, headers => [@headers, ETag => '"one"'] };
+    }
+
     return { body => $body, headers => [@headers, map { ('X-Privacy-User' => $_) } split /,/, $1, -1] }
         if $uri =~ m{^/names\?(.*)};
     push @headers, 'Cache-Control' => $1 if $uri =~ m{^/says\?(.*)};
@@ -63,6 +68,7 @@ http {
     %%HTTP%%
     %%PRIVACY%%
     underscores_in_headers on;
+    map $http_authorization $named { default ""; "~^Basic " $remote_user; }
     proxy_cache_path %%DIR%%/temp/cache keys_zone=pages:1m;
     server {
         listen %%LISTEN%%;
@@ -98,6 +104,10 @@ http {
             auth_basic staff;
             auth_basic_user_file %%DIR%%/html/passwords;
             privacy_user $remote_user;
+            proxy_pass %%UPSTREAM%%;
+        }
+        location /tagged {
+            privacy_user $named;
             proxy_pass %%UPSTREAM%%;
         }
         location /privacy/ { privacy_center; }
@@ -285,5 +295,31 @@ is($r->status, 200, 'Redis hangs: the first page of a user comes all the same');
 is(consent($r), '<>', 'as undecided');
 cmp_ok(Time::HiRes::time() - $begin, '<', 3, 'in bounded time');
 $t->redis->resume;
+
+# A refusal that Redis could not take holds against what another device chose before it was recorded
+
+my ($one, $two) = map { my $v = $t->visitor; $v->get('/login?erin'); $v->get('/'); $v } 1, 2;
+ok(wait_for(sub { $one->get('/privacy/choices'); $one->choose('accept_all')->status == 303 }), 'two devices of one user');
+is(consent($two->get('/')), '<analytics,marketing>', 'with one choice');
+$one->get('/privacy/choices');
+$t->redis->stop;
+is($one->choose('withdraw')->status, 503, 'Redis is gone: one withdraws');
+$t->redis->start;
+ok(wait_for(sub { $two->get('/privacy/choices'); $two->choose('custom', purpose => ['analytics'])->status == 303 }, 15),
+    'Redis is back: the other chooses first');
+is(consent($one->get('/')), '<>', 'the refusal holds where it was made');
+ok(wait_for(sub { consent($one->get('/')) eq '<>' && consent($two->get('/')) eq '<>' }, 15), 'and then on both');
+ok(wait_for(sub { $one->get('/'); $one->get('/privacy/choices', Accept => 'application/json')->body =~ /"pending":false/ }, 15),
+    'where it is pending no longer');
+is(consent($one->get('/')), '<>', 'and is a refusal still');
+
+# What was stored for somebody else is not confirmed to who is logged in by now
+
+my $staff = $t->visitor;
+my @tag = ('If-None-Match' => $staff->get('/tagged')->header('ETag'));
+is($staff->get('/tagged', @tag)->status, 304, 'a page that nobody in particular revalidates');
+$r = $staff->get('/tagged', @tag, Authorization => 'Basic ' . encode_base64('alice:secret', ''));
+is($r->status, 200, 'is another one for who is logged in') or diag($r->as_text);
+ok(bound($r), 'who is bound by it');
 
 $t->finish;

@@ -170,6 +170,7 @@ typedef struct {
     unsigned                       binding_present:1;   /* a binding cookie came, valid or not */
     unsigned                       renew:1;     /* the consent cookie is worth setting again (fresher than the browser's) */
     unsigned                       navigation:1;/* what is answered may be decorated */
+    unsigned                       document:1;  /* the browser says that it will show it as a page */
     unsigned                       enforced:1;  /* enforce, and something to enforce is known */
     unsigned                       restricted:1;/* the user became another one: the verdict only narrows */
     unsigned                       own:1;       /* a page of the centre: it is not decorated */
@@ -324,7 +325,8 @@ typedef struct {
     u_char       variant_shared[8];
 } ngx_http_privacy_view_t;
 
-ngx_http_privacy_view_t *ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx);
+/* For personal or shared decoration; NULL: it cannot be rendered (logged), or no policy is known. */
+ngx_http_privacy_view_t *ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration);
 /* The page context of a rendering for this request: policy, language, prefix, verdict, signal, now. */
 void ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
 /* A fresh token for a form of this request. Returns its length. */
@@ -353,6 +355,8 @@ ngx_int_t ngx_http_privacy_gate_expire(ngx_http_privacy_ctx_t *ctx);
 
 /* validators: the request's If-None-Match and If-Range are freed of our variants. */
 ngx_int_t ngx_http_privacy_validators_in(ngx_http_privacy_ctx_t *ctx);
+/* What was translated was for somebody else: the request asks for the whole response. */
+void ngx_http_privacy_validators_forget(ngx_http_privacy_ctx_t *ctx);
 /* The response's ETag and Last-Modified carry the variant of what was inserted. */
 ngx_int_t ngx_http_privacy_validators_out(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration);
 /* A 304 to a request that was translated: the ETag as the browser knows it. Sets *decoration to what it has. */

@@ -103,7 +103,6 @@ ngx_http_privacy_center_handler(ngx_http_request_t *r)
         return NGX_HTTP_NOT_FOUND;
     }
 
-    ctx->own = 1;
     prefix = ctx->server->prefix;
 
     if (r->uri.len < prefix.len || ngx_memcmp(r->uri.data, prefix.data, prefix.len) != 0) {

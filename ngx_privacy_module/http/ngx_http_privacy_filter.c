@@ -6,6 +6,18 @@
 #include "ngx_http_privacy.h"
 
 
+/* What a header line says about caches. */
+#define NGX_HTTP_PRIVACY_CACHE_NONE      0
+#define NGX_HTTP_PRIVACY_CACHE_CONTROL   1
+#define NGX_HTTP_PRIVACY_CACHE_TARGETED  2
+
+typedef struct {
+    unsigned  public:1;
+    unsigned  private:1;
+    unsigned  lifetime:1;
+} ngx_http_privacy_caching_t;
+
+
 static ngx_int_t ngx_http_privacy_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_body_filter(ngx_http_request_t *r, ngx_chain_t *in);
 static ngx_int_t ngx_http_privacy_enforce(ngx_http_privacy_ctx_t *ctx);
@@ -17,6 +29,9 @@ static ngx_uint_t ngx_http_privacy_decoration(ngx_http_privacy_ctx_t *ctx, ngx_u
 static ngx_uint_t ngx_http_privacy_is_html(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_privacy_is_wide(ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_link(ngx_http_privacy_ctx_t *ctx);
+static ngx_uint_t ngx_http_privacy_cache_header(ngx_table_elt_t *h);
+static void ngx_http_privacy_caching(ngx_http_privacy_caching_t *caching, ngx_str_t *value);
+static void ngx_http_privacy_clear_digests(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_privacy_header_out_has(ngx_http_request_t *r, const char *name, const char *token);
 static ngx_uint_t ngx_http_privacy_next_directive(u_char **cursor, u_char *last, ngx_str_t *directive);
 static ngx_uint_t ngx_http_privacy_directive_is(ngx_str_t *directive, const char *name);
@@ -179,6 +194,7 @@ ngx_http_privacy_decorate(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
     }
 
     ngx_http_clear_accept_ranges(r);
+    ngx_http_privacy_clear_digests(r);
 
     ctx->decoration = decoration;
 
@@ -190,6 +206,35 @@ ngx_http_privacy_decorate(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
     r->main_filter_need_in_memory = 1;
 
     return ngx_http_privacy_page_start(ctx, decoration);
+}
+
+
+/* They are of the bytes that came, not of those that go. */
+
+static void
+ngx_http_privacy_clear_digests(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static const ngx_str_t  digests[] = {
+        ngx_string("Content-Digest"), ngx_string("Repr-Digest"), ngx_string("Digest"), ngx_string("Content-MD5")
+    };
+
+    for (part = &r->headers_out.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            for (n = 0; n < sizeof(digests) / sizeof(digests[0]); n++) {
+                if (h[i].key.len == digests[n].len
+                    && ngx_strncasecmp(h[i].key.data, digests[n].data, digests[n].len) == 0)
+                {
+                    h[i].hash = 0;
+                }
+            }
+        }
+    }
 }
 
 
@@ -234,7 +279,7 @@ ngx_http_privacy_personal_cookies(ngx_http_privacy_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_privacy_decoration(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
 {
-    ngx_uint_t                     status, why;
+    ngx_uint_t                     status, why, decoration;
     ngx_http_request_t            *r;
     ngx_http_privacy_loc_conf_t   *plcf;
 
@@ -283,16 +328,21 @@ ngx_http_privacy_decoration(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_privacy_module);
 
-    if (plcf->decorate == NGX_HTTP_PRIVACY_SHARED
-        || (plcf->decorate == NGX_HTTP_PRIVACY_AUTO && cookies == 0 && ngx_http_privacy_cacheable(r)))
-    {
-        ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_PAGES_SHARED, 1);
-        return NGX_HTTP_PRIVACY_SHARED;
+    decoration = (plcf->decorate == NGX_HTTP_PRIVACY_SHARED
+                  || (plcf->decorate == NGX_HTTP_PRIVACY_AUTO && cookies == 0 && ngx_http_privacy_cacheable(r)))
+                 ? NGX_HTTP_PRIVACY_SHARED : NGX_HTTP_PRIVACY_PERSONAL;
+
+    /* What cannot be rendered is not shown, but the site is served. */
+
+    if (ngx_http_privacy_view(ctx, decoration) == NULL) {
+        ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_SKIPPED_NO_POLICY, 1);
+        return 0;
     }
 
-    ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_PAGES_PERSONAL, 1);
+    ngx_http_privacy_count(ctx, decoration == NGX_HTTP_PRIVACY_SHARED ? NGX_HTTP_PRIVACY_PAGES_SHARED
+                                                                      : NGX_HTTP_PRIVACY_PAGES_PERSONAL, 1);
 
-    return NGX_HTTP_PRIVACY_PERSONAL;
+    return decoration;
 }
 
 
@@ -363,60 +413,116 @@ ngx_http_privacy_link(ngx_http_privacy_ctx_t *ctx)
 }
 
 
+/*
+ * Cache-Control, and what says the same to some caches only and is heard there
+ * before it: CDN-Cache-Control and its like (RFC 9213), and their forerunners.
+ */
+
+static ngx_uint_t
+ngx_http_privacy_cache_header(ngx_table_elt_t *h)
+{
+    u_char     *tail;
+    ngx_uint_t  i;
+
+    static const ngx_str_t  targeted[] = {
+        ngx_string("Surrogate-Control"), ngx_string("Edge-Control"), ngx_string("X-Accel-Expires")
+    };
+
+    if (h->hash == 0 || h->key.len < 12) {
+        return NGX_HTTP_PRIVACY_CACHE_NONE;
+    }
+
+    if (h->key.len >= 13) {
+        tail = h->key.data + h->key.len - 13;
+
+        if (ngx_strncasecmp(tail, (u_char *) "Cache-Control", 13) == 0) {
+            return tail == h->key.data ? NGX_HTTP_PRIVACY_CACHE_CONTROL
+                                       : tail[-1] == '-' ? NGX_HTTP_PRIVACY_CACHE_TARGETED
+                                                         : NGX_HTTP_PRIVACY_CACHE_NONE;
+        }
+    }
+
+    for (i = 0; i < sizeof(targeted) / sizeof(targeted[0]); i++) {
+        if (h->key.len == targeted[i].len
+            && ngx_strncasecmp(h->key.data, targeted[i].data, targeted[i].len) == 0)
+        {
+            return NGX_HTTP_PRIVACY_CACHE_TARGETED;
+        }
+    }
+
+    return NGX_HTTP_PRIVACY_CACHE_NONE;
+}
+
+
 ngx_uint_t
 ngx_http_privacy_cacheable(ngx_http_request_t *r)
 {
-    u_char           *p, *last;
-    ngx_str_t         directive;
-    ngx_uint_t        i, public, private, lifetime;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_uint_t                    i, which;
+    ngx_list_part_t              *part;
+    ngx_table_elt_t              *h;
+    ngx_http_privacy_caching_t    caching, targeted;
 
-    public = 0;
-    private = 0;
-    lifetime = 0;
+    ngx_memzero(&caching, sizeof(ngx_http_privacy_caching_t));
 
     for (part = &r->headers_out.headers.part; part != NULL; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
+            which = ngx_http_privacy_cache_header(&h[i]);
 
-            if (h[i].hash == 0 || h[i].key.len != 13
-                || ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Control", 13) != 0)
-            {
-                continue;
-            }
+            if (which == NGX_HTTP_PRIVACY_CACHE_CONTROL) {
+                ngx_http_privacy_caching(&caching, &h[i].value);
 
-            p = h[i].value.data;
-            last = p + h[i].value.len;
+            } else if (which == NGX_HTTP_PRIVACY_CACHE_TARGETED) {
+                ngx_memzero(&targeted, sizeof(ngx_http_privacy_caching_t));
+                ngx_http_privacy_caching(&targeted, &h[i].value);
 
-            while (ngx_http_privacy_next_directive(&p, last, &directive)) {
+                /* X-Accel-Expires is a bare number, or @ and a time */
 
-                if (ngx_http_privacy_directive_is(&directive, "private")
-                    || ngx_http_privacy_directive_is(&directive, "no-store")
-                    || ngx_http_privacy_directive_is(&directive, "no-cache"))
+                if (!targeted.private && (targeted.public || targeted.lifetime || (h[i].value.len
+                    && ((h[i].value.data[0] >= '1' && h[i].value.data[0] <= '9') || h[i].value.data[0] == '@'))))
                 {
-                    private = 1;
-
-                } else if (ngx_http_privacy_directive_is(&directive, "public")) {
-                    public = 1;
-
-                } else if (ngx_http_privacy_directive_is(&directive, "s-maxage")) {
-                    public = 1;
-
-                } else if (ngx_http_privacy_directive_is(&directive, "max-age")) {
-                    lifetime = ngx_http_privacy_max_age(&directive);
+                    return 1;
                 }
             }
         }
     }
 
-    if (!lifetime && r->headers_out.expires && r->headers_out.expires->hash) {
-        lifetime = ngx_parse_http_time(r->headers_out.expires->value.data, r->headers_out.expires->value.len)
-                   > ngx_time();
+    if (!caching.lifetime && r->headers_out.expires && r->headers_out.expires->hash) {
+        caching.lifetime = ngx_parse_http_time(r->headers_out.expires->value.data, r->headers_out.expires->value.len)
+                           > ngx_time();
     }
 
-    return !private && (public || lifetime);
+    return !caching.private && (caching.public || caching.lifetime);
+}
+
+
+static void
+ngx_http_privacy_caching(ngx_http_privacy_caching_t *caching, ngx_str_t *value)
+{
+    u_char     *p, *last;
+    ngx_str_t   directive;
+
+    p = value->data;
+    last = p + value->len;
+
+    while (ngx_http_privacy_next_directive(&p, last, &directive)) {
+
+        if (ngx_http_privacy_directive_is(&directive, "private")
+            || ngx_http_privacy_directive_is(&directive, "no-store")
+            || ngx_http_privacy_directive_is(&directive, "no-cache"))
+        {
+            caching->private = 1;
+
+        } else if (ngx_http_privacy_directive_is(&directive, "public")
+                   || ngx_http_privacy_directive_is(&directive, "s-maxage"))
+        {
+            caching->public = 1;
+
+        } else if (ngx_http_privacy_directive_is(&directive, "max-age")) {
+            caching->lifetime = ngx_http_privacy_max_age(&directive);
+        }
+    }
 }
 
 
@@ -448,7 +554,7 @@ ngx_http_privacy_make_private(ngx_http_request_t *r)
     u_char           *p, *last, *out;
     size_t            size;
     ngx_str_t         directive, value;
-    ngx_uint_t        i;
+    ngx_uint_t        i, which;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
@@ -458,7 +564,7 @@ ngx_http_privacy_make_private(ngx_http_request_t *r)
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == 13 && ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Control", 13) == 0) {
+            if (ngx_http_privacy_cache_header(&h[i]) == NGX_HTTP_PRIVACY_CACHE_CONTROL) {
 
                 /* a directive has a byte at least; a comma stands in front of each, and now a space too */
 
@@ -479,9 +585,14 @@ ngx_http_privacy_make_private(ngx_http_request_t *r)
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].hash == 0 || h[i].key.len != 13
-                || ngx_strncasecmp(h[i].key.data, (u_char *) "Cache-Control", 13) != 0)
-            {
+            which = ngx_http_privacy_cache_header(&h[i]);
+
+            if (which == NGX_HTTP_PRIVACY_CACHE_NONE) {
+                continue;
+            }
+
+            if (which == NGX_HTTP_PRIVACY_CACHE_TARGETED) {
+                h[i].hash = 0;
                 continue;
             }
 

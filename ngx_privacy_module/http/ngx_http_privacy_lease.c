@@ -28,6 +28,7 @@ typedef struct {
 
 
 static void ngx_http_privacy_lease_adopt(ngx_http_privacy_ctx_t *ctx);
+static ngx_uint_t ngx_http_privacy_lease_settled(pv_consent_t *consent, ngx_http_privacy_lease_t *lease);
 static void ngx_http_privacy_lease_refresh(ngx_http_privacy_ctx_t *ctx);
 static void ngx_http_privacy_lease_refreshed(void *data, ngx_http_privacy_ledger_result_t result,
     pv_consent_t *consent, pv_record_t *records, ngx_uint_t nrecords);
@@ -112,11 +113,27 @@ ngx_http_privacy_lease_adopt(ngx_http_privacy_ctx_t *ctx)
                 return;
             }
 
-            if (lease.consent.position > c->position || !(c->flags & PV_STATE_PENDING)) {
+            if (!(c->flags & PV_STATE_PENDING)
+                || (lease.consent.position > c->position && ngx_http_privacy_lease_settled(c, &lease)))
+            {
                 *c = lease.consent;
                 ctx->renew = 1;
+
+            } else if (lease.consent.position > c->position) {
+
+                /* Somebody else chose since: the refusal goes on top of that, and holds until it stands there. */
+
+                c->granted &= lease.consent.granted;
             }
         }
+    }
+
+    if (c->flags & PV_STATE_PENDING) {
+        if (ngx_http_privacy_zone_revoked(ctx->main->zone, ctx->site->slot, c->subject, c->position)) {
+            c->granted = 0;         /* what is newer will be known when the refusal was recorded */
+        }
+
+        return;
     }
 
     if (ngx_http_privacy_zone_revoked(ctx->main->zone, ctx->site->slot, c->subject, c->position)) {
@@ -124,6 +141,21 @@ ngx_http_privacy_lease_adopt(ngx_http_privacy_ctx_t *ctx)
         ctx->has_consent = 0;
         ctx->has_past = 1;
     }
+}
+
+
+/* 1 when the refusal that rides along is known to be in the ledger. */
+
+static ngx_uint_t
+ngx_http_privacy_lease_settled(pv_consent_t *consent, ngx_http_privacy_lease_t *lease)
+{
+    pv_str_t     packed;
+    pv_record_t  refusal;
+
+    packed.data = consent->pending;
+    packed.len = consent->pending_len;
+
+    return pv_record_decode(&refusal, packed) != PV_OK || refusal.time == lease->settled;
 }
 
 
@@ -277,6 +309,8 @@ ngx_http_privacy_lease_waited(void *data, ngx_http_privacy_ledger_result_t resul
 
     r = ctx->request;
     c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
 
     ctx->lookup_request = NULL;
     ctx->lookup = NGX_HTTP_PRIVACY_LOOKUP_DONE;

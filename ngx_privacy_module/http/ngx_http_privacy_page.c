@@ -70,7 +70,7 @@ ngx_http_privacy_page_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
 
     page->ctx = ctx;
     page->decoration = decoration;
-    page->view = ngx_http_privacy_view(ctx);
+    page->view = ngx_http_privacy_view(ctx, decoration);
     page->last = &page->out;
 
     if (page->view == NULL) {
@@ -585,7 +585,11 @@ ngx_http_privacy_page_reclaim(ngx_http_privacy_page_t *page, ngx_http_request_t 
             b->shadow->pos = b->shadow->last;
         }
 
-        cl->next = page->free;
-        page->free = cl;
+        /* Without bytes it may not have been looked at yet: only what had some is known to be done with. */
+
+        if (ngx_buf_in_memory(b)) {
+            cl->next = page->free;
+            page->free = cl;
+        }
     }
 }

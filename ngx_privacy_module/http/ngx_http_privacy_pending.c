@@ -226,6 +226,7 @@ ngx_http_privacy_pending_done(ngx_http_privacy_pending_t *pending, pv_consent_t 
     ngx_memzero(&lease, sizeof(ngx_http_privacy_lease_t));
 
     lease.consent = *newest;
+    lease.settled = pending->refusal.time;
     lease.consent.checked = ngx_time();
     lease.consent.flags |= pending->consent.flags & PV_STATE_USER;
     ngx_memcpy(lease.consent.user_tag, pending->consent.user_tag, PV_USER_TAG_LEN);

@@ -23,7 +23,7 @@ static void ngx_http_privacy_read_own_cookies(ngx_http_privacy_ctx_t *ctx, ngx_h
     ngx_http_privacy_own_t *binding);
 static void ngx_http_privacy_read_consent(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_own_t *cookie);
 static ngx_uint_t ngx_http_privacy_read_signal(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_privacy_is_navigation(ngx_http_request_t *r);
+static void ngx_http_privacy_read_destination(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_apply(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_strip_cookies(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_strip_line(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h);
@@ -317,6 +317,10 @@ ngx_http_privacy_precontent_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->restricted && ctx->matched.len) {
+        ngx_http_privacy_validators_forget(ctx);
+    }
+
     return NGX_DECLINED;
 }
 
@@ -333,7 +337,7 @@ ngx_http_privacy_read(ngx_http_privacy_ctx_t *ctx)
     r = ctx->request;
 
     ctx->signal = ngx_http_privacy_read_signal(r);
-    ctx->navigation = ngx_http_privacy_is_navigation(r);
+    ngx_http_privacy_read_destination(ctx);
 
     if (ctx->signal == NGX_HTTP_PRIVACY_GPC) {
         ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_SIGNAL_GPC, 1);
@@ -462,19 +466,23 @@ ngx_http_privacy_read_signal(ngx_http_request_t *r)
 }
 
 
-static ngx_uint_t
-ngx_http_privacy_is_navigation(ngx_http_request_t *r)
+/* Where the browser does not say it, it may be a page. */
+
+static void
+ngx_http_privacy_read_destination(ngx_http_privacy_ctx_t *ctx)
 {
     ngx_table_elt_t  *h;
 
-    h = ngx_http_privacy_header_in(r, "sec-fetch-dest");
+    h = ngx_http_privacy_header_in(ctx->request, "sec-fetch-dest");
 
     if (h == NULL) {
-        return 1;
+        ctx->navigation = 1;
+        return;
     }
 
-    return (h->value.len == 8 && ngx_strncmp(h->value.data, "document", 8) == 0)
-           || (h->value.len == 6 && ngx_strncmp(h->value.data, "iframe", 6) == 0);
+    ctx->document = (h->value.len == 8 && ngx_strncmp(h->value.data, "document", 8) == 0)
+                    || (h->value.len == 6 && ngx_strncmp(h->value.data, "iframe", 6) == 0);
+    ctx->navigation = ctx->document;
 }
 
 

@@ -52,6 +52,10 @@ ngx_http_privacy_status_handler(ngx_http_request_t *r)
     ngx_http_privacy_answer_t      answer;
     ngx_http_privacy_main_conf_t  *pmcf;
 
+    if (r != r->main) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
     }

@@ -47,11 +47,40 @@ ngx_http_privacy_validators_in(ngx_http_privacy_ctx_t *ctx)
 
     h = ctx->request->headers_in.if_none_match;
 
-    if (h == NULL || ngx_strlchr(h->value.data, h->value.data + h->value.len, '~') == NULL) {
-        return NGX_OK;
+    if (h != NULL && ngx_strlchr(h->value.data, h->value.data + h->value.len, '~') != NULL) {
+        return ngx_http_privacy_if_none_match(ctx, h);
     }
 
-    return ngx_http_privacy_if_none_match(ctx, h);
+    /*
+     * A page without a tag of ours was stored from before we were there, or
+     * fetched by a script: shown to a visitor, it would be one without a banner.
+     */
+
+    if (ctx->document) {
+        ngx_http_privacy_validators_forget(ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_privacy_validators_forget(ngx_http_privacy_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    ngx_str_null(&ctx->matched);
+
+    if (r->headers_in.if_none_match != NULL) {
+        ngx_http_privacy_header_in_detach(r, r->headers_in.if_none_match);
+        r->headers_in.if_none_match = NULL;
+    }
+
+    if (r->headers_in.if_modified_since != NULL) {
+        ngx_http_privacy_header_in_detach(r, r->headers_in.if_modified_since);
+        r->headers_in.if_modified_since = NULL;
+    }
 }
 
 
@@ -67,10 +96,14 @@ ngx_http_privacy_if_none_match(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h)
     list = h->value;
     ngx_str_null(&modified);
 
-    if (ngx_http_privacy_variant(ctx, NGX_HTTP_PRIVACY_PERSONAL, variant[0]) != NGX_OK
-        || ngx_http_privacy_variant(ctx, NGX_HTTP_PRIVACY_SHARED, variant[1]) != NGX_OK)
-    {
-        return NGX_ERROR;
+    /* What cannot be rendered has no variant that could match. */
+
+    for (i = 0; i < 2; i++) {
+        if (ngx_http_privacy_variant(ctx, i ? NGX_HTTP_PRIVACY_SHARED : NGX_HTTP_PRIVACY_PERSONAL, variant[i])
+            != NGX_OK)
+        {
+            ngx_memzero(variant[i], NGX_HTTP_PRIVACY_VARIANT_LEN);
+        }
     }
 
     /* Two tags may stand side by side without anything between them. */
@@ -297,6 +330,12 @@ ngx_http_privacy_validators_not_modified(ngx_http_privacy_ctx_t *ctx, ngx_uint_t
 
     *decoration = ctx->matched_decoration;
 
+    /* Of several tags only the upstream knows which one it was. */
+
+    if (r->headers_out.etag != NULL) {
+        return ngx_http_privacy_validators_out(ctx, *decoration);
+    }
+
     ngx_http_privacy_clear_etag(r);
     ngx_http_clear_last_modified(r);
 
@@ -311,7 +350,7 @@ ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_c
     uint32_t                  crc;
     ngx_http_privacy_view_t  *view;
 
-    view = ngx_http_privacy_view(ctx);
+    view = ngx_http_privacy_view(ctx, decoration);
     if (view == NULL) {
         return NGX_ERROR;
     }

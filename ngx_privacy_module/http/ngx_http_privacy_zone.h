@@ -98,6 +98,7 @@ ngx_atomic_uint_t ngx_http_privacy_zone_dropped_count(ngx_shm_zone_t *zone, ngx_
  */
 typedef struct {
     pv_consent_t  consent;          /* consent.checked: when it was looked up */
+    uint32_t      settled;          /* time of the last refusal that had been pending and is in the ledger; 0: none */
     unsigned      missing:1;
 } ngx_http_privacy_lease_t;
 

@@ -48,6 +48,7 @@ ngx_http_privacy_zone_lease(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *
     }
 
     lease->consent = entry.consent;
+    lease->settled = entry.settled;
     lease->missing = (entry.known == NGX_HTTP_PRIVACY_KNOWN_MISSING);
 
     return NGX_OK;
@@ -73,7 +74,15 @@ ngx_http_privacy_zone_set_lease(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_p
 
     ngx_http_privacy_zone_lease_load(ctx, site, lease->consent.subject, &entry);
 
+    if (lease->settled) {
+        entry.settled = lease->settled;
+    }
+
     if (!ngx_http_privacy_zone_lease_newer(&entry, lease)) {
+        if (lease->settled) {
+            (void) ngx_http_privacy_zone_lease_store(ctx, &entry);
+        }
+
         ngx_shmtx_unlock(&ctx->pool->mutex);
         return NGX_DECLINED;
     }

@@ -61,7 +61,7 @@ typedef struct {
     uint32_t      floor;        /* what is known at a lower position is not trusted */
     uint32_t      claimed;      /* somebody looks it up until then; 0: nobody. Seconds of the monotonic clock */
     uint32_t      known;        /* KNOWN_... */
-    uint32_t      unused;
+    uint32_t      settled;
 } ngx_http_privacy_zone_lease_t;
 
 #define NGX_HTTP_PRIVACY_KNOWN_NOTHING   0
