@@ -28,6 +28,7 @@
 #define NGX_HTTP_PRIVACY_VARIANT_AGE  (12 * 3600)
 
 
+static ngx_uint_t ngx_http_privacy_is_ours(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_char *out);
 static ngx_uint_t ngx_http_privacy_etag_next(ngx_str_t *list, ngx_str_t *tag);
 static ngx_uint_t ngx_http_privacy_etag_variant(ngx_str_t *tag);
@@ -56,11 +57,25 @@ ngx_http_privacy_validators_in(ngx_http_privacy_ctx_t *ctx)
      * fetched by a script: shown to a visitor, it would be one without a banner.
      */
 
-    if (ctx->document) {
+    if (ctx->document && !ngx_http_privacy_is_ours(ctx)) {
         ngx_http_privacy_validators_forget(ctx);
     }
 
     return NGX_OK;
+}
+
+
+/* The centre's own pages are not decorated. */
+
+static ngx_uint_t
+ngx_http_privacy_is_ours(ngx_http_privacy_ctx_t *ctx)
+{
+    ngx_str_t  *uri, *prefix;
+
+    uri = &ctx->request->uri;
+    prefix = &ctx->server->prefix;
+
+    return prefix->len && uri->len >= prefix->len && ngx_memcmp(uri->data, prefix->data, prefix->len) == 0;
 }
 
 
