@@ -445,6 +445,74 @@ test_fast_paths(void **state)
 }
 
 
+/* Tags of nothing but the bytes that their form hangs on; marks behind them show where they were read to end. */
+static void
+random_tags(html_text_t *page, size_t tags)
+{
+    size_t       length, kinds;
+    const char  *part;
+
+    static const char *const  bytes[] = { "\"", "=", " ", "a", "'", "/", "<", "-p", "\vb=\"", "\1b='", "\n",
+        "=\"", "='", " b=\"", " b='", "\xE9", "!" };
+    static const char *const  ends[] = { ">", ">", "\">", "'>", "/>", " >", ">t\">", ">t'>" };
+    static const char *const  marks[] = { "<p data-privacy=policy>", "<b data-privacy='version'>", "<i>", "", "t",
+        "it's ", "</p>", "<script>\"</script>" };
+
+    for ( /* void */ ; tags != 0; tags--) {
+        html_add(page, "</", 1 + any(2));
+        html_add(page, "a b", 1 + any(3));
+        kinds = 5 + any(sizeof(bytes) / sizeof(bytes[0]) - 4);
+
+        for (length = any(10); length != 0; length--) {
+            part = bytes[any(kinds)];
+            html_add(page, part, strlen(part));
+        }
+
+        part = ends[any(sizeof(ends) / sizeof(ends[0]))];
+        html_add(page, part, strlen(part));
+
+        for (length = any(3); length != 0; length--) {
+            part = marks[any(sizeof(marks) / sizeof(marks[0]))];
+            html_add(page, part, strlen(part));
+        }
+    }
+}
+
+
+static void
+test_fast_paths_by_bytes(void **state)
+{
+    size_t       round, i;
+    html_text_t  page, plain;
+
+    static const char *const  ways[] = { "portable", "sse2", "avx2" };
+
+    (void) state;
+
+    for (round = 0; round < 20000; round++) {
+        page = (html_text_t) { NULL, 0 };
+        html_add(&page, "<body>", 6);
+        random_tags(&page, 1 + any(12));
+        html_add(&page, "<p data-privacy=policy>", 23);
+        random_tags(&page, 3);
+
+        pv_html_scan_use("none");
+        plain = html_run(page.data, page.len, WANT_ALL, NULL, 0, 0, 1);
+
+        for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+            if (pv_html_scan_use(ways[i])) {
+                same(ways[i], html_run(page.data, page.len, WANT_ALL, NULL, 0, 0, 1), plain);
+            }
+        }
+
+        free(plain.data);
+        free(page.data);
+    }
+
+    pv_html_scan_use(NULL);
+}
+
+
 int
 main(void)
 {
@@ -458,6 +526,7 @@ main(void)
         cmocka_unit_test(test_frameset),
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_fast_paths),
+        cmocka_unit_test(test_fast_paths_by_bytes),
     };
 
     return cmocka_run_group_tests(tests, load, unload);

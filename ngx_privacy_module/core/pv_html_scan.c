@@ -14,370 +14,320 @@
 
 
 /*
- * Most of a page is text and ordinary tags. First the bytes that matter to a
- * tag's form are found for a whole window, one bit a byte, without a branch;
- * then the tags are walked through on those bits: a complete tag of the form
- * <name attribute="value" ...> is recognised with a few operations on words,
- * whatever it contains. Anything else is left to the tokenizer.
+ * Most of a page is text and ordinary tags. Sixty-four bytes at a time are
+ * looked at as sets of bits, one bit a byte: where are the '<', the quotes ...
+ * All tags that are complete within such a block and of the usual form are
+ * recognised together, with some tens of operations on words and no branch;
+ * what is not of that form is found at its first odd byte. A block begins
+ * anywhere in text: one that ends inside a tag is followed by one that begins
+ * with that tag, so that nothing is carried over.
  */
 
-#define PV_SCAN_BLOCK   64
-#define PV_SCAN_FIRST   512
-#define PV_SCAN_WINDOW  4096
-#define PV_SCAN_BYTES   (PV_SCAN_WINDOW / 8 + 16)
+#define PV_SCAN_BLOCK  64
 
-/* Bit i of each is byte i of the window; zero behind its end. Little-endian. */
+/* Bit i of each is byte i of the block. */
 typedef struct {
-    unsigned char  less[PV_SCAN_BYTES];         /* < */
-    unsigned char  greater[PV_SCAN_BYTES];      /* > */
-    unsigned char  equals[PV_SCAN_BYTES];       /* = */
-    unsigned char  quote[PV_SCAN_BYTES];        /* " */
-    unsigned char  space[PV_SCAN_BYTES];        /* white space (any control) and / */
-    unsigned char  mark[PV_SCAN_BYTES];         /* the p of "-p", as in data-privacy */
-} pv_scan_masks_t;
+    uint64_t  less;             /* < */
+    uint64_t  greater;          /* > */
+    uint64_t  equals;           /* = */
+    uint64_t  double_quote;
+    uint64_t  single_quote;
+    uint64_t  slash;
+    uint64_t  space;            /* what HTML calls white space */
+    uint64_t  mark;             /* the p of "-p", as in data-privacy */
+} pv_scan_block_t;
 
-typedef void (*pv_scan_find_pt)(pv_scan_masks_t *m, const unsigned char *data, size_t len);
+/* A value in quotes, or all that is between two kinds of bytes. */
+typedef struct {
+    uint64_t  inside;           /* from what opens it up to the byte before what closes it */
+    uint64_t  difference;       /* where it opens: set unless it was open; where it closes: clear if it was */
+} pv_scan_span_t;
+
+typedef const unsigned char *(*pv_scan_pt)(const unsigned char *pos, const unsigned char *end,
+    unsigned care);
 
 
-static const unsigned char *pv_scan_walk(const pv_scan_masks_t *m, const unsigned char *data, size_t n,
-    size_t size, unsigned want, size_t *next);
-static size_t pv_scan_tag(const pv_scan_masks_t *m, const unsigned char *data, size_t p, size_t n);
-static size_t pv_scan_next(const unsigned char *mask, size_t from, size_t n);
-static void pv_scan_find(pv_scan_masks_t *m, const unsigned char *data, size_t len);
-static void pv_scan_portable(pv_scan_masks_t *m, const unsigned char *data, size_t len);
+static const unsigned char *pv_scan_portable(const unsigned char *pos, const unsigned char *end,
+    unsigned care);
+static const unsigned char *pv_scan_tag(const unsigned char *tag, const unsigned char *end, unsigned care);
 
 
-/* First two letters of start tags that need care, as bits: 32 second letters a first one. */
-#define pv_bit(ch)  (1u << ((ch) & 31))
+/*
+ * Start tags that need care are told by their first two letters: those in a
+ * group of the first with those in the same group of the second. Now and then
+ * others are among them.
+ */
+#define PV_GROUP_NO_TAG        0x0001   /* any other than a letter or '/' */
+#define PV_GROUP_NO_END_TAG    0x0002   /* '/' with any other than a letter */
+#define PV_GROUP_END           0x0004   /* </body </html */
+#define PV_GROUP_SCRIPT        0x0008   /* script style svg */
+#define PV_GROUP_TITLE         0x0010   /* title textarea template */
+#define PV_GROUP_XMP           0x0020   /* xmp math */
+#define PV_GROUP_IFRAME        0x0040   /* iframe plaintext */
+#define PV_GROUP_NOSCRIPT      0x0080   /* noscript noembed noframes */
+#define PV_GROUP_IMAGE         0x0100   /* img image embed */
+#define PV_GROUP_OBJECT        0x0200
+#define PV_GROUP_LINK          0x0400   /* link video */
+#define PV_GROUP_AUDIO         0x0800
+#define PV_GROUP_SOURCE        0x1000
 
-static const uint32_t  pv_scan_special[32] = {
-    ['s' & 31] = pv_bit('c') | pv_bit('t') | pv_bit('v'),       /* script style svg */
-    ['t' & 31] = pv_bit('i') | pv_bit('e'),                     /* title textarea template */
-    ['x' & 31] = pv_bit('m'),                                   /* xmp */
-    ['i' & 31] = pv_bit('f'),                                   /* iframe */
-    ['n' & 31] = pv_bit('o'),                                   /* noscript noembed noframes */
-    ['p' & 31] = pv_bit('l'),                                   /* plaintext */
-    ['m' & 31] = pv_bit('a')                                    /* math */
+#define PV_CARE_ALWAYS   (PV_GROUP_NO_TAG|PV_GROUP_NO_END_TAG|PV_GROUP_SCRIPT|PV_GROUP_TITLE|PV_GROUP_XMP              \
+                          |PV_GROUP_IFRAME|PV_GROUP_NOSCRIPT)
+#define PV_CARE_SOURCES  (PV_GROUP_IMAGE|PV_GROUP_OBJECT|PV_GROUP_LINK|PV_GROUP_AUDIO|PV_GROUP_SOURCE)
+#define PV_CARE_MARK     0x8000         /* not of a tag's name: of its attributes */
+
+#define pv_both(lower, groups)  [lower] = (groups), [(lower) - 32] = (groups)
+
+static const uint16_t  pv_scan_first[256] = {
+    [0 ... '/' - 1] = PV_GROUP_NO_TAG,
+    ['/'] = PV_GROUP_NO_END_TAG|PV_GROUP_END,
+    ['/' + 1 ... 'A' - 1] = PV_GROUP_NO_TAG,
+    pv_both('a', PV_GROUP_AUDIO),
+    pv_both('e', PV_GROUP_IMAGE),
+    pv_both('i', PV_GROUP_IFRAME|PV_GROUP_IMAGE),
+    pv_both('l', PV_GROUP_LINK),
+    pv_both('m', PV_GROUP_XMP),
+    pv_both('n', PV_GROUP_NOSCRIPT),
+    pv_both('o', PV_GROUP_OBJECT),
+    pv_both('p', PV_GROUP_IFRAME),
+    pv_both('s', PV_GROUP_SCRIPT|PV_GROUP_SOURCE),
+    pv_both('t', PV_GROUP_TITLE),
+    pv_both('v', PV_GROUP_LINK),
+    pv_both('x', PV_GROUP_XMP),
+    ['Z' + 1 ... 'a' - 1] = PV_GROUP_NO_TAG,
+    ['z' + 1 ... 255] = PV_GROUP_NO_TAG
 };
 
-static const uint32_t  pv_scan_sources[32] = {
-    ['i' & 31] = pv_bit('m'),                                   /* img image */
-    ['e' & 31] = pv_bit('m'),                                   /* embed */
-    ['o' & 31] = pv_bit('b'),                                   /* object */
-    ['v' & 31] = pv_bit('i'),                                   /* video */
-    ['a' & 31] = pv_bit('u'),                                   /* audio */
-    ['s' & 31] = pv_bit('o'),                                   /* source */
-    ['l' & 31] = pv_bit('i')                                    /* link */
+#define PV_LETTER  PV_GROUP_NO_TAG
+#define PV_OTHER   (PV_GROUP_NO_TAG|PV_GROUP_NO_END_TAG)
+
+static const uint16_t  pv_scan_second[256] = {
+    [0 ... 'A' - 1] = PV_OTHER,
+    pv_both('a', PV_LETTER|PV_GROUP_XMP),
+    pv_both('b', PV_LETTER|PV_GROUP_END|PV_GROUP_OBJECT),
+    pv_both('c', PV_LETTER|PV_GROUP_SCRIPT),
+    pv_both('d', PV_LETTER),
+    pv_both('e', PV_LETTER|PV_GROUP_TITLE),
+    pv_both('f', PV_LETTER|PV_GROUP_IFRAME),
+    pv_both('g', PV_LETTER),
+    pv_both('h', PV_LETTER|PV_GROUP_END),
+    pv_both('i', PV_LETTER|PV_GROUP_TITLE|PV_GROUP_LINK),
+    pv_both('j', PV_LETTER),
+    pv_both('k', PV_LETTER),
+    pv_both('l', PV_LETTER|PV_GROUP_IFRAME),
+    pv_both('m', PV_LETTER|PV_GROUP_XMP|PV_GROUP_IMAGE),
+    pv_both('n', PV_LETTER),
+    pv_both('o', PV_LETTER|PV_GROUP_NOSCRIPT|PV_GROUP_SOURCE),
+    pv_both('p', PV_LETTER),
+    pv_both('q', PV_LETTER),
+    pv_both('r', PV_LETTER),
+    pv_both('s', PV_LETTER),
+    pv_both('t', PV_LETTER|PV_GROUP_SCRIPT),
+    pv_both('u', PV_LETTER|PV_GROUP_AUDIO),
+    pv_both('v', PV_LETTER|PV_GROUP_SCRIPT),
+    pv_both('w', PV_LETTER),
+    pv_both('x', PV_LETTER),
+    pv_both('y', PV_LETTER),
+    pv_both('z', PV_LETTER),
+    ['Z' + 1 ... 'a' - 1] = PV_OTHER,
+    ['z' + 1 ... 255] = PV_OTHER
 };
 
-static pv_scan_find_pt  pv_scan_how;
-static int              pv_scan_off;
+#define pv_scan_care(tag, care)  (pv_scan_first[(tag)[1]] & pv_scan_second[(tag)[2]] & (care))
 
-
-static inline uint64_t
-pv_scan_load(const unsigned char *mask, size_t at)
-{
-    uint64_t  word;
-
-    memcpy(&word, mask + (at >> 3), 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-
-    return word >> (at & 7);
-}
-
-
-static inline void
-pv_scan_store(unsigned char *mask, size_t at, uint64_t word)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    memcpy(mask + (at >> 3), &word, 8);
-}
-
-
-/* Of what counts as a space in the masks: the other control characters are part of a name. */
-static inline int
-pv_scan_ends_name(unsigned char ch)
-{
-    return ch == ' ' || ch == '/' || ch == '\n' || ch == '\t' || ch == '\r' || ch == '\f';
-}
+static pv_scan_pt  pv_scan_how;
+static int         pv_scan_off;
 
 
 const unsigned char *
 pv_html_scan(const unsigned char *pos, const unsigned char *end, unsigned want)
 {
-    size_t                n, next, window;
-    pv_scan_masks_t       m;
+    unsigned              care;
     const unsigned char  *stop;
 
-    /* not worth the tables */
-
-    if (end - pos < PV_SCAN_BLOCK || pv_scan_off) {
+    if (pv_scan_off) {
         stop = memchr(pos, '<', (size_t) (end - pos));
         return stop != NULL ? stop : end;
     }
 
-    window = PV_SCAN_FIRST;
-    next = 0;
-
-    while (pos != end) {
-        n = (size_t) (end - pos) < window ? (size_t) (end - pos) : window;
-
-        pv_scan_find(&m, pos, n);
-        stop = pv_scan_walk(&m, pos, n, (size_t) (end - pos), want, &next);
-
-        if (stop != NULL) {
-            return stop;
-        }
-
-        pos += next;
-        window = PV_SCAN_WINDOW;
+    if (pv_scan_how == NULL) {
+        pv_html_scan_use(NULL);
     }
 
-    return end;
+    care = PV_CARE_ALWAYS;
+    care |= (want & PV_HTML_WANT_END) ? PV_GROUP_END : 0;
+    care |= (want & PV_HTML_WANT_SOURCES) ? PV_CARE_SOURCES : 0;
+    care |= (want & PV_HTML_WANT_MARKED) ? PV_CARE_MARK : 0;
+
+    return pv_scan_how(pos, end, care);
 }
 
 
-/* In bits: an odd number of quotes up to here, this one included. */
-static inline uint64_t
-pv_scan_inside(uint64_t quotes)
-{
-    quotes ^= quotes << 1;
-    quotes ^= quotes << 2;
-    quotes ^= quotes << 4;
-    quotes ^= quotes << 8;
-    quotes ^= quotes << 16;
-    quotes ^= quotes << 32;
-
-    return quotes;
-}
-
-
-/*
- * Returns a '<' that needs care, or NULL: all of the window up to *next is
- * ordinary. A tag that the window's end cuts begins the next one.
- */
+/* Tag by tag: for what is left of a piece, and where there are no blocks. */
 static const unsigned char *
-pv_scan_walk(const pv_scan_masks_t *m, const unsigned char *data, size_t n, size_t size, unsigned want,
-    size_t *next)
+pv_scan_portable(const unsigned char *pos, const unsigned char *end, unsigned care)
 {
-    size_t          p, close;
-    uint64_t        greater, equals, quotes, inside, spaces, opening, before, less;
-    unsigned        a, b, special;
-
-    p = pv_scan_next(m->less, 0, n);
-
-    while (p < n) {
-        if (p + 4 > size) {
-            return data + p;
-        }
-
-        if (p + 4 > n) {
-            *next = p;
-            return NULL;
-        }
-
-        a = data[p + 1];
-        b = data[p + 2];
-
-        if (a == '/') {
-            /* only </body> and </html> can matter outside of what we follow */
-            special = (want & PV_HTML_WANT_END) ? ((b | 0x20) == 'b' || (b | 0x20) == 'h') : 0;
-            special |= ((b | 0x20) - 'a') >= 26;
-
-        } else {
-            special = (pv_scan_special[a & 31] >> (b & 31)) & 1;
-            special |= (want & PV_HTML_WANT_SOURCES) ? (pv_scan_sources[a & 31] >> (b & 31)) & 1 : 0;
-            special |= ((a | 0x20) - 'a') >= 26;
-        }
-
-        if (special) {
-            return data + p;
-        }
-
-        greater = pv_scan_load(m->greater, p);
-        equals = pv_scan_load(m->equals, p);
-        before = (greater & (~greater + 1)) - 1;
-
-        if (greater == 0 || (equals & before) != 0) {
-            quotes = pv_scan_load(m->quote, p);
-            spaces = pv_scan_load(m->space, p);
-            inside = pv_scan_inside(quotes);
-            greater &= ~inside;
-            before = (greater & (~greater + 1)) - 1;
-            opening = quotes & inside & before;
-
-            /*
-             * Every '=' outside of quotes opens a value in double quotes, every such quote follows one;
-             * before '=' stands a name, not a space or a quote that closes; and the tag's own name has ended.
-             */
-            if (greater == 0
-                || (equals & ~inside & before) != opening >> 1
-                || ((spaces | (quotes & ~inside)) << 1 & (opening >> 1)) != 0
-                || (spaces & ((equals & (~equals + 1)) - 1)) == 0
-                || !pv_scan_ends_name(data[p + (size_t) __builtin_ctzll(spaces)]))
-            {
-                close = pv_scan_tag(m, data, p, n);
-
-                if (close == 0) {
-                    if (p == 0 || n == size) {
-                        return data + p;
-                    }
-
-                    *next = p;
-                    return NULL;
-                }
-
-                if (close == (size_t) -1) {
-                    return data + p;
-                }
-
-                if ((want & PV_HTML_WANT_MARKED) && pv_scan_next(m->mark, p, close) < close) {
-                    return data + p;
-                }
-
-                p = pv_scan_next(m->less, close + 1, n);
-                continue;
-            }
-        }
-
-        if ((pv_scan_load(m->mark, p) & before) != 0 && (want & PV_HTML_WANT_MARKED)) {
-            return data + p;
-        }
-
-        less = pv_scan_load(m->less, p) & ~before;
-
-        if (less != 0) {
-            p += (size_t) __builtin_ctzll(less);
-
-        } else {
-            p = pv_scan_next(m->less, p + 57, n);
-        }
-    }
-
-    *next = n;
-
-    return NULL;
-}
-
-
-/*
- * The same for any length, value by value. Returns where the tag closes, 0
- * when not within the window, -1 when it is not of the usual form.
- */
-static size_t
-pv_scan_tag(const pv_scan_masks_t *m, const unsigned char *data, size_t p, size_t n)
-{
-    size_t         at, greater, equals, name_end;
-    unsigned char  quote;
-
-    const unsigned char  *close;
-
-    name_end = pv_scan_next(m->space, p + 2, n);
-    at = p + 1;
+    const unsigned char  *tag;
 
     for ( ;; ) {
-        greater = pv_scan_next(m->greater, at, n);
-        equals = pv_scan_next(m->equals, at, n);
+        tag = memchr(pos, '<', (size_t) (end - pos));
 
-        if (greater < equals) {
-            return greater;
+        if (tag == NULL) {
+            return end;
         }
 
-        if (equals + 1 >= n) {
-            return 0;
+        pos = pv_scan_tag(tag, end, care);
+
+        if (pos == NULL) {
+            return tag;
         }
-
-        quote = data[equals + 1];
-
-        if (name_end > equals || !pv_scan_ends_name(data[name_end]) || equals == at
-            || (quote != '"' && quote != '\'')
-            || (pv_scan_load(m->space, equals - 1) & 1))
-        {
-            return (size_t) -1;
-        }
-
-        close = memchr(data + equals + 2, quote, n - equals - 2);
-
-        if (close == NULL) {
-            return 0;
-        }
-
-        at = (size_t) (close - data) + 1;
     }
 }
 
 
-/* The next bit set from `from` on, or n. */
-static size_t
-pv_scan_next(const unsigned char *mask, size_t from, size_t n)
+/* Returns where the tag is over, or NULL when it needs care: also when it is not over before end. */
+static __attribute__((noinline)) const unsigned char *
+pv_scan_tag(const unsigned char *tag, const unsigned char *end, unsigned care)
 {
-    uint64_t  word;
+    unsigned              found;
+    const unsigned char  *p;
 
-    while (from < n) {
-        word = pv_scan_load(mask, from);
-
-        if (word != 0) {
-            from += (size_t) __builtin_ctzll(word);
-            return from < n ? from : n;
-        }
-
-        from = (from | 7) + 1 + 48;
+    if (end - tag < 4 || pv_scan_care(tag, care)) {
+        return NULL;
     }
 
-    return n;
+    for (p = tag + 2; p != end && !(pv_html_ends_name[*p] & 3); p++) { /* void */ }
+
+    p = pv_html_skip_attributes(p, end, &found);
+
+    if ((found & PV_SKIPPED_MARK) && (care & PV_CARE_MARK)) {
+        return NULL;
+    }
+
+    return p;
 }
 
 
 #if (PV_SCAN_X86)
 
-/* movemask of the four or two parts of a block, as one word */
-#define pv_scan_sse2_word(a, b, c, d)                                                                        \
-    ((uint64_t) (uint32_t) _mm_movemask_epi8(a) | (uint64_t) (uint32_t) _mm_movemask_epi8(b) << 16           \
-     | (uint64_t) (uint32_t) _mm_movemask_epi8(c) << 32 | (uint64_t) (uint32_t) _mm_movemask_epi8(d) << 48)
-
-#define pv_scan_sse2_is(ch)                                                                                  \
-    pv_scan_sse2_word(_mm_cmpeq_epi8(x[0], _mm_set1_epi8(ch)), _mm_cmpeq_epi8(x[1], _mm_set1_epi8(ch)),      \
-                      _mm_cmpeq_epi8(x[2], _mm_set1_epi8(ch)), _mm_cmpeq_epi8(x[3], _mm_set1_epi8(ch)))
-
-#define pv_scan_sse2_spaces(v)                                                                               \
-    _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x20)), v), _mm_cmpeq_epi8(v, _mm_set1_epi8('/')))
-
-
-static void
-pv_scan_sse2(pv_scan_masks_t *m, const unsigned char *data, size_t len)
+/*
+ * What a subtraction does from the lowest bit up: a bit of `open` borrows until
+ * the next bit of `close`. No bit is in both.
+ */
+static inline pv_scan_span_t
+pv_scan_span(uint64_t open, uint64_t close)
 {
-    size_t    at;
-    __m128i   x[4];
-    uint64_t  dashes, carry;
-    unsigned  i;
+    pv_scan_span_t  span;
 
-    carry = 0;
+    span.difference = close - open;
+    span.inside = span.difference & ~close;
 
-    for (at = 0; at < len; at += PV_SCAN_BLOCK) {
-        for (i = 0; i < 4; i++) {
-            x[i] = _mm_loadu_si128((const __m128i *) (const void *) (data + at + i * 16));
-        }
+    return span;
+}
 
-        pv_scan_store(m->less, at, pv_scan_sse2_is('<'));
-        pv_scan_store(m->greater, at, pv_scan_sse2_is('>'));
-        pv_scan_store(m->equals, at, pv_scan_sse2_is('='));
-        pv_scan_store(m->quote, at, pv_scan_sse2_is('"'));
-        pv_scan_store(m->space, at, pv_scan_sse2_word(pv_scan_sse2_spaces(x[0]), pv_scan_sse2_spaces(x[1]),
-                                                      pv_scan_sse2_spaces(x[2]), pv_scan_sse2_spaces(x[3])));
 
-        dashes = pv_scan_sse2_is('-');
+/*
+ * Where the block is not of the usual form. All that is said here of a bit
+ * depends on the bits below it, and is true as long as none of them is odd:
+ *
+ *   a value in quotes opens right behind a '='; it may not hold a '=' with the
+ *   same quote behind it, nor one with the other quote; so quoted text is odd
+ *   a '<' is odd in a tag, unless in a value
+ *   a '=' is odd in a tag, unless in a value or behind an attribute's name:
+ *   there is white space between it and what was before, a '<' or a '=',
+ *   but none beside it, nor a '/' before it
+ *   "-p" is odd in a tag, unless in a value
+ *
+ * All other quotes and slashes in a tag are read as letters are: a quote opens
+ * a value behind the '=' of an attribute only.
+ */
+static inline __attribute__((always_inline)) uint64_t
+pv_scan_odd(const pv_scan_block_t *b, unsigned care, uint64_t *starts, uint64_t *ends, uint64_t *tag)
+{
+    uint64_t        behind_equals, open_double, open_single, close_double, close_single, equals, values, odd;
+    uint64_t        bare;
+    pv_scan_span_t  in_double, in_single, in_tag, in_name;
 
-        for (i = 0; i < 4; i++) {
-            x[i] = _mm_or_si128(x[i], _mm_set1_epi8(0x20));
-        }
+    behind_equals = b->equals << 1;
 
-        pv_scan_store(m->mark, at, pv_scan_sse2_is('p') & (dashes << 1 | carry));
-        carry = dashes >> 63;
+    open_double = b->double_quote & behind_equals;
+    close_double = b->double_quote & ~behind_equals;
+    in_double = pv_scan_span(open_double, close_double);
+
+    open_single = b->single_quote & behind_equals;
+    close_single = b->single_quote & ~behind_equals;
+    in_single = pv_scan_span(open_single, close_single);
+
+    values = in_double.inside | in_single.inside;
+
+    *starts = b->less & ~values;
+    *ends = b->greater & ~values;
+    in_tag = pv_scan_span(*starts, *ends);
+    *tag = in_tag.inside;
+    bare = in_tag.inside & ~values;
+
+    equals = b->equals & bare;
+    in_name = pv_scan_span(equals | *starts, b->space & ~values);
+
+    odd = *starts & ~in_tag.difference;
+    odd |= (open_double | open_single) & ~in_tag.inside;
+    odd |= open_double & (~in_double.difference | in_single.inside);
+    odd |= open_single & (~in_single.difference | in_double.inside);
+    odd |= equals & (~in_name.difference | (b->space | b->slash) << 1 | b->space >> 1);
+    odd |= (care & PV_CARE_MARK) ? b->mark & bare : 0;
+
+    *starts &= in_tag.difference;
+
+    return odd;
+}
+
+
+/* Goes on behind a block. Returns NULL, with *pos at a tag, when that needs care. */
+static inline __attribute__((always_inline)) const unsigned char *
+pv_scan_block(const pv_scan_block_t *b, const unsigned char **pos, const unsigned char *end, unsigned care)
+{
+    unsigned              at;
+    uint64_t              starts, ends, tag, odd, bit, left;
+    const unsigned char  *p;
+
+    p = *pos;
+    odd = pv_scan_odd(b, care, &starts, &ends, &tag);
+
+    /* the last one may be cut by the block's end; it is looked at again, but its letters are there to read */
+
+    for (left = starts; left != 0; left &= left - 1) {
+        at = (unsigned) __builtin_ctzll(left);
+        odd |= (uint64_t) (pv_scan_care(p + at, care) != 0) << at;
     }
+
+    if (odd == 0) {
+        if ((tag >> 63) == 0) {
+            return p + PV_SCAN_BLOCK;
+        }
+
+        at = 63 - (unsigned) __builtin_clzll(starts);
+
+        if (at != 0) {
+            return p + at;
+        }
+
+    } else {
+        bit = odd & (~odd + 1);
+        starts &= bit | (bit - 1);
+        ends &= bit - 1;
+
+        /* in text? */
+
+        if (starts <= ends) {
+            return p + __builtin_ctzll(odd) + 1;
+        }
+
+        at = 63 - (unsigned) __builtin_clzll(starts);
+    }
+
+    *pos = p + at;
+
+    return pv_scan_tag(p + at, end, care);
 }
 
 
@@ -387,96 +337,138 @@ pv_scan_sse2(pv_scan_masks_t *m, const unsigned char *data, size_t len)
 #define pv_scan_avx2_is(ch)                                                                                  \
     pv_scan_avx2_word(_mm256_cmpeq_epi8(x, _mm256_set1_epi8(ch)), _mm256_cmpeq_epi8(y, _mm256_set1_epi8(ch)))
 
-#define pv_scan_avx2_spaces(v)                                                                               \
-    _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x20)), v),                        \
-                    _mm256_cmpeq_epi8(v, _mm256_set1_epi8('/')))
 
-
-__attribute__((target("avx2")))
-static void
-pv_scan_avx2(pv_scan_masks_t *m, const unsigned char *data, size_t len)
+__attribute__((target("avx2,bmi,bmi2")))
+static const unsigned char *
+pv_scan_avx2(const unsigned char *pos, const unsigned char *end, unsigned care)
 {
-    size_t    at;
-    __m256i   x, y;
-    uint64_t  dashes, carry;
+    __m256i               x, y, spaces;
+    pv_scan_block_t       block;
+    const unsigned char  *next;
 
-    carry = 0;
+    /* by the lower half of a byte: the white space that has it, else what has not */
+    spaces = _mm256_setr_epi8(' ', 0, 0, 0, 0, 0, 0, 0, 0, '\t', '\n', 0, '\f', '\r', 0, 0,
+                              ' ', 0, 0, 0, 0, 0, 0, 0, 0, '\t', '\n', 0, '\f', '\r', 0, 0);
 
-    for (at = 0; at < len; at += PV_SCAN_BLOCK) {
-        x = _mm256_loadu_si256((const __m256i *) (const void *) (data + at));
-        y = _mm256_loadu_si256((const __m256i *) (const void *) (data + at + 32));
+    while (end - pos >= PV_SCAN_BLOCK + 2) {
+        x = _mm256_loadu_si256((const __m256i *) (const void *) pos);
+        y = _mm256_loadu_si256((const __m256i *) (const void *) (pos + 32));
 
-        pv_scan_store(m->less, at, pv_scan_avx2_is('<'));
-        pv_scan_store(m->greater, at, pv_scan_avx2_is('>'));
-        pv_scan_store(m->equals, at, pv_scan_avx2_is('='));
-        pv_scan_store(m->quote, at, pv_scan_avx2_is('"'));
-        pv_scan_store(m->space, at, pv_scan_avx2_word(pv_scan_avx2_spaces(x), pv_scan_avx2_spaces(y)));
+        block.less = pv_scan_avx2_is('<');
 
-        dashes = pv_scan_avx2_is('-');
+        if (block.less == 0) {
+            pos = memchr(pos + PV_SCAN_BLOCK, '<', (size_t) (end - pos) - PV_SCAN_BLOCK);
+
+            if (pos == NULL) {
+                return end;
+            }
+
+            continue;
+        }
+
+        block.greater = pv_scan_avx2_is('>');
+        block.equals = pv_scan_avx2_is('=');
+        block.double_quote = pv_scan_avx2_is('"');
+        block.single_quote = pv_scan_avx2_is('\'');
+        block.slash = pv_scan_avx2_is('/');
+        block.space = pv_scan_avx2_word(_mm256_cmpeq_epi8(_mm256_shuffle_epi8(spaces, x), x),
+                                        _mm256_cmpeq_epi8(_mm256_shuffle_epi8(spaces, y), y));
+        block.mark = pv_scan_avx2_is('-') << 1;
+
         x = _mm256_or_si256(x, _mm256_set1_epi8(0x20));
         y = _mm256_or_si256(y, _mm256_set1_epi8(0x20));
+        block.mark &= pv_scan_avx2_is('p');
 
-        pv_scan_store(m->mark, at, pv_scan_avx2_is('p') & (dashes << 1 | carry));
-        carry = dashes >> 63;
+        next = pv_scan_block(&block, &pos, end, care);
+
+        if (next == NULL) {
+            return pos;
+        }
+
+        pos = next;
     }
+
+    return pv_scan_portable(pos, end, care);
+}
+
+
+/* movemask of the four parts of a block, as one word */
+#define pv_scan_sse2_word(a, b, c, d)                                                                        \
+    ((uint64_t) (uint32_t) _mm_movemask_epi8(a) | (uint64_t) (uint32_t) _mm_movemask_epi8(b) << 16           \
+     | (uint64_t) (uint32_t) _mm_movemask_epi8(c) << 32 | (uint64_t) (uint32_t) _mm_movemask_epi8(d) << 48)
+
+#define pv_scan_sse2_is(ch)                                                                                  \
+    pv_scan_sse2_word(_mm_cmpeq_epi8(x[0], _mm_set1_epi8(ch)), _mm_cmpeq_epi8(x[1], _mm_set1_epi8(ch)),      \
+                      _mm_cmpeq_epi8(x[2], _mm_set1_epi8(ch)), _mm_cmpeq_epi8(x[3], _mm_set1_epi8(ch)))
+
+
+/* ' ' and of 9 to 13 all but 11 */
+static inline __m128i
+pv_scan_sse2_spaces(__m128i v)
+{
+    __m128i  from_tab, controls;
+
+    from_tab = _mm_sub_epi8(v, _mm_set1_epi8('\t'));
+    controls = _mm_cmpeq_epi8(_mm_min_epu8(from_tab, _mm_set1_epi8('\r' - '\t')), from_tab);
+    controls = _mm_andnot_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\v')), controls);
+
+    return _mm_or_si128(controls, _mm_cmpeq_epi8(v, _mm_set1_epi8(' ')));
+}
+
+
+static const unsigned char *
+pv_scan_sse2(const unsigned char *pos, const unsigned char *end, unsigned care)
+{
+    __m128i               x[4];
+    unsigned              i;
+    pv_scan_block_t       block;
+    const unsigned char  *next;
+
+    while (end - pos >= PV_SCAN_BLOCK + 2) {
+        for (i = 0; i < 4; i++) {
+            x[i] = _mm_loadu_si128((const __m128i *) (const void *) (pos + i * 16));
+        }
+
+        block.less = pv_scan_sse2_is('<');
+
+        if (block.less == 0) {
+            pos = memchr(pos + PV_SCAN_BLOCK, '<', (size_t) (end - pos) - PV_SCAN_BLOCK);
+
+            if (pos == NULL) {
+                return end;
+            }
+
+            continue;
+        }
+
+        block.greater = pv_scan_sse2_is('>');
+        block.equals = pv_scan_sse2_is('=');
+        block.double_quote = pv_scan_sse2_is('"');
+        block.single_quote = pv_scan_sse2_is('\'');
+        block.slash = pv_scan_sse2_is('/');
+        block.space = pv_scan_sse2_word(pv_scan_sse2_spaces(x[0]), pv_scan_sse2_spaces(x[1]),
+                                        pv_scan_sse2_spaces(x[2]), pv_scan_sse2_spaces(x[3]));
+        block.mark = pv_scan_sse2_is('-') << 1;
+
+        for (i = 0; i < 4; i++) {
+            x[i] = _mm_or_si128(x[i], _mm_set1_epi8(0x20));
+        }
+
+        block.mark &= pv_scan_sse2_is('p');
+
+        next = pv_scan_block(&block, &pos, end, care);
+
+        if (next == NULL) {
+            return pos;
+        }
+
+        pos = next;
+    }
+
+    return pv_scan_portable(pos, end, care);
 }
 
 #endif
-
-
-/* Eight bytes at a time: bit i of the answer is 1 where byte i of the word is ch. */
-static inline uint64_t
-pv_scan_word_is(uint64_t word, unsigned char ch)
-{
-    uint64_t  low, differs;
-
-    low = 0x7F7F7F7F7F7F7F7Fu;
-    word ^= 0x0101010101010101u * ch;
-    differs = ((word & low) + low) | word | low;
-
-    return ((~differs >> 7) * 0x0102040810204080u) >> 56;
-}
-
-
-/* Where the byte is 0x20 or less. */
-static inline uint64_t
-pv_scan_word_controls(uint64_t word)
-{
-    uint64_t  low, above;
-
-    low = 0x7F7F7F7F7F7F7F7Fu;
-    above = ((word & low) + 0x5F5F5F5F5F5F5F5Fu) | word | low;
-
-    return ((~above >> 7) * 0x0102040810204080u) >> 56;
-}
-
-
-static void
-pv_scan_portable(pv_scan_masks_t *m, const unsigned char *data, size_t len)
-{
-    size_t    at;
-    uint64_t  word, dashes, carry;
-
-    carry = 0;
-
-    for (at = 0; at < len; at += 8) {
-        memcpy(&word, data + at, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        word = __builtin_bswap64(word);
-#endif
-
-        m->less[at / 8] = (unsigned char) pv_scan_word_is(word, '<');
-        m->greater[at / 8] = (unsigned char) pv_scan_word_is(word, '>');
-        m->equals[at / 8] = (unsigned char) pv_scan_word_is(word, '=');
-        m->quote[at / 8] = (unsigned char) pv_scan_word_is(word, '"');
-        m->space[at / 8] = (unsigned char) (pv_scan_word_controls(word) | pv_scan_word_is(word, '/'));
-
-        dashes = pv_scan_word_is(word, '-');
-        word |= 0x2020202020202020u;
-        m->mark[at / 8] = (unsigned char) (pv_scan_word_is(word, 'p') & (dashes << 1 | carry));
-        carry = dashes >> 7;
-    }
-}
 
 
 int
@@ -486,7 +478,9 @@ pv_html_scan_use(const char *name)
 
 #if (PV_SCAN_X86)
 
-    if ((name == NULL || strcmp(name, "avx2") == 0) && __builtin_cpu_supports("avx2")) {
+    if ((name == NULL || strcmp(name, "avx2") == 0) && __builtin_cpu_supports("avx2")
+        && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))
+    {
         pv_scan_how = pv_scan_avx2;
         return 1;
     }
@@ -501,46 +495,4 @@ pv_html_scan_use(const char *name)
     pv_scan_how = pv_scan_portable;
 
     return name == NULL || strcmp(name, "portable") == 0 || pv_scan_off;
-}
-
-
-/* The last, incomplete block is completed with zeros. */
-static void
-pv_scan_find(pv_scan_masks_t *m, const unsigned char *data, size_t len)
-{
-    size_t           whole;
-    unsigned char    tail[PV_SCAN_BLOCK];
-    pv_scan_masks_t  last;
-
-    if (pv_scan_how == NULL) {
-        pv_html_scan_use(NULL);
-    }
-
-    whole = len & ~(size_t) (PV_SCAN_BLOCK - 1);
-    pv_scan_how(m, data, whole);
-
-    if (whole != len) {
-        memset(tail, 0, sizeof(tail));
-        memcpy(tail, data + whole, len - whole);
-        pv_scan_how(&last, tail, PV_SCAN_BLOCK);
-
-        if (whole != 0 && data[whole - 1] == '-' && (tail[0] | 0x20) == 'p') {
-            last.mark[0] |= 1;
-        }
-    }
-
-#define pv_scan_tail(field)                                                                                  \
-    if (whole != len) {                                                                                      \
-        memcpy(m->field + whole / 8, last.field, 8);                                                         \
-        memset(m->field + whole / 8 + 8, 0, 8);                                                              \
-    } else {                                                                                                 \
-        memset(m->field + whole / 8, 0, 8);                                                                  \
-    }
-
-    pv_scan_tail(less)
-    pv_scan_tail(greater)
-    pv_scan_tail(equals)
-    pv_scan_tail(quote)
-    pv_scan_tail(space)
-    pv_scan_tail(mark)
 }

@@ -9,8 +9,9 @@
 /*
  * Between the files of the HTML machine only: pv_html.c hands out bytes and
  * events and knows where an insertion may go; pv_html_token.c reads tags, text
- * and comments; pv_html_tag.c knows the elements; pv_html_scan.c skips fast
- * what cannot matter.
+ * and comments; pv_html_tag.c knows the elements; pv_html_skip.c and
+ * pv_html_scan.c skip fast what cannot matter: a tag's attributes, and ordinary
+ * text with ordinary tags.
  */
 
 #include "pv_html.h"
@@ -55,6 +56,21 @@ int pv_html_in_template(const pv_html_t *h);
 void pv_html_place_text(pv_html_t *h, int at_tag);
 void pv_html_place_tag(pv_html_t *h, pv_html_tag_t tag, unsigned flags);
 void pv_html_no_place(pv_html_t *h);
+
+/* What ends a name: 1 white space, 2 '/' and '>', 4 '=' (of an attribute only). */
+extern const unsigned char  pv_html_ends_name[256];
+
+#define pv_html_is_space(ch)  (pv_html_ends_name[ch] & 1)
+
+#define PV_HTML_MARK_LEN         (sizeof("data-privacy") - 1)
+#define PV_SKIPPED_SELF_CLOSING  0x01
+#define PV_SKIPPED_MARK          0x02   /* an attribute that may be data-privacy: read the tag with care */
+
+/*
+ * p: in a tag, right behind its name. Returns where the tag is over, or NULL
+ * when that is not before end. Reads exactly as the tokenizer does.
+ */
+const unsigned char *pv_html_skip_attributes(const unsigned char *p, const unsigned char *end, unsigned *found);
 
 /*
  * From pos, in the text of a body outside svg, math and template: the next '<'
