@@ -26,7 +26,8 @@ $t->upstream(sub {
     push @headers, 'Cache-Control' => 'no-transform2,must-revalidate,proxy-revalidate,no-x,a,b,c,d' if $uri =~ m{/few};
     push @headers, $1 => $2 if ($query // '') =~ /^([\w-]+):(.*)/;
     push @headers, 'Set-Cookie' => '_ga=1; Path=/' if $uri =~ m{/ga};
-    push @headers, 'Set-Cookie' => '__Host-privacy=x; Path=/; Secure', 'Set-Cookie' => 'privacy=x; Path=/' if $uri =~ m{/spoof};
+    push @headers, 'Set-Cookie' => '__Host-privacy=x; Path=/; Secure', 'Set-Cookie' => 'privacy=x; Path=/'
+        if $uri =~ m{/spoof};
     return { headers => \@headers, body => $page };
 });
 $t->publish($t->bundle);

@@ -309,8 +309,10 @@ ok(wait_for(sub { $two->get('/privacy/choices'); $two->choose('custom', purpose 
     'Redis is back: the other chooses first');
 is(consent($one->get('/')), '<>', 'the refusal holds where it was made');
 ok(wait_for(sub { consent($one->get('/')) eq '<>' && consent($two->get('/')) eq '<>' }, 15), 'and then on both');
-ok(wait_for(sub { $one->get('/'); $one->get('/privacy/choices', Accept => 'application/json')->body =~ /"pending":false/ }, 15),
-    'where it is pending no longer');
+ok(wait_for(sub {
+    $one->get('/');
+    return $one->get('/privacy/choices', Accept => 'application/json')->body =~ /"pending":false/;
+}, 15), 'where it is pending no longer');
 is(consent($one->get('/')), '<>', 'and is a refusal still');
 
 # What was stored for somebody else is not confirmed to who is logged in by now
