@@ -136,7 +136,8 @@ static const uint16_t  pv_scan_second[256] = {
 #define pv_scan_care(tag, care)  (pv_scan_first[(tag)[1]] & pv_scan_second[(tag)[2]] & (care))
 
 static pv_scan_pt  pv_scan_how;
-static int         pv_scan_off;
+
+int  pv_html_exact;
 
 
 const unsigned char *
@@ -145,7 +146,7 @@ pv_html_scan(const unsigned char *pos, const unsigned char *end, unsigned want)
     unsigned              care;
     const unsigned char  *stop;
 
-    if (pv_scan_off) {
+    if (pv_html_exact) {
         stop = memchr(pos, '<', (size_t) (end - pos));
         return stop != NULL ? stop : end;
     }
@@ -474,7 +475,7 @@ pv_scan_sse2(const unsigned char *pos, const unsigned char *end, unsigned care)
 int
 pv_html_scan_use(const char *name)
 {
-    pv_scan_off = (name != NULL && strcmp(name, "none") == 0);
+    pv_html_exact = (name != NULL && strcmp(name, "none") == 0);
 
 #if (PV_SCAN_X86)
 
@@ -494,5 +495,5 @@ pv_html_scan_use(const char *name)
 
     pv_scan_how = pv_scan_portable;
 
-    return name == NULL || strcmp(name, "portable") == 0 || pv_scan_off;
+    return name == NULL || strcmp(name, "portable") == 0 || pv_html_exact;
 }

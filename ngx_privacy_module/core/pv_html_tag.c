@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <string.h>
-
 #include "pv_html_token.h"
 
 
@@ -23,55 +21,124 @@ typedef struct {
 } pv_html_element_t;
 
 #define element(name, tag, flags)  { name, sizeof(name) - 1, PV_TAG_ ## tag, flags }
+#define last                       { "", 0, 0, 0 }
 
 
 /* By first letter; only elements that differ from any other. */
-static const pv_html_element_t  elements[] = {
-    element("area", OTHER, VOID), element("audio", AUDIO, SOURCE),
+static const pv_html_element_t  none[] = { last };
+
+static const pv_html_element_t  of_a[] = {
+    element("area", OTHER, VOID), element("audio", AUDIO, SOURCE), last
+};
+
+static const pv_html_element_t  of_b[] = {
     element("b", OTHER, BREAKOUT), element("base", OTHER, HEAD|VOID), element("basefont", OTHER, HEAD|VOID),
     element("bgsound", OTHER, HEAD|VOID), element("big", OTHER, BREAKOUT),
-    element("blockquote", OTHER, BREAKOUT), element("body", BODY, BREAKOUT), element("br", BR, VOID|BREAKOUT),
+    element("blockquote", OTHER, BREAKOUT), element("body", BODY, BREAKOUT),
+    element("br", BR, VOID|BREAKOUT), last
+};
+
+static const pv_html_element_t  of_c[] = {
     element("center", OTHER, BREAKOUT), element("code", OTHER, BREAKOUT), element("col", OTHER, VOID),
-    element("colgroup", OTHER, UNMARKED),
+    element("colgroup", OTHER, UNMARKED), last
+};
+
+static const pv_html_element_t  of_d[] = {
     element("dd", OTHER, BREAKOUT), element("desc", DESC, 0), element("div", OTHER, BREAKOUT),
-    element("dl", OTHER, BREAKOUT), element("dt", OTHER, BREAKOUT),
-    element("em", OTHER, BREAKOUT), element("embed", EMBED, VOID|BREAKOUT|SOURCE),
+    element("dl", OTHER, BREAKOUT), element("dt", OTHER, BREAKOUT), last
+};
+
+static const pv_html_element_t  of_e[] = {
+    element("em", OTHER, BREAKOUT), element("embed", EMBED, VOID|BREAKOUT|SOURCE), last
+};
+
+static const pv_html_element_t  of_f[] = {
     element("foreignobject", FOREIGNOBJECT, 0), element("frame", OTHER, VOID),
-    element("frameset", FRAMESET, UNMARKED),
+    element("frameset", FRAMESET, UNMARKED), last
+};
+
+static const pv_html_element_t  of_h[] = {
     element("h1", OTHER, BREAKOUT), element("h2", OTHER, BREAKOUT), element("h3", OTHER, BREAKOUT),
     element("h4", OTHER, BREAKOUT), element("h5", OTHER, BREAKOUT), element("h6", OTHER, BREAKOUT),
     element("head", HEAD, UNMARKED|BREAKOUT), element("hr", OTHER, VOID|BREAKOUT),
-    element("html", HTML, UNMARKED),
-    element("i", OTHER, BREAKOUT), element("iframe", IFRAME, RAW|SOURCE), element("image", IMG, VOID|SOURCE),
-    element("img", IMG, VOID|BREAKOUT|SOURCE), element("input", OTHER, VOID),
-    element("keygen", OTHER, VOID),
+    element("html", HTML, UNMARKED), last
+};
+
+static const pv_html_element_t  of_i[] = {
+    element("i", OTHER, BREAKOUT), element("iframe", IFRAME, RAW|SOURCE),
+    element("image", IMG, VOID|SOURCE), element("img", IMG, VOID|BREAKOUT|SOURCE),
+    element("input", OTHER, VOID), last
+};
+
+static const pv_html_element_t  of_k[] = {
+    element("keygen", OTHER, VOID), last
+};
+
+static const pv_html_element_t  of_l[] = {
     element("li", OTHER, BREAKOUT), element("link", LINK, HEAD|VOID|SOURCE),
-    element("listing", OTHER, BREAKOUT),
+    element("listing", OTHER, BREAKOUT), last
+};
+
+static const pv_html_element_t  of_m[] = {
     element("math", MATH, UNMARKED), element("menu", OTHER, BREAKOUT),
-    element("meta", OTHER, HEAD|VOID|BREAKOUT),
-    element("mi", MI, 0), element("mn", MN, 0), element("mo", MO, 0), element("ms", MS, 0),
-    element("mtext", MTEXT, 0),
+    element("meta", OTHER, HEAD|VOID|BREAKOUT), element("mi", MI, 0), element("mn", MN, 0),
+    element("mo", MO, 0), element("ms", MS, 0), element("mtext", MTEXT, 0), last
+};
+
+static const pv_html_element_t  of_n[] = {
     element("nobr", OTHER, BREAKOUT), element("noembed", NOEMBED, RAW),
-    element("noframes", NOFRAMES, HEAD|RAW),
-    element("noscript", NOSCRIPT, HEAD|RAW),
+    element("noframes", NOFRAMES, HEAD|RAW), element("noscript", NOSCRIPT, HEAD|RAW), last
+};
+
+static const pv_html_element_t  of_o[] = {
     element("object", OBJECT, SOURCE), element("ol", OTHER, BREAKOUT), element("optgroup", OTHER, UNMARKED),
-    element("option", OTHER, UNMARKED),
+    element("option", OTHER, UNMARKED), last
+};
+
+static const pv_html_element_t  of_p[] = {
     element("p", P, BREAKOUT), element("param", OTHER, VOID), element("plaintext", PLAINTEXT, UNMARKED),
-    element("pre", OTHER, BREAKOUT),
-    element("ruby", OTHER, BREAKOUT),
+    element("pre", OTHER, BREAKOUT), last
+};
+
+static const pv_html_element_t  of_r[] = {
+    element("ruby", OTHER, BREAKOUT), last
+};
+
+static const pv_html_element_t  of_s[] = {
     element("s", OTHER, BREAKOUT), element("script", SCRIPT, HEAD|RAW|SOURCE),
-    element("select", OTHER, UNMARKED),
-    element("small", OTHER, BREAKOUT), element("source", SOURCE, VOID|SOURCE),
-    element("span", OTHER, BREAKOUT),
-    element("strike", OTHER, BREAKOUT), element("strong", OTHER, BREAKOUT), element("style", STYLE, HEAD|RAW),
-    element("sub", OTHER, BREAKOUT), element("sup", OTHER, BREAKOUT), element("svg", SVG, UNMARKED),
+    element("select", OTHER, UNMARKED), element("small", OTHER, BREAKOUT),
+    element("source", SOURCE, VOID|SOURCE), element("span", OTHER, BREAKOUT),
+    element("strike", OTHER, BREAKOUT), element("strong", OTHER, BREAKOUT),
+    element("style", STYLE, HEAD|RAW), element("sub", OTHER, BREAKOUT), element("sup", OTHER, BREAKOUT),
+    element("svg", SVG, UNMARKED), last
+};
+
+static const pv_html_element_t  of_t[] = {
     element("table", OTHER, UNMARKED|BREAKOUT), element("tbody", OTHER, UNMARKED),
     element("template", TEMPLATE, HEAD|UNMARKED), element("textarea", TEXTAREA, RAW),
     element("tfoot", OTHER, UNMARKED), element("thead", OTHER, UNMARKED), element("title", TITLE, HEAD|RAW),
-    element("tr", OTHER, UNMARKED), element("track", OTHER, VOID), element("tt", OTHER, BREAKOUT),
-    element("u", OTHER, BREAKOUT), element("ul", OTHER, BREAKOUT),
-    element("var", OTHER, BREAKOUT), element("video", VIDEO, SOURCE),
-    element("wbr", OTHER, VOID), element("xmp", XMP, RAW)
+    element("tr", OTHER, UNMARKED), element("track", OTHER, VOID), element("tt", OTHER, BREAKOUT), last
+};
+
+static const pv_html_element_t  of_u[] = {
+    element("u", OTHER, BREAKOUT), element("ul", OTHER, BREAKOUT), last
+};
+
+static const pv_html_element_t  of_v[] = {
+    element("var", OTHER, BREAKOUT), element("video", VIDEO, SOURCE), last
+};
+
+static const pv_html_element_t  of_w[] = {
+    element("wbr", OTHER, VOID), last
+};
+
+static const pv_html_element_t  of_x[] = {
+    element("xmp", XMP, RAW), last
+};
+
+static const pv_html_element_t *const  by_letter[26] = {
+    of_a, of_b, of_c, of_d, of_e, of_f, none, of_h, of_i, none, of_k, of_l, of_m,
+    of_n, of_o, of_p, none, of_r, of_s, of_t, of_u, of_v, of_w, of_x, none, none
 };
 
 
@@ -79,22 +146,24 @@ pv_html_tag_t
 pv_html_element(const unsigned char *name, size_t len, unsigned *flags)
 {
     size_t                    i;
+    unsigned                  letter;
     const pv_html_element_t  *e;
 
     *flags = 0;
+    letter = (unsigned) name[0] - 'a';
 
-    for (i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
-        e = &elements[i];
+    if (letter >= 26) {
+        return PV_TAG_OTHER;
+    }
 
-        if (e->name[0] < name[0]) {
+    for (e = by_letter[letter]; e->len != 0; e++) {
+        if (e->len != len || (unsigned char) e->name[len - 1] != name[len - 1]) {
             continue;
         }
 
-        if (e->name[0] > name[0]) {
-            break;
-        }
+        for (i = 1; i < len && (unsigned char) e->name[i] == name[i]; i++) { /* void */ }
 
-        if (e->len == len && memcmp(e->name, name, len) == 0) {
+        if (i == len) {
             *flags = e->flags;
             return (pv_html_tag_t) e->tag;
         }

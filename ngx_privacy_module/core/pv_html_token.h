@@ -8,8 +8,9 @@
 
 /*
  * Between the files of the HTML machine only: pv_html.c hands out bytes and
- * events and knows where an insertion may go; pv_html_token.c reads tags, text
- * and comments; pv_html_tag.c knows the elements; pv_html_skip.c and
+ * events and knows where an insertion may go; pv_html_token.c reads tags and
+ * text, pv_html_attribute.c, pv_html_comment.c and pv_html_raw.c (scripts and
+ * the like) what their names say; pv_html_tag.c knows the elements; pv_html_skip.c and
  * pv_html_scan.c skip fast what cannot matter: a tag's attributes, and ordinary
  * text with ordinary tags.
  */
@@ -50,6 +51,20 @@ typedef enum {
 /* Reads on until the piece is used up or something is due. */
 void pv_html_read(pv_html_t *h);
 
+/* One step of it: the states of each. */
+void pv_html_step_tag(pv_html_t *h);
+void pv_html_step_markup(pv_html_t *h);
+void pv_html_step_comment(pv_html_t *h);
+void pv_html_cdata(pv_html_t *h);
+void pv_html_step_raw(pv_html_t *h);
+
+/* pos: at the '<'. */
+void pv_html_tag_start(pv_html_t *h);
+/* pos: behind the '>'. */
+void pv_html_tag_complete(pv_html_t *h);
+/* The innermost of what we follow is svg or math, not HTML inside of it. */
+int pv_html_foreign(const pv_html_t *h);
+
 /* Where insertions go. The flags are the element's. */
 int pv_html_seeking(const pv_html_t *h);
 int pv_html_in_template(const pv_html_t *h);
@@ -57,10 +72,15 @@ void pv_html_place_text(pv_html_t *h, int at_tag);
 void pv_html_place_tag(pv_html_t *h, pv_html_tag_t tag, unsigned flags);
 void pv_html_no_place(pv_html_t *h);
 
+#define PV_ATTRIBUTE_MARK    1
+#define PV_ATTRIBUTE_SOURCE  2
+
 /* What ends a name: 1 white space, 2 '/' and '>', 4 '=' (of an attribute only). */
 extern const unsigned char  pv_html_ends_name[256];
 
-#define pv_html_is_space(ch)  (pv_html_ends_name[ch] & 1)
+#define pv_html_is_space(ch)   (pv_html_ends_name[ch] & 1)
+#define pv_html_is_letter(ch)  ((unsigned) (((ch) | 0x20) - 'a') < 26)
+#define pv_html_lower(ch)      ((unsigned char) ((unsigned) ((ch) - 'A') < 26 ? (ch) | 0x20 : (ch)))
 
 #define PV_HTML_MARK_LEN         (sizeof("data-privacy") - 1)
 #define PV_SKIPPED_SELF_CLOSING  0x01
@@ -81,9 +101,11 @@ const unsigned char *pv_html_scan(const unsigned char *pos, const unsigned char 
 
 /*
  * For tests and benchmarks: "avx2", "sse2", "portable", or NULL for the best
- * that the machine has; "none" turns the fast path off. Returns 0 when this
- * machine has not got it. Not thread-safe.
+ * that the machine has; "none" turns all fast paths off: the reference that
+ * they are compared with. Returns 0 when this machine has not got it. Not
+ * thread-safe.
  */
 int pv_html_scan_use(const char *name);
+extern int  pv_html_exact;      /* "none" */
 
 #endif /* PV_HTML_TOKEN_H */
