@@ -28,6 +28,8 @@ $t->upstream(sub {
     push @headers, 'Set-Cookie' => '_ga=1; Path=/' if $uri =~ m{/ga};
     push @headers, 'Set-Cookie' => '__Host-privacy=x; Path=/; Secure', 'Set-Cookie' => 'privacy=x; Path=/'
         if $uri =~ m{/spoof};
+    return { raw => "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 100\r\n\r\n" } if $uri eq '/broken';
+    return { headers => \@headers, body => [map { /(.{1,3})/gs } $page, 'x' x 30_000] } if $uri =~ m{/pieces};
     return { headers => \@headers, body => $page };
 });
 $t->publish($t->bundle);
@@ -48,6 +50,13 @@ http {
         location / { proxy_pass %%UPSTREAM%%; }
         location = /refused { internal; if ($cookie__ga) { return 200 "seen"; } proxy_pass %%UPSTREAM%%; }
         location = /sorry { internal; proxy_pass %%UPSTREAM%%/spoof; }
+        location /unbuffered/ {
+            gzip on;
+            gzip_min_length 0;
+            proxy_buffering off;
+            proxy_http_version 1.1;
+            proxy_pass %%UPSTREAM%%;
+        }
         location /ssi/ { ssi on; alias %%DIR%%/html/; }
         location /status { privacy_status; }
         location @sorry { proxy_pass %%UPSTREAM%%; }
@@ -66,6 +75,8 @@ sub seen {
     my ($request) = $t->requests;
     return defined $request ? Test::Privacy::Upstream::header($request, $_[0]) // '' : 'no request';
 }
+
+sub hidden { return $_[0] =~ s/name="(?:token|return)" value="[^"]*"//gr }
 
 sub requested { my ($uri, @headers) = @_; $t->requests; return $t->get($uri, @headers) }
 
@@ -151,6 +162,21 @@ like($r->body, qr/id="privacy-banner"/, 'and is decorated like any other');
 $r = $t->get('/ssi/page.html');
 is($r->status, 200, 'status in a subrequest');
 like($r->body, qr/before.*after/s, 'does not answer for the page') or diag($r->as_text);
+
+# Small pieces, each flushed, through gzip
+
+my $whole = $t->get('/unbuffered/pieces', 'Accept-Encoding' => 'identity')->body;
+like($whole, qr{<body><section id="privacy-banner".*</section><p>}s, 'a page in small pieces');
+for my $try (1 .. 3) {
+    my ($exit, $zipped) = $t->curl('--compressed', 'http://' . $t->listen . '/unbuffered/pieces');
+    is($exit, 0, 'the same through gzip');
+    is(hidden($zipped->body), hidden($whole), 'every byte of it');
+}
+
+# The upstream promises a page and goes away
+
+$r = $t->get('/broken');
+ok(!$r->complete || $r->status == 502, 'a page that never comes is not made whole') or diag($r->as_text);
 
 is(($t->workers)[0], $worker, 'the worker is still the same');
 

@@ -294,7 +294,23 @@ $r = $tablet->get('/');
 is($r->status, 200, 'Redis hangs: the first page of a user comes all the same');
 is(consent($r), '<>', 'as undecided');
 cmp_ok(Time::HiRes::time() - $begin, '<', 3, 'in bounded time');
+
+my $cookies = join '; ', map { "$_=" . $tablet->jar->{$_} } sort keys %{$tablet->jar};
+my $get = "GET / HTTP/1.1\r\nHost: x\r\nCookie: $cookies\r\n\r\n";
+for (1 .. 20) {
+    my $gone = $t->connect;
+    $gone->write($get);
+    $gone->close;
+}
+my $patient = $t->connect;
+$patient->write($get x 3);
+is(join(' ', map { $patient->read('GET')->status } 1 .. 3), '200 200 200', 'several at once on one connection, each waits');
+my $half = $t->connect;
+$half->write($get);
+Time::HiRes::sleep(0.05);
+$half->close;
 $t->redis->resume;
+is(consent($t->visitor->get('/')), '<>', 'who goes while waiting harms nobody');
 
 # A refusal that Redis could not take holds against what another device chose before it was recorded
 
