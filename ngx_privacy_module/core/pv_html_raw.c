@@ -12,9 +12,13 @@
 #define PV_DOUBLE_ESCAPED  2
 
 
+static void pv_html_raw_plain(pv_html_t *h);
+static void pv_html_raw_name_start(pv_html_t *h);
 static void pv_html_raw(pv_html_t *h);
 static void pv_html_raw_open(pv_html_t *h);
 static void pv_html_raw_end_name(pv_html_t *h);
+static int pv_html_raw_ends(const pv_html_t *h);
+static void pv_html_raw_end(pv_html_t *h);
 static void pv_html_script_name(pv_html_t *h);
 
 
@@ -61,23 +65,67 @@ pv_html_step_raw(pv_html_t *h)
 }
 
 
+/* All but what may be the element's own end tag, or "<!" of a script, is skipped. */
+static void
+pv_html_raw_plain(pv_html_t *h)
+{
+    const unsigned char  *p, *q;
+
+    static const unsigned char  letters[] = {
+        [PV_TAG_NOSCRIPT] = 'n', [PV_TAG_SCRIPT] = 's', [PV_TAG_STYLE] = 's', [PV_TAG_TITLE] = 't',
+        [PV_TAG_TEXTAREA] = 't', [PV_TAG_XMP] = 'x', [PV_TAG_IFRAME] = 'i', [PV_TAG_NOEMBED] = 'n',
+        [PV_TAG_NOFRAMES] = 'n'
+    };
+
+    for (p = h->pos; (p = memchr(p, '<', (size_t) (h->end - p))) != NULL; p++) {
+        if (h->end - p < 3 || p[1] == '!') {
+            h->pos = p + 1;
+            h->state = PV_S_RAW_OPEN;
+            return;
+        }
+
+        if (p[1] != '/' || (p[2] | 0x20) != letters[h->raw]) {
+            continue;
+        }
+
+        q = pv_html_read_name(h, p + 2);
+
+        if (q == h->end) {
+            /* letter by letter, over the end of the piece */
+            h->pos = p + 2;
+            h->state = PV_S_RAW_END_NAME;
+            h->step = 0;
+            pv_html_raw_name_start(h);
+            return;
+        }
+
+        if (pv_html_raw_ends(h)) {
+            h->pos = q;
+            pv_html_raw_end(h);
+            return;
+        }
+    }
+
+    h->pos = h->end;
+}
+
+
+static void
+pv_html_raw_name_start(pv_html_t *h)
+{
+    h->name_len = 0;
+    memset(h->name, 0, PV_HTML_NAME_MAX);
+}
+
+
 /* step: the dashes that were just read, in an escaped script. */
 static void
 pv_html_raw(pv_html_t *h)
 {
-    unsigned char         ch;
-    const unsigned char  *p;
+    unsigned char  ch;
 
     if (!h->escape) {
-        for (p = h->pos; (p = memchr(p, '<', (size_t) (h->end - p))) != NULL; p++) {
-            if (h->end - p < 2 || p[1] == '/' || p[1] == '!') {
-                h->pos = p + 1;
-                h->state = PV_S_RAW_OPEN;
-                return;
-            }
-        }
-
-        h->pos = h->end;
+        pv_html_raw_plain(h);
         return;
     }
 
@@ -112,7 +160,7 @@ pv_html_raw_open(pv_html_t *h)
 
     ch = *h->pos;
     h->step = 0;
-    h->name_len = 0;
+    pv_html_raw_name_start(h);
 
     if (ch == '/') {
         h->pos++;
@@ -135,7 +183,6 @@ pv_html_raw_open(pv_html_t *h)
 static void
 pv_html_raw_end_name(pv_html_t *h)
 {
-    unsigned       flags;
     unsigned char  ch;
 
     while (h->pos != h->end) {
@@ -147,22 +194,44 @@ pv_html_raw_end_name(pv_html_t *h)
             continue;
         }
 
-        if ((ch == '>' || ch == '/' || pv_html_is_space(ch)) && h->name_len != 0
-            && (unsigned) pv_html_element(h->name, h->name_len, &flags) == h->raw)
-        {
-            pv_html_tag_start(h);
-            h->pos--;
-            h->tag = NULL;
-            h->end_tag = 1;
-            h->tag_decided = 1;
-            h->tag_id = h->raw;
-            h->state = PV_S_BEFORE_ATTRIBUTE;
+        if ((ch == '>' || ch == '/' || pv_html_is_space(ch)) && pv_html_raw_ends(h)) {
+            pv_html_raw_end(h);
 
         } else {
             h->state = PV_S_RAW;
         }
 
         return;
+    }
+}
+
+
+/* Is the name that of the element? */
+static int
+pv_html_raw_ends(const pv_html_t *h)
+{
+    unsigned  flags;
+
+    return h->name_len < PV_HTML_NAME_MAX
+           && (unsigned) pv_html_element(h->name, h->name_len, &flags) == h->raw;
+}
+
+
+/* pos: right behind the name of its end tag. */
+static void
+pv_html_raw_end(pv_html_t *h)
+{
+    pv_html_tag_start(h);
+    h->pos--;
+    h->tag = NULL;
+    h->end_tag = 1;
+    h->tag_decided = 1;
+    h->tag_id = h->raw;
+    h->state = PV_S_BEFORE_ATTRIBUTE;
+
+    if (*h->pos == '>') {
+        h->pos++;
+        pv_html_tag_complete(h);
     }
 }
 

@@ -16,6 +16,50 @@ const unsigned char  pv_html_ends_name[256] = {
 };
 
 
+#define pv_row(from)                                                                                         \
+    (from), (from) + 1, (from) + 2, (from) + 3, (from) + 4, (from) + 5, (from) + 6, (from) + 7, (from) + 8,  \
+    (from) + 9, (from) + 10, (from) + 11, (from) + 12, (from) + 13, (from) + 14, (from) + 15
+
+/* In lower case; 0: no part of a tag's name. A zero byte is one, though of no name that we know. */
+static const unsigned char  pv_html_name_byte[256] = {
+    1, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 11, 0, 0, 14, 15,
+    pv_row(16),
+    0, '!', '"', '#', '$', '%', '&', '\'', '(', ')', '*', '+', ',', '-', '.', 0,
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ':', ';', '<', '=', 0, '?',
+    '@', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o',
+    'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z', '[', '\\', ']', '^', '_',
+    pv_row(96), pv_row(112), pv_row(128), pv_row(144), pv_row(160), pv_row(176), pv_row(192), pv_row(208),
+    pv_row(224), pv_row(240)
+};
+
+
+const unsigned char *
+pv_html_read_name(pv_html_t *h, const unsigned char *pos)
+{
+    unsigned char         ch;
+    const unsigned char  *start, *limit, *end;
+
+    start = pos;
+    end = h->end;
+    limit = end - pos > PV_HTML_NAME_MAX ? pos + PV_HTML_NAME_MAX : end;
+    memset(h->name, 0, PV_HTML_NAME_MAX);
+
+    while (pos != limit && (ch = pv_html_name_byte[*pos]) != 0) {
+        h->name[pos++ - start] = ch;
+    }
+
+    h->name_len = (unsigned char) (pos - start);
+
+    if (h->name_len == PV_HTML_NAME_MAX) {
+        while (pos != end && pv_html_name_byte[*pos] != 0) {
+            pos++;
+        }
+    }
+
+    return pos;
+}
+
+
 const unsigned char *
 pv_html_skip_attributes(const unsigned char *p, const unsigned char *end, unsigned *found)
 {

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <string.h>
+
 #include "pv_html_token.h"
 
 
@@ -14,17 +16,17 @@
 #define SOURCE    PV_ELEMENT_SOURCE
 
 typedef struct {
-    char           name[15];
+    char           name[PV_HTML_NAME_MAX];
     unsigned char  len;
     unsigned char  tag;
     unsigned char  flags;
 } pv_html_element_t;
 
 #define element(name, tag, flags)  { name, sizeof(name) - 1, PV_TAG_ ## tag, flags }
-#define last                       { "", 0, 0, 0 }
+#define last                       { "", 0, PV_TAG_OTHER, 0 }
 
 
-/* By first letter; only elements that differ from any other. */
+/* By first letter, usual ones first; only elements that differ from any other. */
 static const pv_html_element_t  none[] = { last };
 
 static const pv_html_element_t  of_a[] = {
@@ -32,10 +34,10 @@ static const pv_html_element_t  of_a[] = {
 };
 
 static const pv_html_element_t  of_b[] = {
-    element("b", OTHER, BREAKOUT), element("base", OTHER, HEAD|VOID), element("basefont", OTHER, HEAD|VOID),
+    element("br", BR, VOID|BREAKOUT), element("b", OTHER, BREAKOUT), element("body", BODY, BREAKOUT),
+    element("base", OTHER, HEAD|VOID), element("basefont", OTHER, HEAD|VOID),
     element("bgsound", OTHER, HEAD|VOID), element("big", OTHER, BREAKOUT),
-    element("blockquote", OTHER, BREAKOUT), element("body", BODY, BREAKOUT),
-    element("br", BR, VOID|BREAKOUT), last
+    element("blockquote", OTHER, BREAKOUT), last
 };
 
 static const pv_html_element_t  of_c[] = {
@@ -44,8 +46,8 @@ static const pv_html_element_t  of_c[] = {
 };
 
 static const pv_html_element_t  of_d[] = {
-    element("dd", OTHER, BREAKOUT), element("desc", DESC, 0), element("div", OTHER, BREAKOUT),
-    element("dl", OTHER, BREAKOUT), element("dt", OTHER, BREAKOUT), last
+    element("div", OTHER, BREAKOUT), element("dd", OTHER, BREAKOUT), element("dt", OTHER, BREAKOUT),
+    element("desc", DESC, 0), element("dl", OTHER, BREAKOUT), last
 };
 
 static const pv_html_element_t  of_e[] = {
@@ -58,16 +60,15 @@ static const pv_html_element_t  of_f[] = {
 };
 
 static const pv_html_element_t  of_h[] = {
-    element("h1", OTHER, BREAKOUT), element("h2", OTHER, BREAKOUT), element("h3", OTHER, BREAKOUT),
-    element("h4", OTHER, BREAKOUT), element("h5", OTHER, BREAKOUT), element("h6", OTHER, BREAKOUT),
-    element("head", HEAD, UNMARKED|BREAKOUT), element("hr", OTHER, VOID|BREAKOUT),
-    element("html", HTML, UNMARKED), last
+    element("h2", OTHER, BREAKOUT), element("h3", OTHER, BREAKOUT),
+    element("head", HEAD, UNMARKED|BREAKOUT), element("html", HTML, UNMARKED),
+    element("h1", OTHER, BREAKOUT), element("h4", OTHER, BREAKOUT), element("h5", OTHER, BREAKOUT),
+    element("h6", OTHER, BREAKOUT), element("hr", OTHER, VOID|BREAKOUT), last
 };
 
 static const pv_html_element_t  of_i[] = {
-    element("i", OTHER, BREAKOUT), element("iframe", IFRAME, RAW|SOURCE),
-    element("image", IMG, VOID|SOURCE), element("img", IMG, VOID|BREAKOUT|SOURCE),
-    element("input", OTHER, VOID), last
+    element("img", IMG, VOID|BREAKOUT|SOURCE), element("i", OTHER, BREAKOUT), element("input", OTHER, VOID),
+    element("iframe", IFRAME, RAW|SOURCE), element("image", IMG, VOID|SOURCE), last
 };
 
 static const pv_html_element_t  of_k[] = {
@@ -80,19 +81,19 @@ static const pv_html_element_t  of_l[] = {
 };
 
 static const pv_html_element_t  of_m[] = {
-    element("math", MATH, UNMARKED), element("menu", OTHER, BREAKOUT),
-    element("meta", OTHER, HEAD|VOID|BREAKOUT), element("mi", MI, 0), element("mn", MN, 0),
-    element("mo", MO, 0), element("ms", MS, 0), element("mtext", MTEXT, 0), last
+    element("meta", OTHER, HEAD|VOID|BREAKOUT), element("math", MATH, UNMARKED),
+    element("menu", OTHER, BREAKOUT), element("mi", MI, 0), element("mn", MN, 0), element("mo", MO, 0),
+    element("ms", MS, 0), element("mtext", MTEXT, 0), last
 };
 
 static const pv_html_element_t  of_n[] = {
-    element("nobr", OTHER, BREAKOUT), element("noembed", NOEMBED, RAW),
-    element("noframes", NOFRAMES, HEAD|RAW), element("noscript", NOSCRIPT, HEAD|RAW), last
+    element("noscript", NOSCRIPT, HEAD|RAW), element("nobr", OTHER, BREAKOUT),
+    element("noembed", NOEMBED, RAW), element("noframes", NOFRAMES, HEAD|RAW), last
 };
 
 static const pv_html_element_t  of_o[] = {
-    element("object", OBJECT, SOURCE), element("ol", OTHER, BREAKOUT), element("optgroup", OTHER, UNMARKED),
-    element("option", OTHER, UNMARKED), last
+    element("option", OTHER, UNMARKED), element("ol", OTHER, BREAKOUT), element("object", OBJECT, SOURCE),
+    element("optgroup", OTHER, UNMARKED), last
 };
 
 static const pv_html_element_t  of_p[] = {
@@ -105,23 +106,23 @@ static const pv_html_element_t  of_r[] = {
 };
 
 static const pv_html_element_t  of_s[] = {
-    element("s", OTHER, BREAKOUT), element("script", SCRIPT, HEAD|RAW|SOURCE),
+    element("span", OTHER, BREAKOUT), element("script", SCRIPT, HEAD|RAW|SOURCE),
+    element("strong", OTHER, BREAKOUT), element("style", STYLE, HEAD|RAW), element("s", OTHER, BREAKOUT),
     element("select", OTHER, UNMARKED), element("small", OTHER, BREAKOUT),
-    element("source", SOURCE, VOID|SOURCE), element("span", OTHER, BREAKOUT),
-    element("strike", OTHER, BREAKOUT), element("strong", OTHER, BREAKOUT),
-    element("style", STYLE, HEAD|RAW), element("sub", OTHER, BREAKOUT), element("sup", OTHER, BREAKOUT),
-    element("svg", SVG, UNMARKED), last
+    element("source", SOURCE, VOID|SOURCE), element("strike", OTHER, BREAKOUT),
+    element("sub", OTHER, BREAKOUT), element("sup", OTHER, BREAKOUT), element("svg", SVG, UNMARKED), last
 };
 
 static const pv_html_element_t  of_t[] = {
+    element("tr", OTHER, UNMARKED), element("title", TITLE, HEAD|RAW),
     element("table", OTHER, UNMARKED|BREAKOUT), element("tbody", OTHER, UNMARKED),
     element("template", TEMPLATE, HEAD|UNMARKED), element("textarea", TEXTAREA, RAW),
-    element("tfoot", OTHER, UNMARKED), element("thead", OTHER, UNMARKED), element("title", TITLE, HEAD|RAW),
-    element("tr", OTHER, UNMARKED), element("track", OTHER, VOID), element("tt", OTHER, BREAKOUT), last
+    element("tfoot", OTHER, UNMARKED), element("thead", OTHER, UNMARKED), element("track", OTHER, VOID),
+    element("tt", OTHER, BREAKOUT), last
 };
 
 static const pv_html_element_t  of_u[] = {
-    element("u", OTHER, BREAKOUT), element("ul", OTHER, BREAKOUT), last
+    element("ul", OTHER, BREAKOUT), element("u", OTHER, BREAKOUT), last
 };
 
 static const pv_html_element_t  of_v[] = {
@@ -145,29 +146,19 @@ static const pv_html_element_t *const  by_letter[26] = {
 pv_html_tag_t
 pv_html_element(const unsigned char *name, size_t len, unsigned *flags)
 {
-    size_t                    i;
     unsigned                  letter;
     const pv_html_element_t  *e;
 
-    *flags = 0;
     letter = (unsigned) name[0] - 'a';
+    e = letter < 26 ? by_letter[letter] : none;
 
-    if (letter >= 26) {
-        return PV_TAG_OTHER;
+    /* of a constant size: two comparisons of words, no call */
+
+    while (e->len != 0 && (e->len != len || memcmp(e->name, name, PV_HTML_NAME_MAX) != 0)) {
+        e++;
     }
 
-    for (e = by_letter[letter]; e->len != 0; e++) {
-        if (e->len != len || (unsigned char) e->name[len - 1] != name[len - 1]) {
-            continue;
-        }
+    *flags = e->flags;
 
-        for (i = 1; i < len && (unsigned char) e->name[i] == name[i]; i++) { /* void */ }
-
-        if (i == len) {
-            *flags = e->flags;
-            return (pv_html_tag_t) e->tag;
-        }
-    }
-
-    return PV_TAG_OTHER;
+    return (pv_html_tag_t) e->tag;
 }

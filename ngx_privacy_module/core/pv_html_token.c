@@ -12,6 +12,7 @@
 #define PV_HTML_DECISIVE  9
 
 
+static void pv_html_bom(pv_html_t *h);
 static void pv_html_data(pv_html_t *h);
 static void pv_html_tag_at_once(pv_html_t *h);
 static void pv_html_step_open(pv_html_t *h);
@@ -28,61 +29,99 @@ static pv_html_marked_t pv_html_mark(const pv_html_t *h);
 void
 pv_html_read(pv_html_t *h)
 {
-    static const unsigned char  bom[] = { 0xEF, 0xBB, 0xBF };
-
     /* a frameset has no content to mark: where its pieces are cut must not matter either */
 
     while (h->pos != h->end && !h->pending && !h->held_release && h->mode != PV_MODE_FRAMESET) {
 
-        if (h->state == PV_S_DATA) {
+        switch (h->state) {
+
+        case PV_S_BOM:
+            pv_html_bom(h);
+            break;
+
+        case PV_S_DATA:
             pv_html_data(h);
+            break;
 
-        } else if (h->state == PV_S_BOM) {
-            if (h->step == 0) {
-                h->tag = h->pos;
-            }
-
-            if (h->step < 3 && *h->pos == bom[h->step]) {
-                h->pos++;
-                h->step++;
-
-                if (h->step == 3) {
-                    h->state = PV_S_DATA;
-                    pv_html_no_place(h);
-                }
-
-            } else if (h->step != 0) {
-                h->state = PV_S_DATA;
-                pv_html_place_text(h, 1);
-
-            } else {
-                h->state = PV_S_DATA;
-            }
-
-        } else if (h->state <= PV_S_END_TAG_OPEN) {
+        case PV_S_TAG_OPEN:
+        case PV_S_END_TAG_OPEN:
             pv_html_step_open(h);
+            break;
 
-        } else if (h->state == PV_S_TAG_NAME) {
+        case PV_S_TAG_NAME:
             pv_html_tag_name(h);
+            break;
 
-        } else if (h->state <= PV_S_SELF_CLOSING) {
+        case PV_S_BEFORE_ATTRIBUTE:
+        case PV_S_ATTRIBUTE_NAME:
+        case PV_S_AFTER_ATTRIBUTE_NAME:
+        case PV_S_BEFORE_VALUE:
+        case PV_S_VALUE_DOUBLE:
+        case PV_S_VALUE_SINGLE:
+        case PV_S_VALUE_UNQUOTED:
+        case PV_S_AFTER_VALUE:
+        case PV_S_SELF_CLOSING:
             pv_html_step_tag(h);
+            break;
 
-        } else if (h->state <= PV_S_BOGUS_COMMENT) {
+        case PV_S_MARKUP:
+        case PV_S_BOGUS_COMMENT:
             pv_html_step_markup(h);
+            break;
 
-        } else if (h->state <= PV_S_COMMENT_BANG) {
+        case PV_S_COMMENT_START:
+        case PV_S_COMMENT_START_DASH:
+        case PV_S_COMMENT:
+        case PV_S_COMMENT_DASH:
+        case PV_S_COMMENT_END:
+        case PV_S_COMMENT_BANG:
             pv_html_step_comment(h);
+            break;
 
-        } else if (h->state == PV_S_CDATA) {
+        case PV_S_CDATA:
             pv_html_cdata(h);
+            break;
 
-        } else if (h->state == PV_S_PLAINTEXT) {
-            h->pos = h->end;
-
-        } else {
+        case PV_S_RAW:
+        case PV_S_RAW_OPEN:
+        case PV_S_RAW_END_NAME:
+        case PV_S_SCRIPT_BANG:
+        case PV_S_SCRIPT_NAME:
             pv_html_step_raw(h);
+            break;
+
+        default: /* PV_S_PLAINTEXT */
+            h->pos = h->end;
         }
+    }
+}
+
+
+static void
+pv_html_bom(pv_html_t *h)
+{
+    static const unsigned char  bom[] = { 0xEF, 0xBB, 0xBF };
+
+    if (h->step == 0) {
+        h->tag = h->pos;
+    }
+
+    if (h->step < 3 && *h->pos == bom[h->step]) {
+        h->pos++;
+        h->step++;
+
+        if (h->step == 3) {
+            h->state = PV_S_DATA;
+            pv_html_no_place(h);
+        }
+
+        return;
+    }
+
+    h->state = PV_S_DATA;
+
+    if (h->step != 0) {
+        pv_html_place_text(h, 1);
     }
 }
 
@@ -147,6 +186,7 @@ pv_html_tag_start(pv_html_t *h)
     h->attribute = 0;
     h->seen = 0;
     h->name_len = 0;
+    memset(h->name, 0, PV_HTML_NAME_MAX);
     h->value_len = 0;
     h->source.len = 0;
     h->source.truncated = 0;
@@ -160,7 +200,6 @@ pv_html_tag_start(pv_html_t *h)
 static void
 pv_html_tag_at_once(pv_html_t *h)
 {
-    size_t                len;
     unsigned              end_tag, found;
     const unsigned char  *p;
 
@@ -172,19 +211,17 @@ pv_html_tag_at_once(pv_html_t *h)
         return;
     }
 
-    for (len = 0; p != h->end && !(pv_html_ends_name[*p] & 3); p++) {
-        if (len < PV_HTML_NAME_MAX) {
-            h->name[len++] = pv_html_lower(*p);
-        }
-    }
+    p = pv_html_read_name(h, p);
 
     if (p == h->end) {
+        /* byte by byte then: something may have to be held */
+        h->name_len = 0;
+        memset(h->name, 0, PV_HTML_NAME_MAX);
         return;
     }
 
     h->pos = p;
     h->end_tag = (end_tag != 0);
-    h->name_len = (unsigned char) len;
     h->state = PV_S_BEFORE_ATTRIBUTE;
     pv_html_name_complete(h);
 

@@ -17,6 +17,9 @@
 
 #include "pv_html.h"
 
+/* Nobody outside of the library calls these: in a shared object they are called directly. */
+#pragma GCC visibility push(hidden)
+
 typedef enum {
     PV_TAG_OTHER, PV_TAG_HTML, PV_TAG_HEAD, PV_TAG_BODY, PV_TAG_FRAMESET, PV_TAG_BR, PV_TAG_P,
     PV_TAG_TEMPLATE, PV_TAG_NOSCRIPT, PV_TAG_SCRIPT, PV_TAG_STYLE, PV_TAG_TITLE, PV_TAG_TEXTAREA,
@@ -33,7 +36,7 @@ typedef enum {
 #define PV_ELEMENT_BREAKOUT  0x10   /* ends svg and math around it */
 #define PV_ELEMENT_SOURCE    0x20   /* loads something */
 
-/* name: lower case. */
+/* name: PV_HTML_NAME_MAX bytes, len of them in lower case, the others zero. */
 pv_html_tag_t pv_html_element(const unsigned char *name, size_t len, unsigned *flags);
 
 typedef enum { PV_MODE_BEFORE_HEAD, PV_MODE_IN_HEAD, PV_MODE_AFTER_HEAD, PV_MODE_IN_BODY, PV_MODE_FRAMESET }
@@ -78,6 +81,12 @@ void pv_html_no_place(pv_html_t *h);
 /* What ends a name: 1 white space, 2 '/' and '>', 4 '=' (of an attribute only). */
 extern const unsigned char  pv_html_ends_name[256];
 
+/*
+ * Reads the name of a tag, of which pos is the first byte, into h->name and
+ * name_len, as far as there is room. Returns what ends it, or end.
+ */
+const unsigned char *pv_html_read_name(pv_html_t *h, const unsigned char *pos);
+
 #define pv_html_is_space(ch)   (pv_html_ends_name[ch] & 1)
 #define pv_html_is_letter(ch)  ((unsigned) (((ch) | 0x20) - 'a') < 26)
 #define pv_html_lower(ch)      ((unsigned char) ((unsigned) ((ch) - 'A') < 26 ? (ch) | 0x20 : (ch)))
@@ -107,5 +116,7 @@ const unsigned char *pv_html_scan(const unsigned char *pos, const unsigned char 
  */
 int pv_html_scan_use(const char *name);
 extern int  pv_html_exact;      /* "none" */
+
+#pragma GCC visibility pop
 
 #endif /* PV_HTML_TOKEN_H */
