@@ -133,7 +133,7 @@ static const uint16_t  pv_scan_second[256] = {
     ['z' + 1 ... 255] = PV_OTHER
 };
 
-#define pv_scan_care(tag, care)  (pv_scan_first[(tag)[1]] & pv_scan_second[(tag)[2]] & (care))
+#define pv_scan_groups(tag)  ((unsigned) pv_scan_first[(tag)[1]] & pv_scan_second[(tag)[2]])
 
 static pv_scan_pt  pv_scan_how;
 
@@ -193,7 +193,7 @@ pv_scan_tag(const unsigned char *tag, const unsigned char *end, unsigned care)
     unsigned              found;
     const unsigned char  *p;
 
-    if (end - tag < 4 || pv_scan_care(tag, care)) {
+    if (end - tag < 4 || (pv_scan_groups(tag) & care) != 0) {
         return NULL;
     }
 
@@ -287,7 +287,7 @@ pv_scan_odd(const pv_scan_block_t *b, unsigned care, uint64_t *starts, uint64_t 
 static inline __attribute__((always_inline)) const unsigned char *
 pv_scan_block(const pv_scan_block_t *b, const unsigned char **pos, const unsigned char *end, unsigned care)
 {
-    unsigned              at;
+    unsigned              at, groups;
     uint64_t              starts, ends, tag, odd, bit, left;
     const unsigned char  *p;
 
@@ -296,9 +296,17 @@ pv_scan_block(const pv_scan_block_t *b, const unsigned char **pos, const unsigne
 
     /* the last one may be cut by the block's end; it is looked at again, but its letters are there to read */
 
+    groups = 0;
+
     for (left = starts; left != 0; left &= left - 1) {
-        at = (unsigned) __builtin_ctzll(left);
-        odd |= (uint64_t) (pv_scan_care(p + at, care) != 0) << at;
+        groups |= pv_scan_groups(p + __builtin_ctzll(left));
+    }
+
+    if (groups & care) {
+        for (left = starts; left != 0; left &= left - 1) {
+            at = (unsigned) __builtin_ctzll(left);
+            odd |= (uint64_t) ((pv_scan_groups(p + at) & care) != 0) << at;
+        }
     }
 
     if (odd == 0) {

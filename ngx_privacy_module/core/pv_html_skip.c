@@ -36,21 +36,22 @@ static const unsigned char  pv_html_name_byte[256] = {
 const unsigned char *
 pv_html_read_name(pv_html_t *h, const unsigned char *pos)
 {
+    size_t                len, room;
     unsigned char         ch;
-    const unsigned char  *start, *limit, *end;
+    const unsigned char  *end;
 
-    start = pos;
     end = h->end;
-    limit = end - pos > PV_HTML_NAME_MAX ? pos + PV_HTML_NAME_MAX : end;
+    room = end - pos > PV_HTML_NAME_MAX ? PV_HTML_NAME_MAX : (size_t) (end - pos);
     memset(h->name, 0, PV_HTML_NAME_MAX);
 
-    while (pos != limit && (ch = pv_html_name_byte[*pos]) != 0) {
-        h->name[pos++ - start] = ch;
+    for (len = 0; len != room && (ch = pv_html_name_byte[pos[len]]) != 0; len++) {
+        h->name[len] = ch;
     }
 
-    h->name_len = (unsigned char) (pos - start);
+    h->name_len = (unsigned char) len;
+    pos += len;
 
-    if (h->name_len == PV_HTML_NAME_MAX) {
+    if (len == PV_HTML_NAME_MAX) {
         while (pos != end && pv_html_name_byte[*pos] != 0) {
             pos++;
         }

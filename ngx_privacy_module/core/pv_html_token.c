@@ -231,14 +231,20 @@ pv_html_tag_at_once(pv_html_t *h)
         return;
     }
 
-    p = pv_html_skip_attributes(p, h->end, &found);
+    if (*p == '>') {
+        h->pos = p + 1;
 
-    if (p == NULL || (found & PV_SKIPPED_MARK)) {
-        return;
+    } else {
+        p = pv_html_skip_attributes(p, h->end, &found);
+
+        if (p == NULL || (found & PV_SKIPPED_MARK)) {
+            return;
+        }
+
+        h->pos = p;
+        h->self_closing = (found & PV_SKIPPED_SELF_CLOSING) != 0;
     }
 
-    h->pos = p;
-    h->self_closing = (found & PV_SKIPPED_SELF_CLOSING) != 0;
     pv_html_tag_complete(h);
 }
 
