@@ -626,6 +626,57 @@ json_documents(void **state)
 }
 
 
+/* Whatever a string holds, the document stays ASCII and says the same when it is read. */
+
+static void
+json_strings(void **state)
+{
+    size_t     i;
+    json_t    *o;
+    pv_buf_t   b;
+    pv_page_t  page;
+
+    static const struct {
+        const char  *said;
+        const char  *read;
+    } strings[] = {
+        { "", "" },
+        { "\"\\/<>&' ~", "\"\\/<>&' ~" },
+        { "\b\f\n\r\t\x01\x1f\x7f", "\b\f\n\r\t\x01\x1f\x7f" },
+        { "\xc2\x80\xdf\xbf\xe0\xa0\x80\xe2\x80\xa8", "\xc2\x80\xdf\xbf\xe0\xa0\x80\xe2\x80\xa8" },
+        { "\xe9\x9a\x90\xe7\xa7\x81", "\xe9\x9a\x90\xe7\xa7\x81" },
+        { "\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf" },
+        { "a\xc3(b\xffz\xe9", "a\xef\xbf\xbd(b\xef\xbf\xbdz\xef\xbf\xbd" },
+        { "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }
+    };
+
+    (void) state;
+
+    pv_buf_init(&b, 1 << 20);
+    page = page_of(page_fixture_hostile(), 0);
+
+    for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        page.token = pv_str(strings[i].said);
+
+        b.len = 0;
+        assert_int_equal(pv_json_state(&b, &page), PV_OK);
+        check_ascii(text(&b));
+
+        o = json_loadb(text(&b), b.len, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(o);
+        assert_string_equal(json_string_value(json_object_get(o, "token")), strings[i].read);
+        assert_true(json_is_null(json_object_get(o, "signal")));
+        assert_int_equal(json_integer_value(json_object_get(o, "position")), 0);
+        json_decref(o);
+    }
+
+    pv_buf_free(&b);
+    pv_buf_init(&b, 200);
+    assert_int_equal(pv_json_state(&b, &page), PV_ERROR);
+    pv_buf_free(&b);
+}
+
+
 typedef struct {
     const char  *name;
     const char  *bytes;
@@ -760,6 +811,7 @@ main(void)
         cmocka_unit_test(archive),
         cmocka_unit_test(messages),
         cmocka_unit_test(json_documents),
+        cmocka_unit_test(json_strings),
         cmocka_unit_test(overrides)
     };
 
