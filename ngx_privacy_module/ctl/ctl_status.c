@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <jansson.h>
 
@@ -24,6 +25,9 @@
 static int ctl_status_run(const ctl_usage_t *usage, int argc, char **argv, json_t **status);
 static int ctl_status_fetch(json_t **status);
 static int ctl_status_choose(json_t *status);
+static json_t *ctl_inventory_words(const json_t *list);
+static void ctl_inventory_lifetime(json_t *cookie);
+static void ctl_inventory_time(json_t *cookie, const char *key);
 static json_t *ctl_inventory_only(const json_t *status);
 static int ctl_status_dump(const json_t *value);
 
@@ -96,7 +100,7 @@ ctl_inventory(int argc, char **argv)
 {
     int            rc;
     size_t         i;
-    json_t        *status, *only;
+    json_t        *status, *only, *words;
     const json_t  *site, *list;
 
     rc = ctl_status_run(&ctl_inventory_usage, argc, argv, &status);
@@ -118,7 +122,9 @@ ctl_inventory(int argc, char **argv)
             putchar('\n');
 
             if (json_array_size(list) != 0) {
-                ctl_table(list, 2);
+                words = ctl_inventory_words(list);
+                ctl_table(words, 2);
+                json_decref(words);
 
             } else {
                 puts("  no cookie was seen yet");
@@ -254,6 +260,80 @@ ctl_inventory_only(const json_t *status)
     }
 
     return json_pack("{s:o}", "sites", sites);
+}
+
+
+/* The same for people: seconds as days, times as dates. Keys that are not known stay as they are. */
+
+static json_t *
+ctl_inventory_words(const json_t *list)
+{
+    size_t   i;
+    json_t  *words, *cookie;
+
+    words = json_deep_copy(list);
+
+    json_array_foreach(words, i, cookie) {
+        ctl_inventory_lifetime(cookie);
+        ctl_inventory_time(cookie, "last");
+        ctl_inventory_time(cookie, "last_necessary");
+    }
+
+    return words;
+}
+
+
+static void
+ctl_inventory_lifetime(json_t *cookie)
+{
+    char           text[32];
+    json_int_t     seconds;
+    const json_t  *value;
+
+    value = json_object_get(cookie, "lifetime");
+    if (!json_is_integer(value)) {
+        return;
+    }
+
+    seconds = json_integer_value(value);
+
+    if (seconds < 0) {
+        snprintf(text, sizeof(text), "session");
+
+    } else if (seconds < 2 * 3600) {
+        snprintf(text, sizeof(text), "%lld min", (long long) seconds / 60);
+
+    } else if (seconds < 2 * 86400) {
+        snprintf(text, sizeof(text), "%lld h", (long long) seconds / 3600);
+
+    } else {
+        snprintf(text, sizeof(text), "%lld days", (long long) seconds / 86400);
+    }
+
+    (void) json_object_set_new(cookie, "lifetime", json_string(text));
+}
+
+
+static void
+ctl_inventory_time(json_t *cookie, const char *key)
+{
+    char           text[32];
+    time_t         time;
+    struct tm      tm;
+    const json_t  *value;
+
+    value = json_object_get(cookie, key);
+    if (!json_is_integer(value)) {
+        return;
+    }
+
+    time = (time_t) json_integer_value(value);
+
+    if (time == 0 || gmtime_r(&time, &tm) == NULL || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
+        snprintf(text, sizeof(text), "never");
+    }
+
+    (void) json_object_set_new(cookie, key, json_string(text));
 }
 
 
