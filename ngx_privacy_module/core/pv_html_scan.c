@@ -316,7 +316,9 @@ pv_scan_block(const pv_scan_block_t *b, const unsigned char **pos, const unsigne
 
         at = 63 - (unsigned) __builtin_clzll(starts);
 
-        if (at != 0) {
+        /* a block that begins with it; unless it is a long one, which would not fit there either */
+
+        if (at > PV_SCAN_BLOCK / 2) {
             return p + at;
         }
 
