@@ -20,6 +20,7 @@
 
 
 static ngx_int_t ngx_http_privacy_answer_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer);
+static ngx_int_t ngx_http_privacy_answer_content(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer);
 static ngx_int_t ngx_http_privacy_answer_page(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_answer_header(ngx_http_request_t *r, const char *key, const char *value);
 static ngx_int_t ngx_http_privacy_answer_etag(ngx_http_request_t *r, pv_str_t tag);
@@ -117,39 +118,22 @@ ngx_http_privacy_send_bytes(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer
 static ngx_int_t
 ngx_http_privacy_answer_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer)
 {
-    u_char               number[NGX_INT_T_LEN + 1];
+    u_char              *number;
     ngx_str_t            language;
     ngx_http_request_t  *r;
 
     r = ctx->request;
 
     r->headers_out.status = answer->status;
-    r->headers_out.content_type.data = (u_char *) answer->type;
-    r->headers_out.content_type.len = ngx_strlen(answer->type);
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-    r->headers_out.content_type_lowcase = NULL;
-
-    if (ngx_strcmp(answer->type, "application/json") != 0) {
-        ngx_str_set(&r->headers_out.charset, "utf-8");
-    }
 
     if (ngx_http_privacy_answer_header(r, "Cache-Control", answer->cache ? answer->cache : "private, no-store")
         != NGX_OK
-        || ngx_http_privacy_answer_header(r, "X-Content-Type-Options", "nosniff") != NGX_OK
         || ngx_http_privacy_answer_header(r, "Referrer-Policy", "same-origin") != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    if (ngx_strcmp(answer->type, "text/html") == 0 && ngx_http_privacy_answer_page(ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    /* what is somebody's own is not to be loaded into other origins' pages either */
-
-    if ((answer->cache == NULL || ngx_strncmp(answer->cache, "private", 7) == 0)
-        && ngx_http_privacy_answer_header(r, "Cross-Origin-Resource-Policy", "same-origin") != NGX_OK)
-    {
+    if (answer->type && ngx_http_privacy_answer_content(ctx, answer) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -167,6 +151,11 @@ ngx_http_privacy_answer_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_an
     }
 
     if (answer->retry_after) {
+        number = ngx_pnalloc(r->pool, NGX_INT_T_LEN + 1);
+        if (number == NULL) {
+            return NGX_ERROR;
+        }
+
         *ngx_sprintf(number, "%ui", answer->retry_after) = '\0';
 
         if (ngx_http_privacy_answer_header(r, "Retry-After", (char *) number) != NGX_OK) {
@@ -176,6 +165,42 @@ ngx_http_privacy_answer_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_an
 
     if (answer->etag.len) {
         return ngx_http_privacy_answer_etag(r, answer->etag);
+    }
+
+    return NGX_OK;
+}
+
+
+/* What has to be said of a body; a redirect has none. */
+
+static ngx_int_t
+ngx_http_privacy_answer_content(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer)
+{
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    r->headers_out.content_type.data = (u_char *) answer->type;
+    r->headers_out.content_type.len = ngx_strlen(answer->type);
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    if (ngx_strcmp(answer->type, "application/json") != 0) {
+        ngx_str_set(&r->headers_out.charset, "utf-8");
+    }
+
+    if (ngx_http_privacy_answer_header(r, "X-Content-Type-Options", "nosniff") != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_strcmp(answer->type, "text/html") == 0 && ngx_http_privacy_answer_page(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* what is somebody's own is not to be loaded into other origins' pages either */
+
+    if (answer->cache == NULL || ngx_strncmp(answer->cache, "private", 7) == 0) {
+        return ngx_http_privacy_answer_header(r, "Cross-Origin-Resource-Policy", "same-origin");
     }
 
     return NGX_OK;
@@ -206,18 +231,15 @@ ngx_http_privacy_answer_page(ngx_http_privacy_ctx_t *ctx)
 }
 
 
+/* The value is static, or of the request's pool. */
+
 static ngx_int_t
 ngx_http_privacy_answer_header(ngx_http_request_t *r, const char *key, const char *value)
 {
     ngx_str_t  s;
 
+    s.data = (u_char *) value;
     s.len = ngx_strlen(value);
-    s.data = ngx_pnalloc(r->pool, s.len);
-    if (s.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(s.data, value, s.len);
 
     return ngx_http_privacy_header_out(r, key, &s);
 }

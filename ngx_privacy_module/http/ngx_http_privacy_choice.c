@@ -19,6 +19,7 @@
 #define NGX_HTTP_PRIVACY_BURST       20
 #define NGX_HTTP_PRIVACY_FORM_TERM   86400      /* seconds in which a form can grant something */
 #define NGX_HTTP_PRIVACY_FORM_SKEW   60         /* seconds that another node's clock may be ahead */
+#define NGX_HTTP_PRIVACY_IDS         64         /* random ids that are drawn at a time */
 
 
 static ngx_int_t ngx_http_privacy_choice_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t withdraw);
@@ -34,6 +35,7 @@ static void ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_choice_understand(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice);
 static void ngx_http_privacy_choice_history(ngx_http_privacy_choice_t *choice);
+static ngx_int_t ngx_http_privacy_choice_id(u_char subject[PV_SUBJECT_LEN]);
 static ngx_uint_t ngx_http_privacy_choice_mine(ngx_http_privacy_choice_t *choice);
 
 
@@ -521,7 +523,7 @@ ngx_http_privacy_choice_history(ngx_http_privacy_choice_t *choice)
 ngx_int_t
 ngx_http_privacy_choice_somebody_new(ngx_http_privacy_choice_t *choice)
 {
-    if (pv_random(choice->subject, PV_SUBJECT_LEN) != PV_OK) {
+    if (ngx_http_privacy_choice_id(choice->subject) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -531,6 +533,37 @@ ngx_http_privacy_choice_somebody_new(ngx_http_privacy_choice_t *choice)
     choice->remembered = 0;
     choice->shown = 0;
     choice->known = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Ids are drawn many at a time: what a draw costs does not depend on how much
+ * is drawn. What was drawn before a fork is not used after it, where it would
+ * be somebody else's as well.
+ */
+
+static ngx_int_t
+ngx_http_privacy_choice_id(u_char subject[PV_SUBJECT_LEN])
+{
+    static u_char      ids[NGX_HTTP_PRIVACY_IDS][PV_SUBJECT_LEN];
+    static ngx_pid_t   drawn_by;
+    static ngx_uint_t  left;
+
+    if (left == 0 || drawn_by != ngx_pid) {
+        left = 0;
+
+        if (pv_random(ids, sizeof(ids)) != PV_OK) {
+            return NGX_ERROR;
+        }
+
+        left = NGX_HTTP_PRIVACY_IDS;
+        drawn_by = ngx_pid;
+    }
+
+    left--;
+    ngx_memcpy(subject, ids[left], PV_SUBJECT_LEN);
 
     return NGX_OK;
 }

@@ -613,7 +613,6 @@ ngx_http_privacy_record_redirect(ngx_http_privacy_choice_t *choice)
 
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
     answer.status = NGX_HTTP_SEE_OTHER;
-    answer.type = "text/html";
 
     pv_buf_init(&body, 1);
 

@@ -23,7 +23,9 @@ typedef struct {
 } pvr_command_t;
 
 
-static size_t pvr_key(char *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static size_t pvr_key(char *buf, pv_str_t site, const char *kind, pv_str_t id);
+static size_t pvr_join(char *buf, const pv_str_t *parts, size_t n);
+static size_t pvr_decimal(char buf[PVR_NUMBER_MAX], uint64_t number);
 static void pvr_add(pvr_command_t *command, const void *data, size_t len);
 static void pvr_word(pvr_command_t *command, const char *word);
 static int pvr_format(pv_buf_t *out, int n, const char **argv, const size_t *len);
@@ -105,64 +107,98 @@ pvr_unknown(pvr_status_t s)
 /* Keys. A site is at most PV_SITE_MAX bytes, so that each fits. */
 
 static size_t
-pvr_key(char *buf, const char *fmt, ...)
+pvr_join(char *buf, const pv_str_t *parts, size_t n)
 {
-    int      n;
-    va_list  args;
+    size_t  i, len;
 
-    va_start(args, fmt);
-    n = vsnprintf(buf, PVR_KEY_MAX, fmt, args);
-    va_end(args);
+    len = 0;
 
-    if (n < 0 || n >= PVR_KEY_MAX) {
-        /* an empty key is refused by pvr_emit(): never a cut one, which would be another's */
-        buf[0] = '\0';
-        return 0;
+    for (i = 0; i < n; i++) {
+
+        if (parts[i].len >= PVR_KEY_MAX - len) {
+            /* an empty key is refused by pvr_emit(): never a cut one, which would be another's */
+            len = 0;
+            break;
+        }
+
+        memcpy(buf + len, parts[i].data, parts[i].len);
+        len += parts[i].len;
     }
 
-    return (size_t) n;
+    buf[len] = '\0';
+
+    return len;
+}
+
+
+/* "privacy:SITE:KIND" and ID. */
+
+static size_t
+pvr_key(char *buf, pv_str_t site, const char *kind, pv_str_t id)
+{
+    pv_str_t  parts[5];
+
+    parts[0] = pv_str("privacy:");
+    parts[1] = site;
+    parts[2] = pv_str(":");
+    parts[3] = pv_str(kind);
+    parts[4] = id;
+
+    return pvr_join(buf, parts, 5);
 }
 
 
 size_t
 pvr_key_bundle(char *buf, pv_str_t site, const unsigned char *digest)
 {
-    char  hex[PV_SHA256_LEN * 2];
+    char      hex[PV_SHA256_LEN * 2];
+    pv_str_t  id;
 
-    pv_hex_encode(hex, digest, PV_SHA256_LEN);
+    id.data = (unsigned char *) hex;
+    id.len = pv_hex_encode(hex, digest, PV_SHA256_LEN);
 
-    return pvr_key(buf, "privacy:%.*s:bundle:%.*s", (int) site.len, (const char *) site.data,
-                   (int) sizeof(hex), hex);
+    return pvr_key(buf, site, "bundle:", id);
 }
 
 
 size_t
 pvr_key_policies(char *buf, pv_str_t site)
 {
-    return pvr_key(buf, "privacy:%.*s:policies", (int) site.len, (const char *) site.data);
+    return pvr_key(buf, site, "policies", pv_str(""));
 }
 
 
 size_t
 pvr_key_form(char *buf, pv_str_t site, uint64_t form)
 {
-    return pvr_key(buf, "privacy:%.*s:form:%016" PRIx64, (int) site.len, (const char *) site.data, form);
+    char  id[PVR_NUMBER_MAX];
+
+    snprintf(id, sizeof(id), "%016" PRIx64, form);
+
+    return pvr_key(buf, site, "form:", pv_str(id));
 }
 
+
+/* The braces are the hash tag of Cluster: all of a subject's keys share one slot. */
 
 static size_t
 pvr_key_subject(char *buf, pv_str_t site, const unsigned char *subject, const char *what)
 {
-    size_t         len;
-    pv_str_t       in;
+    pv_str_t       in, parts[6];
     unsigned char  text[PV_SUBJECT_TEXT + 2];
 
     in.data = subject;
     in.len = PV_SUBJECT_LEN;
-    len = pv_base64url_encode(text, in);
 
-    return pvr_key(buf, "privacy:{%.*s:%.*s}:%s", (int) site.len, (const char *) site.data,
-                   (int) len, (const char *) text, what);
+    parts[0] = pv_str("privacy:{");
+    parts[1] = site;
+    parts[2] = pv_str(":");
+    parts[3].data = text;
+    parts[3].len = pv_base64url_encode(text, in);
+    parts[4] = pv_str("}:");
+    parts[5] = pv_str(what);
+
+    return pvr_join(buf, parts, 6);
 }
 
 
@@ -183,7 +219,7 @@ pvr_key_notices(char *buf, pv_str_t site, const unsigned char *subject)
 size_t
 pvr_key_events(char *buf, pv_str_t site)
 {
-    return pvr_key(buf, "privacy:%.*s:events", (int) site.len, (const char *) site.data);
+    return pvr_key(buf, site, "events", pv_str(""));
 }
 
 
@@ -202,6 +238,26 @@ static void
 pvr_word(pvr_command_t *command, const char *word)
 {
     pvr_add(command, word, strlen(word));
+}
+
+
+static size_t
+pvr_decimal(char buf[PVR_NUMBER_MAX], uint64_t number)
+{
+    char    digits[PVR_NUMBER_MAX], *p;
+    size_t  len;
+
+    p = digits + sizeof(digits);
+
+    do {
+        *--p = (char) ('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+
+    len = (size_t) (digits + sizeof(digits) - p);
+    memcpy(buf, p, len);
+
+    return len;
 }
 
 
@@ -242,18 +298,13 @@ pvr_ledger_append(pv_buf_t *out, pv_str_t site, const unsigned char *subject, ui
 {
     char           key[PVR_KEY_MAX], field[PVR_NUMBER_MAX], at[PVR_NUMBER_MAX];
     size_t         len;
-    pvr_command_t  multi = { .n = 0 }, set = { .n = 0 }, expire = { .n = 0 }, exec = { .n = 0 };
+    pvr_command_t  set = { .n = 0 }, expire = { .n = 0 };
 
     len = pvr_key_ledger(key, site, subject);
 
-    snprintf(field, sizeof(field), "%" PRIu32, position);
-    snprintf(at, sizeof(at), "%" PRId64, expire_at);
-
-    pvr_word(&multi, "MULTI");
-
     pvr_word(&set, "HSETNX");
     pvr_add(&set, key, len);
-    pvr_word(&set, field);
+    pvr_add(&set, field, pvr_decimal(field, position));
     pvr_add(&set, record.data, record.len);
 
     /*
@@ -264,18 +315,17 @@ pvr_ledger_append(pv_buf_t *out, pv_str_t site, const unsigned char *subject, ui
 
     pvr_word(&expire, "EXPIREAT");
     pvr_add(&expire, key, len);
-    pvr_word(&expire, at);
+    pvr_add(&expire, at, pvr_decimal(at, expire_at > 0 ? (uint64_t) expire_at : 0));
 
-    pvr_word(&exec, "EXEC");
+    pv_buf_puts(out, "*1\r\n$5\r\nMULTI\r\n");
 
-    if (pvr_emit(out, &multi) != PV_OK
-        || pvr_emit(out, &set) != PV_OK
-        || pvr_emit(out, &expire) != PV_OK)
-    {
+    if (pvr_emit(out, &set) != PV_OK || pvr_emit(out, &expire) != PV_OK) {
         return PV_ERROR;
     }
 
-    return pvr_emit(out, &exec);
+    pv_buf_puts(out, "*1\r\n$4\r\nEXEC\r\n");
+
+    return out->failed ? PV_ERROR : PV_OK;
 }
 
 
@@ -333,7 +383,7 @@ pvr_ledger_read(pv_buf_t *out, pv_str_t site, const unsigned char *subject, uint
 
     for (i = 0; i < n; i++) {
         argv[i + 2] = field[i];
-        len[i + 2] = (size_t) snprintf(field[i], PVR_NUMBER_MAX, "%" PRIu64, (uint64_t) first + i);
+        len[i + 2] = pvr_decimal(field[i], (uint64_t) first + i);
     }
 
     if (len[1] == 0) {
