@@ -327,10 +327,11 @@ pv_scan_block(const pv_scan_block_t *b, const unsigned char **pos, const unsigne
         starts &= bit | (bit - 1);
         ends &= bit - 1;
 
-        /* in text? */
+        /* in text, where only a '<' matters? */
 
         if (starts <= ends) {
-            return p + __builtin_ctzll(odd) + 1;
+            left = b->less & ~(bit | (bit - 1));
+            return p + (left != 0 ? __builtin_ctzll(left) : PV_SCAN_BLOCK);
         }
 
         at = 63 - (unsigned) __builtin_clzll(starts);
