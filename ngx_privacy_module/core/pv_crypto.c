@@ -38,23 +38,21 @@ static int pv_digest_parts(EVP_MD_CTX *ctx, unsigned char out[PV_SHA256_LEN], co
 int
 pv_sha256(unsigned char out[PV_SHA256_LEN], const pv_str_t *parts, size_t n)
 {
-    int          rc;
-    EVP_MD_CTX  *ctx;
+    /* one for all, kept for the life of the process: a new one costs as much as a short digest */
+    static EVP_MD_CTX  *ctx;
 
-    ctx = EVP_MD_CTX_new();
     if (ctx == NULL) {
+        ctx = EVP_MD_CTX_new();
+        if (ctx == NULL) {
+            return PV_ERROR;
+        }
+    }
+
+    if (EVP_DigestInit_ex(ctx, pv_sha256_md(), NULL) != 1) {
         return PV_ERROR;
     }
 
-    rc = PV_ERROR;
-
-    if (EVP_DigestInit_ex(ctx, pv_sha256_md(), NULL) == 1) {
-        rc = pv_digest_parts(ctx, out, parts, n);
-    }
-
-    EVP_MD_CTX_free(ctx);
-
-    return rc;
+    return pv_digest_parts(ctx, out, parts, n);
 }
 
 
