@@ -29,7 +29,6 @@ static size_t pvr_decimal(char buf[PVR_NUMBER_MAX], uint64_t number);
 static void pvr_add(pvr_command_t *command, const void *data, size_t len);
 static void pvr_word(pvr_command_t *command, const char *word);
 static int pvr_format(pv_buf_t *out, int n, const char **argv, const size_t *len);
-static void pvr_header(pv_buf_t *out, char type, uint64_t number);
 static int pvr_emit(pv_buf_t *out, pvr_command_t *command);
 static int pvr_number(uint64_t *out, const char *text, size_t len);
 static int pvr_policy_field(pvr_policy_entry_t *e, const redisReply *name, const redisReply *value);
@@ -274,41 +273,22 @@ pvr_emit(pv_buf_t *out, pvr_command_t *command)
 }
 
 
-/*
- * An array of bulk strings, straight into the buffer: hiredis's formatter
- * allocates and prints for each argument, which was a tenth of what a recorded
- * choice cost.
- */
-
 static int
 pvr_format(pv_buf_t *out, int n, const char **argv, const size_t *len)
 {
-    int  i;
+    int    size;
+    char  *formatted;
 
-    pvr_header(out, '*', (uint64_t) n);
-
-    for (i = 0; i < n; i++) {
-        pvr_header(out, '$', len[i]);
-        pv_buf_add(out, argv[i], len[i]);
-        pv_buf_add(out, "\r\n", 2);
+    size = redisFormatCommandArgv(&formatted, n, argv, len);
+    if (size < 0) {
+        out->failed = 1;
+        return PV_ERROR;
     }
 
+    pv_buf_add(out, formatted, (size_t) size);
+    redisFreeCommand(formatted);
+
     return out->failed ? PV_ERROR : PV_OK;
-}
-
-
-static void
-pvr_header(pv_buf_t *out, char type, uint64_t number)
-{
-    char    line[PVR_NUMBER_MAX + 3];
-    size_t  len;
-
-    line[0] = type;
-    len = 1 + pvr_decimal(line + 1, number);
-    line[len++] = '\r';
-    line[len++] = '\n';
-
-    pv_buf_add(out, line, len);
 }
 
 

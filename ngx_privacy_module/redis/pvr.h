@@ -7,7 +7,7 @@
 #define PVR_H
 
 /*
- * What is said to Redis: key names, commands (RESP; replies by hiredis) and
+ * What is said to Redis: key names, commands (RESP, formatted by hiredis) and
  * the meaning of replies. No I/O: nginx's client and privacyctl share it.
  */
 
