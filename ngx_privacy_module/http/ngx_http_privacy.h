@@ -19,6 +19,7 @@
  *   pending     recording a refusal that Redis could not take at once
  *   filter      the one filter position: what is done to a response's headers
  *   gate        Set-Cookie lines: let through, dropped, expired
+ *   caching     what Cache-Control and its like say, and making a response private
  *   validators  ETag variants, and conditional requests translated back
  *   page        the body filter that drives the HTML machine
  *   view        what is inserted: fragments and forms, rendered once a version
@@ -362,10 +363,15 @@ ngx_int_t ngx_http_privacy_validators_out(ngx_http_privacy_ctx_t *ctx, ngx_uint_
 /* A 304 to a request that was translated: the ETag as the browser knows it. Sets *decoration to what it has. */
 ngx_int_t ngx_http_privacy_validators_not_modified(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *decoration);
 
-/* filter: 1 when a shared cache may keep the response, as its headers say. */
+/* caching: 1 when a shared cache may keep the response, as its headers say. */
 ngx_uint_t ngx_http_privacy_cacheable(ngx_http_request_t *r);
-/* filter: private, revalidated before each use; keeps other directives of Cache-Control. */
+/* caching: private, revalidated before each use; keeps other directives of Cache-Control. */
 ngx_int_t ngx_http_privacy_make_private(ngx_http_request_t *r);
+/* The same for a page that was made for one visitor. */
+ngx_int_t ngx_http_privacy_make_personal(ngx_http_request_t *r);
+/* 1 when a response header of that name has the token as a word of its own. */
+ngx_uint_t ngx_http_privacy_header_out_has(ngx_http_request_t *r, const char *name, const char *token);
+/* filter */
 ngx_int_t ngx_http_privacy_filter_init(ngx_conf_t *cf);
 
 /* page: called by the header filter once it decided to decorate; then drives the HTML machine. */
