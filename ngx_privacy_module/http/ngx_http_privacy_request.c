@@ -18,6 +18,7 @@ typedef struct {
 
 static void ngx_http_privacy_cleanup(void *data);
 static ngx_int_t ngx_http_privacy_begin(ngx_http_privacy_ctx_t *ctx);
+static ngx_int_t ngx_http_privacy_unready(ngx_http_request_t *r, ngx_http_privacy_ctx_t **ctx);
 static void ngx_http_privacy_read(ngx_http_privacy_ctx_t *ctx);
 static void ngx_http_privacy_read_own_cookies(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_own_t *consent,
     ngx_http_privacy_own_t *binding);
@@ -184,11 +185,11 @@ ngx_http_privacy_allows(ngx_http_privacy_ctx_t *ctx, pv_str_t name, uint64_t *pu
 }
 
 
-ngx_int_t
-ngx_http_privacy_post_read_handler(ngx_http_request_t *r)
+/* NGX_OK and the context of a request whose own side is still to be worked out; anything else is a phase's answer. */
+
+static ngx_int_t
+ngx_http_privacy_unready(ngx_http_request_t *r, ngx_http_privacy_ctx_t **ctx)
 {
-    ngx_int_t                     rc;
-    ngx_http_privacy_ctx_t       *ctx;
     ngx_http_privacy_srv_conf_t  *pscf;
 
     if (r != r->main) {
@@ -201,14 +202,26 @@ ngx_http_privacy_post_read_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_privacy_ctx_create(r);
+    *ctx = ngx_http_privacy_ctx_create(r);
 
-    if (ctx == NULL) {
+    if (*ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->ready) {
-        return NGX_DECLINED;
+    return (*ctx)->ready ? NGX_DECLINED : NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_privacy_post_read_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                rc;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    rc = ngx_http_privacy_unready(r, &ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (ctx->lookup == NGX_HTTP_PRIVACY_LOOKUP_NONE) {
@@ -249,27 +262,13 @@ ngx_http_privacy_begin(ngx_http_privacy_ctx_t *ctx)
 ngx_int_t
 ngx_http_privacy_rewrite_handler(ngx_http_request_t *r)
 {
-    ngx_http_privacy_ctx_t       *ctx;
-    ngx_http_privacy_srv_conf_t  *pscf;
+    ngx_int_t                rc;
+    ngx_http_privacy_ctx_t  *ctx;
 
-    if (r != r->main) {
-        return NGX_DECLINED;
-    }
+    rc = ngx_http_privacy_unready(r, &ctx);
 
-    pscf = ngx_http_get_module_srv_conf(r, ngx_http_privacy_module);
-
-    if (pscf->mode == NGX_HTTP_PRIVACY_OFF) {
-        return NGX_DECLINED;
-    }
-
-    ctx = ngx_http_privacy_ctx_create(r);
-
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (ctx->ready) {
-        return NGX_DECLINED;
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     ngx_http_privacy_read(ctx);
