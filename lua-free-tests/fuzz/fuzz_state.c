@@ -54,24 +54,13 @@ foreign(pv_str_t text, const pv_keys_t *keys)
 }
 
 
-/*
- * The same past the signature: the bytes are signed first, as a key holder
- * with a bug might, so that the fuzzer reaches what reads the payload. What is
- * accepted is written as the same text.
- */
+/* data behind a format and a key id, and in front of a MAC; packed has room for 256. */
 
-static void
-signed_payload(const uint8_t *data, size_t size, const pv_keys_t *keys)
+static pv_str_t
+sign(unsigned char *packed, const uint8_t *data, size_t size, const pv_keys_t *keys, pv_key_kind_t kind,
+    const char *domain)
 {
-    long            n;
-    char            again[PV_COOKIE_MAX + 1];
-    pv_str_t        part;
-    pv_consent_t    c;
-    unsigned char   packed[256], text[PV_COOKIE_MAX + 128];
-
-    if (size > 200) {
-        return;
-    }
+    pv_str_t  part;
 
     packed[0] = 1;
     packed[1] = 1;
@@ -83,23 +72,106 @@ signed_payload(const uint8_t *data, size_t size, const pv_keys_t *keys)
     part.data = packed;
     part.len = size + 2;
 
-    if (pv_keys_mac(packed + part.len, pv_keys_first(keys, PV_KEY_COOKIE), "privacy consent 1", site, &part, 1)
-        != PV_OK)
-    {
+    if (pv_keys_mac(packed + part.len, pv_keys_first(keys, kind), domain, site, &part, 1) != PV_OK) {
         abort();
     }
 
     part.len += PV_MAC_LEN;
-    part.len = pv_base64url_encode(text, part);
-    part.data = text;
 
-    if (pv_consent_decode(&c, part, keys, site) != PV_OK) {
+    return part;
+}
+
+
+/*
+ * The same past the signature: the bytes are signed first, as a key holder
+ * with a bug might, so that the fuzzer reaches what reads the payload. What is
+ * accepted is written as the same text.
+ */
+
+static void
+signed_consent(const uint8_t *data, size_t size, const pv_keys_t *keys)
+{
+    long           n;
+    char           again[PV_COOKIE_MAX + 1];
+    pv_str_t       text;
+    pv_consent_t   c;
+    unsigned char  packed[256], encoded[PV_COOKIE_MAX + 128];
+
+    if (size > 200) {
+        return;
+    }
+
+    text.data = encoded;
+    text.len = pv_base64url_encode(encoded, sign(packed, data, size, keys, PV_KEY_COOKIE, "privacy consent 1"));
+
+    if (pv_consent_decode(&c, text, keys, site) != PV_OK) {
         return;
     }
 
     n = pv_consent_encode(again, &c, keys, site);
 
-    if (n != (long) part.len || memcmp(again, text, part.len) != 0 || (c.granted & ~c.decided)) {
+    if (n != (long) text.len || memcmp(again, encoded, text.len) != 0 || (c.granted & ~c.decided)) {
+        abort();
+    }
+}
+
+
+static void
+signed_user(const uint8_t *data, size_t size, const pv_keys_t *keys)
+{
+    char           again[PV_USER_COOKIE_MAX + 1];
+    pv_str_t       text;
+    pv_user_t      u;
+    unsigned char  packed[256], encoded[PV_COOKIE_MAX + 128];
+
+    static const pv_str_t  session = { NULL, 0 };
+
+    if (size > 200) {
+        return;
+    }
+
+    text.data = encoded;
+    text.len = pv_base64url_encode(encoded, sign(packed, data, size, keys, PV_KEY_COOKIE, "privacy user 1"));
+
+    if (pv_user_decode(&u, text, session, keys, site, 1) == PV_OK
+        && (u.expires <= 1 || pv_user_encode(again, &u, session, keys, site) != (long) text.len
+            || memcmp(again, encoded, text.len) != 0))
+    {
+        abort();
+    }
+}
+
+
+/* A token's text is never the same twice: what is read is signed again. */
+
+static void
+signed_token(const uint8_t *data, size_t size, const pv_keys_t *keys)
+{
+    char           again[PV_TOKEN_MAX + 1];
+    pv_str_t       bytes, text;
+    pv_token_t     t;
+    unsigned char  packed[256], masked[2 * 256], encoded[2 * sizeof(masked)], resigned[PV_TOKEN_BYTES];
+
+    if (size > 200) {
+        return;
+    }
+
+    bytes = sign(packed, data, size, keys, PV_KEY_FORM, "privacy form 1");
+
+    memset(masked, 0, bytes.len);
+    memcpy(masked + bytes.len, packed, bytes.len);
+    text.data = encoded;
+    text.len = pv_base64url_encode(encoded, (pv_str_t) { masked, 2 * bytes.len });
+
+    if (pv_token_decode(&t, text, keys, site) != PV_OK) {
+        return;
+    }
+
+    if (bytes.len != PV_TOKEN_BYTES || pv_token_sign(resigned, &t, keys, site) != PV_OK
+        || memcmp(resigned, packed, PV_TOKEN_BYTES) != 0
+        || pv_token_mask(again, packed) != (long) text.len
+        || pv_token_decode(&t, pv_str(again), keys, site) != PV_OK)
+    {
         abort();
     }
 }
@@ -115,7 +187,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     foreign((pv_str_t) { data, size }, keys);
-    signed_payload(data, size, keys);
+    signed_consent(data, size, keys);
+    signed_user(data, size, keys);
+    signed_token(data, size, keys);
 
     return 0;
 }

@@ -11,80 +11,8 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
-
+#include "keys_fixture.h"
 #include "pv_chain.h"
-
-
-static const char  keys_text[] =
-    "cookie    01 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
-    "form      01 AgECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
-    "ledger    01 AwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
-    "pseudonym 01 BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n";
-
-static const char  rotated_text[] =
-    "cookie    02 EAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
-    "form      02 EgECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
-    "ledger    02 EwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n";
-
-/* the same ids, other keys */
-static const char  foreign_text[] =
-    "cookie    01 IAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
-    "form      01 IgECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
-    "ledger    01 IwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
-    "pseudonym 01 JAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n";
-
-static pv_keys_t *keys, *rotated, *foreign;
-
-static const pv_str_t  site = pv_string("example");
-static const pv_str_t  other_site = pv_string("exampld");
-
-static const unsigned char  subject[PV_SUBJECT_LEN] = "0123456789abcdef";
-static const unsigned char  other_subject[PV_SUBJECT_LEN] = "1123456789abcdef";
-
-
-static pv_keys_t *
-load(const char *a, const char *b)
-{
-    char            text[2048];
-    pv_keys_t      *k;
-    pv_problems_t   p;
-
-    (void) snprintf(text, sizeof(text), "%s%s", a, b);
-    pv_problems_init(&p);
-
-    if (pv_keys_parse(&k, pv_str(text), "keys", &p) != PV_OK) {
-        abort();
-    }
-
-    return k;
-}
-
-
-static int
-setup(void **state)
-{
-    (void) state;
-
-    keys = load(keys_text, "");
-    rotated = load(rotated_text, keys_text);
-    foreign = load(foreign_text, "");
-
-    return 0;
-}
-
-
-static int
-teardown(void **state)
-{
-    (void) state;
-
-    pv_keys_free(keys);
-    pv_keys_free(rotated);
-    pv_keys_free(foreign);
-
-    return 0;
-}
 
 
 static pv_record_t
@@ -510,5 +438,5 @@ main(void)
         cmocka_unit_test(test_chain_unreadable)
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, keys_fixture_setup, keys_fixture_teardown);
 }

@@ -112,6 +112,7 @@ pv_chain_step(pv_chain_t *chain, size_t i)
 
     if (rc == PV_OK) {
         e->state = PV_CHAIN_MOVED;
+        /* cppcheck-suppress legacyUninitvar; set by pv_chain_search(), the only way to PV_OK from here */
         e->elsewhere = (uint32_t) found + 1;
         chain->previous = chain->entries[found].record.link;
         chain->trusted = 1;

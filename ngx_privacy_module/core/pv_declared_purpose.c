@@ -334,7 +334,7 @@ pv_declared_source_valid(const char *source)
         /* void */
     }
 
-    return source[i] == '\0' && i <= 512;
+    return i <= 512 && source[i] == '\0';
 }
 
 
