@@ -25,7 +25,7 @@ my @public = ('--public', "$keys/$site.pub");
 my @editorial = (changes => [{ kind => 'editorial' }]);
 my @contact = (changes => [{ kind => 'contact', summary => { 'zh-CN' => 'x', en => 'x' } }]);
 
-sub publish { return $t->ctl('publish', @_, $t->ctl_site, @key) }
+sub publish { return $t->ctl('publish', @_, $t->ctl_site, @key, '--yes') }
 sub versions { return json(($t->ctl('versions', $t->ctl_site, @public, '--json'))[1]) }
 
 sub refused {
@@ -95,7 +95,7 @@ my @pids = map {
     if (!$pid) {
         open STDOUT, '>', '/dev/null';
         open STDERR, '>', '/dev/null';
-        exec { $t->{ctl} } $t->{ctl}, 'publish', $folder, $t->ctl_site, @key or POSIX::_exit(127);
+        exec { $t->{ctl} } $t->{ctl}, 'publish', $folder, $t->ctl_site, @key, '--yes' or POSIX::_exit(127);
     }
     $pid;
 } 1 .. 4;
@@ -147,8 +147,8 @@ unlike($out, qr/^\s+[134] .* NO: /m, '... no other');
 
 my ($other_status) = $t->ctl('keygen', '--site', 'other', "$keys/other");
 is($other_status, 0, 'another key pair');
-($status, $out) = $t->ctl('publish', $t->bundle(version => '5', @editorial), $t->ctl_site, '--key',
-    "$keys/other/other.key");
+($status, $out) = $t->ctl('publish', $t->bundle(version => '5', @editorial), $t->ctl_site, '--yes',
+    '--key', "$keys/other/other.key");
 is($status, 1, 'a foreign key cannot go on with the log');
 
 $t->redis->kill;

@@ -231,37 +231,6 @@ ctl_number(long *out, const char *text, const char *name, long min, long max)
 }
 
 
-void
-ctl_problems(const pv_problems_t *problems)
-{
-    size_t               i;
-    const pv_problem_t  *p;
-
-    for (i = 0; i < problems->count; i++) {
-        p = &problems->list[i];
-
-        fputs(p->warning ? "warning: " : "error: ", stderr);
-
-        if (p->file != NULL && p->line != 0) {
-            fprintf(stderr, "%s:%u: ", p->file, p->line);
-
-        } else if (p->file != NULL) {
-            fprintf(stderr, "%s: ", p->file);
-        }
-
-        if (p->field != NULL) {
-            fprintf(stderr, "%s: ", p->field);
-        }
-
-        fprintf(stderr, "%s\n", p->reason);
-    }
-
-    if (problems->errors + problems->warnings > problems->count) {
-        fprintf(stderr, "and %zu more\n", problems->errors + problems->warnings - problems->count);
-    }
-}
-
-
 int
 ctl_site(const char *site)
 {

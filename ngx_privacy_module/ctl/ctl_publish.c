@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* privacyctl check, privacyctl publish. */
+/* privacyctl publish. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,130 +14,20 @@
 
 #include <jansson.h>
 
-#include "ctl.h"
-#include "ctl_bundle.h"
 #include "ctl_dropped.h"
 #include "ctl_file.h"
-#include "pv_text.h"
+#include "ctl_publish.h"
 
 #define CTL_INVENTORY_MAX  (16 * 1024 * 1024)
 
 
-typedef struct {
-    const char           *site, *key, *public, *redis_url, *cache, *inventory, *notice_days, *urgent;
-    int                   yes, force, json;
-
-    pv_str_t              site_name;
-    unsigned              days;
-    unsigned char         secret[PV_ED25519_SECRET];
-    unsigned char         pub[PV_ED25519_PUBLIC];
-    ctl_redis_t          *redis;
-    ctl_log_t             log;
-    pv_policy_t          *previous;
-    ctl_folder_bundle_t   bundle;
-    pv_bundle_context_t   context;
-    pv_problems_t         problems;
-    pv_buf_t              sealed;
-    pv_policy_t          *next;
-} ctl_publish_t;
-
-
-static int ctl_check_run(ctl_publish_t *p, const char *folder);
 static int ctl_publish_run(ctl_publish_t *p, const char *folder);
-static int ctl_publish_settings(ctl_publish_t *p);
-static int ctl_publish_log(ctl_publish_t *p);
 static int ctl_publish_refill(ctl_publish_t *p);
 static int ctl_publish_already(ctl_publish_t *p, int *already);
 static const char *ctl_publish_version(const ctl_publish_t *p, json_t **root);
-static void ctl_publish_context(ctl_publish_t *p);
-static void ctl_publish_version_is_new(ctl_publish_t *p);
 static int ctl_publish_seal(ctl_publish_t *p);
 static int ctl_publish_dropped(ctl_publish_t *p);
 static int ctl_publish_confirmed(const ctl_publish_t *p);
-static void ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already);
-static void ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int already);
-static void ctl_problems_json(const pv_problems_t *problems);
-static void ctl_publish_init(ctl_publish_t *p);
-static void ctl_publish_free(ctl_publish_t *p);
-
-
-int
-ctl_check(int argc, char **argv)
-{
-    int                  rc, operands;
-    ctl_publish_t        p;
-    const ctl_option_t   options[] = {
-        { "site", "NAME", &p.site, NULL, "with --redis: check against this site's log too" },
-        { "redis", "URL", &p.redis_url, NULL, "where the log is (or PRIVACY_REDIS)" },
-        { "public", "FILE", &p.public, NULL, "the site's public key, needed with --site" },
-        { "notice-days", "N", &p.notice_days, NULL, "lead time of a material change (7)" },
-        { "urgent", "REASON", &p.urgent, NULL, "no lead time, for this reason" },
-        { "json", NULL, NULL, &p.json, "print what was found as JSON" },
-        { NULL, NULL, NULL, NULL, NULL }
-    };
-    const ctl_usage_t    usage = {
-        "check [options] DIR",
-        "Checks a bundle: policy.json and a policy.LANGUAGE.md for each language in DIR.\n"
-        "Says everything that is wrong at once, by file and field. Nothing is published.\n"
-        "With --site also whether it can follow the version that was published last.\n",
-        options, 1, 1
-    };
-
-    ctl_publish_init(&p);
-
-    rc = ctl_options(&usage, argc, argv, &operands);
-    if (rc == -1) {
-        rc = ctl_check_run(&p, argv[1]);
-    }
-
-    ctl_publish_free(&p);
-
-    return rc;
-}
-
-
-static int
-ctl_check_run(ctl_publish_t *p, const char *folder)
-{
-    int  rc;
-
-    rc = ctl_bundle_read(&p->bundle, folder);
-
-    if (rc == CTL_OK && p->site != NULL) {
-        rc = p->public == NULL ? ctl_fail(CTL_USAGE, "--site needs --public FILE") : ctl_publish_settings(p);
-        rc = rc == CTL_OK ? ctl_publish_log(p) : rc;
-    }
-
-    if (rc != CTL_OK) {
-        return rc;
-    }
-
-    if (p->site != NULL) {
-        if (p->previous != NULL && pv_bundle_same(&p->bundle.source, p->previous)) {
-            fprintf(stderr, "privacyctl: the version that was published last is this very bundle\n");
-        } else {
-            ctl_publish_context(p);
-            ctl_publish_version_is_new(p);
-        }
-    }
-
-    if (pv_bundle_check(&p->bundle.source, p->context.site.len ? &p->context : NULL, &p->problems) != PV_OK
-        || p->problems.errors)
-    {
-        rc = CTL_WRONG;
-    }
-
-    if (p->json) {
-        ctl_problems_json(&p->problems);
-
-    } else {
-        ctl_problems(&p->problems);
-        printf("%s: %s, %zu errors, %zu warnings\n", folder, rc == CTL_OK ? "in order" : "refused",
-               p->problems.errors, p->problems.warnings);
-    }
-
-    return rc;
-}
 
 
 int
@@ -230,7 +120,7 @@ ctl_publish_run(ctl_publish_t *p, const char *folder)
 }
 
 
-static int
+int
 ctl_publish_settings(ctl_publish_t *p)
 {
     long         days;
@@ -271,7 +161,7 @@ ctl_publish_settings(ctl_publish_t *p)
 
 
 /* Reads the log and opens the version that was published last. */
-static int
+int
 ctl_publish_log(ctl_publish_t *p)
 {
     int               rc;
@@ -376,7 +266,7 @@ ctl_publish_version(const ctl_publish_t *p, json_t **root)
 }
 
 
-static void
+void
 ctl_publish_context(ctl_publish_t *p)
 {
     p->context.site = p->site_name;
@@ -389,7 +279,7 @@ ctl_publish_context(ctl_publish_t *p)
 
 
 /* A version id names one bundle for ever. The validator sees the one before only. */
-static void
+void
 ctl_publish_version_is_new(ctl_publish_t *p)
 {
     size_t        i;
@@ -489,80 +379,7 @@ ctl_publish_confirmed(const ctl_publish_t *p)
 }
 
 
-static void
-ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already)
-{
-    char  digest[2 * PV_SHA256_LEN + 1], when[CTL_TIME_MAX];
-
-    if (p->json) {
-        ctl_publish_say_json(p, policy, already);
-        return;
-    }
-
-    pv_hex_encode(digest, policy->digest, PV_SHA256_LEN);
-    digest[2 * PV_SHA256_LEN] = '\0';
-
-    printf("%s: version %s, number %" PRIu32 "\n", already ? "already published" : "published",
-           (const char *) policy->version.data, policy->sequence);
-    printf("digest    %s\n", digest);
-
-    if (p->log.count > policy->sequence) {
-        printf("in force  no: version %s is newer\n", p->log.entries[p->log.count - 1].version);
-
-    } else if (policy->effective > time(NULL)) {
-        printf("in force  from %s on\n", ctl_time(when, policy->effective));
-    } else {
-        printf("in force  now\n");
-    }
-}
-
-
-static void
-ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int already)
-{
-    char     digest[2 * PV_SHA256_LEN + 1], published[PV_RFC3339_SIZE];
-    json_t  *answer;
-
-    pv_hex_encode(digest, policy->digest, PV_SHA256_LEN);
-    digest[2 * PV_SHA256_LEN] = '\0';
-    pv_rfc3339_format(published, policy->published);
-
-    answer = json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:b}", "site", p->site,
-                       "version", (const char *) policy->version.data, "number", (json_int_t) policy->sequence,
-                       "digest", digest, "published", published,
-                       "effective", (const char *) policy->effective_text.data, "already", already);
-
-    json_dumpf(answer, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(answer);
-}
-
-
-static void
-ctl_problems_json(const pv_problems_t *problems)
-{
-    size_t               i;
-    json_t              *answer, *one;
-    const pv_problem_t  *problem;
-
-    answer = json_pack("{s:[], s:[]}", "errors", "warnings");
-
-    for (i = 0; i < problems->count; i++) {
-        problem = &problems->list[i];
-
-        one = json_pack("{s:s?, s:s?, s:s, s:i}", "file", problem->file, "field", problem->field,
-                        "reason", problem->reason, "line", (int) problem->line);
-
-        json_array_append_new(json_object_get(answer, problem->warning ? "warnings" : "errors"), one);
-    }
-
-    json_dumpf(answer, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(answer);
-}
-
-
-static void
+void
 ctl_publish_init(ctl_publish_t *p)
 {
     memset(p, 0, sizeof(*p));
@@ -571,7 +388,7 @@ ctl_publish_init(ctl_publish_t *p)
 }
 
 
-static void
+void
 ctl_publish_free(ctl_publish_t *p)
 {
     explicit_bzero(p->secret, sizeof(p->secret));

@@ -182,7 +182,7 @@ sub publish {
     my ($self, $folder, @options) = @_;
 
     my $key = $self->keys_dir . "/$self->{site}.key";
-    my ($status, $out) = $self->ctl('publish', $folder, $self->ctl_site, '--key', $key, @options);
+    my ($status, $out) = $self->ctl('publish', $folder, $self->ctl_site, '--key', $key, '--yes', @options);
     die "privacyctl publish: $out" if $status;
     $self->{published} = 1;
     return $out;

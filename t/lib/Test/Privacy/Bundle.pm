@@ -5,7 +5,8 @@ package Test::Privacy::Bundle;
 
 # A small bundle folder for specs. Purposes: necessary (sessionid, csrftoken), analytics (_ga, _ga_*), marketing
 # (track_id), and one that is separate: profile (prof_*). Changes given to write() replace top-level fields of
-# policy.json; texts => { 'zh-CN' => MARKDOWN, en => ... } replaces the texts.
+# policy.json; texts => { 'zh-CN' => MARKDOWN, en => ... } replaces the texts. A version with changes takes effect now
+# unless it says when; a summary that is one string stands for every language.
 #
 #     Test::Privacy::Bundle::write($folder, version => '2', changes => [...]);
 
@@ -15,15 +16,20 @@ use utf8;
 
 use File::Path qw(make_path);
 use JSON::PP ();
+use POSIX qw(strftime);
 
 
 sub policy {
     my (%changes) = @_;
 
+    my $later = @{$changes{changes} || []};
+    my $languages = $changes{languages} || ['zh-CN', 'en'];
+    $changes{changes} = [map { summed_up($_, $languages) } @{$changes{changes}}] if $later;
+
     return {
         version => '2026-01-01',
-        effective => '2026-01-01T00:00:00+08:00',
-        languages => ['zh-CN', 'en'],
+        effective => $later ? strftime('%Y-%m-%dT%H:%M:%SZ', gmtime) : '2026-01-01T00:00:00+08:00',
+        languages => $languages,
         controller => { name => 'Example Ltd', mail => 'privacy@example.com' },
         choice_days => 180,
         minor_age => 14,
@@ -33,6 +39,15 @@ sub policy {
         reduces_rights => JSON::PP::false,
         %changes,
     };
+}
+
+
+sub summed_up {
+    my ($change, $languages) = @_;
+
+    my $summary = $change->{summary};
+    return $change if !defined $summary || ref $summary;
+    return { %$change, summary => { map { $_ => $summary } @$languages } };
 }
 
 

@@ -1,0 +1,92 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* privacyctl check. */
+
+#include <stdio.h>
+
+#include "ctl_publish.h"
+
+
+static int ctl_check_run(ctl_publish_t *p, const char *folder);
+
+
+int
+ctl_check(int argc, char **argv)
+{
+    int                  rc, operands;
+    ctl_publish_t        p;
+    const ctl_option_t   options[] = {
+        { "site", "NAME", &p.site, NULL, "with --redis: check against this site's log too" },
+        { "redis", "URL", &p.redis_url, NULL, "where the log is (or PRIVACY_REDIS)" },
+        { "public", "FILE", &p.public, NULL, "the site's public key, needed with --site" },
+        { "notice-days", "N", &p.notice_days, NULL, "lead time of a material change (7)" },
+        { "urgent", "REASON", &p.urgent, NULL, "no lead time, for this reason" },
+        { "json", NULL, NULL, &p.json, "print what was found as JSON" },
+        { NULL, NULL, NULL, NULL, NULL }
+    };
+    const ctl_usage_t    usage = {
+        "check [options] DIR",
+        "Checks a bundle: policy.json and a policy.LANGUAGE.md for each language in DIR.\n"
+        "Says everything that is wrong at once, by file and field. Nothing is published.\n"
+        "With --site also whether it can follow the version that was published last.\n",
+        options, 1, 1
+    };
+
+    ctl_publish_init(&p);
+
+    rc = ctl_options(&usage, argc, argv, &operands);
+    if (rc == -1) {
+        rc = ctl_check_run(&p, argv[1]);
+    }
+
+    ctl_publish_free(&p);
+
+    return rc;
+}
+
+
+static int
+ctl_check_run(ctl_publish_t *p, const char *folder)
+{
+    int  rc;
+
+    rc = ctl_bundle_read(&p->bundle, folder);
+
+    if (rc == CTL_OK && p->site != NULL) {
+        rc = p->public == NULL ? ctl_fail(CTL_USAGE, "--site needs --public FILE") : ctl_publish_settings(p);
+        rc = rc == CTL_OK ? ctl_publish_log(p) : rc;
+    }
+
+    if (rc != CTL_OK) {
+        return rc;
+    }
+
+    if (p->site != NULL) {
+        if (p->previous != NULL && pv_bundle_same(&p->bundle.source, p->previous)) {
+            fprintf(stderr, "privacyctl: the version that was published last is this very bundle\n");
+        } else {
+            ctl_publish_context(p);
+            ctl_publish_version_is_new(p);
+        }
+    }
+
+    if (pv_bundle_check(&p->bundle.source, p->context.site.len ? &p->context : NULL, &p->problems) != PV_OK
+        || p->problems.errors)
+    {
+        rc = CTL_WRONG;
+    }
+
+    if (p->json) {
+        ctl_problems_json(&p->problems);
+
+    } else {
+        ctl_problems(&p->problems);
+        printf("%s: %s, %zu errors, %zu warnings\n", folder, rc == CTL_OK ? "in order" : "refused",
+               p->problems.errors, p->problems.warnings);
+    }
+
+    return rc;
+}
