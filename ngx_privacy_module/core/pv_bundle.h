@@ -24,11 +24,7 @@
 
 #include "pv_policy.h"
 
-#define PV_SEALED_MAGIC      "privacy-bundle 1\n"
 #define PV_BUNDLE_JSON_MAX   (1024 * 1024)
-#define PV_BUNDLE_TEXT_MAX   (2 * 1024 * 1024)
-#define PV_BUNDLE_HTML_MAX   (8 * 1024 * 1024)
-#define PV_SEALED_MAX        (32 * 1024 * 1024)
 
 typedef struct {
     pv_str_t     language;

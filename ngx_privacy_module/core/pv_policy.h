@@ -21,13 +21,9 @@
  * asked_since is later than D. O(purposes), for any pair of versions.
  */
 
-#include "pv_state.h"
+#include "pv_head.h"
 
 #define PV_PURPOSES_MAX   64
-#define PV_LANGUAGES_MAX  32
-#define PV_VERSION_MAX    64
-
-typedef struct { pv_str_t language, text; } pv_translation_t;
 
 typedef struct {
     pv_str_t  name;                 /* '*' at either end */
@@ -64,14 +60,6 @@ typedef struct {
 } pv_recipient_t;
 
 typedef struct {
-    pv_str_t           kind;
-    pv_str_t          *purposes;
-    size_t             purposes_count;
-    pv_translation_t  *summary;             /* one entry a language, as above */
-    size_t             summary_count;       /* 0: none was given */
-} pv_change_t;
-
-typedef struct {
     pv_str_t  name, mail, telephone, address, department, complaint;
 } pv_controller_t;
 
@@ -97,8 +85,10 @@ typedef struct {
     int64_t           effective;            /* Unix seconds */
     int64_t           published;
     pv_str_t          effective_text;       /* RFC 3339 as written */
-    unsigned char     digest[PV_SHA256_LEN];    /* of the signed payload */
-    unsigned char     previous[PV_SHA256_LEN];  /* digest of the version before; zeros at 1 */
+    unsigned char     digest[PV_SHA256_LEN];    /* of the signed head */
+    unsigned char     previous[PV_SHA256_LEN];  /* digest of the log's entry before; zeros at 1 */
+    unsigned char     key[PV_ED25519_PUBLIC];   /* that signed it */
+    unsigned char     signature[PV_ED25519_SIG];
     unsigned          choice_days;
     unsigned          minor_age;
     unsigned          reduces_rights:1;
