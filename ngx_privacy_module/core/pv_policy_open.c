@@ -18,7 +18,6 @@
 #include "pv_text.h"
 
 
-static int pv_site_valid(pv_str_t site);
 static int pv_payload_check(const json_t *root, pv_str_t site, pv_problems_t *problems);
 static int pv_payload_numbers(const json_t *root, pv_problems_t *problems);
 static int pv_payload_bits(const json_t *root, pv_problems_t *problems);
@@ -141,7 +140,7 @@ pv_policy_parse(pv_policy_t **policy, pv_str_t payload, pv_str_t site, pv_proble
 }
 
 
-static int
+int
 pv_site_valid(pv_str_t site)
 {
     size_t         i;
