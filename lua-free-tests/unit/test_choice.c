@@ -268,7 +268,7 @@ test_merge(void **state)
 
     consent(&base, 3, 1, OPTIONAL, ANALYTICS | SEPARATE);
     choice(&c, PV_HOW_ACCEPT_ALL, 1, ANALYTICS | MARKETING, ANALYTICS | MARKETING);
-    pv_choice_merge(&r, &c, 7, &base, first, NOW);
+    pv_choice_merge(&r, &c, 7, &base, 2, first, NOW);
     assert_int_equal(r.granted, OPTIONAL);
     assert_int_equal(r.decided_version, 1);
     assert_int_equal(r.form, 7);
@@ -277,7 +277,7 @@ test_merge(void **state)
 
     consent(&base, 3, 1, OPTIONAL, OPTIONAL);
     choice(&c, PV_HOW_CUSTOM, 2, ANALYTICS, 0);
-    pv_choice_merge(&r, &c, 7, &base, second, NOW);
+    pv_choice_merge(&r, &c, 7, &base, 2, second, NOW);
     assert_int_equal(r.granted, SEPARATE);
     assert_int_equal(r.decided, ANALYTICS | SEPARATE);
 
@@ -285,7 +285,7 @@ test_merge(void **state)
 
     base.chosen = NOW - (first->choice_days + 1) * 86400;
     choice(&c, PV_HOW_CUSTOM, 1, ANALYTICS, ANALYTICS);
-    pv_choice_merge(&r, &c, 7, &base, first, NOW);
+    pv_choice_merge(&r, &c, 7, &base, 2, first, NOW);
     assert_int_equal(r.granted, ANALYTICS);
     assert_int_equal(r.decided, ANALYTICS);
 
@@ -293,24 +293,24 @@ test_merge(void **state)
 
     consent(&base, 3, 2, OPTIONAL, OPTIONAL);
     choice(&c, PV_HOW_REJECT_ALL, 1, OPTIONAL, 0);
-    pv_choice_merge(&r, &c, 7, NULL, second, NOW);
+    pv_choice_merge(&r, &c, 7, NULL, 0, second, NOW);
     assert_int_equal(r.granted, 0);
     assert_int_equal(r.decided, ANALYTICS | SEPARATE);
-    pv_choice_merge(&r, &c, 7, &base, second, NOW);
+    pv_choice_merge(&r, &c, 7, &base, 2, second, NOW);
     assert_int_equal(r.granted, 0);
     assert_int_equal(r.decided, OPTIONAL);
 
     /* withdrawing needs no form that is up to date */
 
     choice(&c, PV_HOW_WITHDRAW, 1, OPTIONAL, 0);
-    pv_choice_merge(&r, &c, 7, NULL, second, NOW);
+    pv_choice_merge(&r, &c, 7, NULL, 0, second, NOW);
     assert_int_equal(r.decided, OPTIONAL);
 
     /* a node that is behind takes back what was given on a newer version, and does not date it back */
 
     consent(&base, 3, 2, OPTIONAL, OPTIONAL);
     choice(&c, PV_HOW_CUSTOM, 1, MARKETING, 0);
-    pv_choice_merge(&r, &c, 7, &base, first, NOW);
+    pv_choice_merge(&r, &c, 7, &base, 2, first, NOW);
     assert_int_equal(r.granted, ANALYTICS | SEPARATE);
     assert_int_equal(r.decided_version, 2);
 
@@ -318,14 +318,85 @@ test_merge(void **state)
 
     consent(&base, 3, 1, OPTIONAL, 0);
     choice(&c, PV_HOW_CUSTOM, 2, ANALYTICS, ANALYTICS);
-    pv_choice_merge(&r, &c, 7, &base, second, NOW);
-    assert_int_equal(r.bound_version, second->reduces_rights ? 1 : 2);
-    second->reduces_rights = 1;
-    pv_choice_merge(&r, &c, 7, &base, second, NOW);
-    assert_int_equal(r.bound_version, 1);
-    pv_choice_merge(&r, &c, 7, NULL, second, NOW);
+    pv_choice_merge(&r, &c, 7, &base, 2, second, NOW);
     assert_int_equal(r.bound_version, 2);
-    second->reduces_rights = 0;
+    pv_choice_merge(&r, &c, 7, &base, 1, second, NOW);
+    assert_int_equal(r.bound_version, 1);
+    pv_choice_merge(&r, &c, 7, NULL, 0, second, NOW);
+    assert_int_equal(r.bound_version, 2);
+
+    /* nor does an old form bind back */
+
+    consent(&base, 3, 2, OPTIONAL, 0);
+    choice(&c, PV_HOW_CUSTOM, 1, ANALYTICS, 0);
+    pv_choice_merge(&r, &c, 7, &base, 2, second, NOW);
+    assert_int_equal(r.bound_version, 2);
+}
+
+
+/* Agreeing to terms binds, and leaves what was chosen as it was, with its age. */
+
+static void
+test_agree(void **state)
+{
+    pv_choice_t         c;
+    pv_record_t         r;
+    pv_consent_t        base, after;
+    const pv_policy_t  *second;
+    unsigned char       subject[PV_SUBJECT_LEN] = { 1 };
+
+    (void) state;
+
+    second = page_fixture(2);
+
+    consent(&base, 3, 1, OPTIONAL, SEPARATE);
+    base.chosen = NOW - 10 * 86400 - 1;
+    choice(&c, PV_HOW_AGREE, 2, 0, 0);
+    pv_choice_merge(&r, &c, 7, &base, 1, second, NOW);
+
+    assert_int_equal(r.bound_version, 2);
+    assert_int_equal(r.granted, SEPARATE);
+    assert_int_equal(r.decided, ANALYTICS | SEPARATE);
+    assert_int_equal(r.carried, 11);
+    assert_int_equal(r.time, NOW);
+    assert_false(pv_choice_same(&r, &base, NOW));
+
+    pv_consent_from_record(&after, &r, subject, 4, NOW);
+    assert_true(after.chosen <= base.chosen);
+    assert_true(after.chosen > base.chosen - 86400);
+
+    /* once is enough, however late */
+
+    pv_choice_merge(&r, &c, 7, &after, 2, second, NOW + 5 * 86400);
+    assert_true(pv_choice_same(&r, &after, NOW + 5 * 86400));
+
+    /* a choice that is over is not carried on, and an old form binds to what it showed */
+
+    base.chosen = NOW - ((int64_t) second->choice_days + 1) * 86400;
+    pv_choice_merge(&r, &c, 7, &base, 1, second, NOW);
+    assert_int_equal(r.decided, 0);
+    assert_int_equal(r.granted, 0);
+    assert_int_equal(r.carried, 0);
+    c.version = 1;
+    pv_choice_merge(&r, &c, 7, &base, 1, second, NOW);
+    assert_int_equal(r.bound_version, 1);
+
+    /* a withdrawal stays one */
+
+    consent(&base, 3, 2, OPTIONAL, 0);
+    base.flags = PV_STATE_WITHDRAWN;
+    base.bound_version = 1;
+    c.version = 2;
+    pv_choice_merge(&r, &c, 7, &base, 1, second, NOW);
+    pv_consent_from_record(&after, &r, subject, 4, NOW);
+    assert_int_equal(after.flags, PV_STATE_WITHDRAWN);
+
+    /* nobody who never chose is taken to have */
+
+    pv_choice_merge(&r, &c, 7, NULL, 0, second, NOW);
+    assert_int_equal(r.bound_version, 2);
+    assert_int_equal(r.decided, 0);
+    assert_int_equal(pv_choice_wanted(&c, NULL, second, NOW), 0);
 }
 
 
@@ -343,7 +414,7 @@ test_same(void **state)
 
     consent(&base, 3, 1, OPTIONAL, ANALYTICS);
     choice(&c, PV_HOW_CUSTOM, 1, OPTIONAL, ANALYTICS);
-    pv_choice_merge(&r, &c, 7, &base, policy, NOW);
+    pv_choice_merge(&r, &c, 7, &base, 2, policy, NOW);
 
     assert_true(pv_choice_same(&r, &base, NOW));
     assert_false(pv_choice_same(&r, NULL, NOW));
@@ -354,7 +425,7 @@ test_same(void **state)
 
     consent(&base, 3, 1, OPTIONAL, 0);
     choice(&c, PV_HOW_WITHDRAW, 1, OPTIONAL, 0);
-    pv_choice_merge(&r, &c, 7, &base, policy, NOW);
+    pv_choice_merge(&r, &c, 7, &base, 2, policy, NOW);
     assert_false(pv_choice_same(&r, &base, NOW));
 }
 
@@ -449,7 +520,7 @@ test_replay(void **state)
                 continue;
             }
 
-            pv_choice_merge(&record, &c, 7, n ? &base : NULL, policy, NOW);
+            pv_choice_merge(&record, &c, 7, n ? &base : NULL, n ? 1 : 0, policy, NOW);
 
             assert_int_equal(record.granted & ~record.decided, 0);
             assert_int_equal(record.granted & c.named, c.granted);
@@ -479,6 +550,7 @@ main(void)
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_agree),
         cmocka_unit_test(test_same),
         cmocka_unit_test(test_fold),
         cmocka_unit_test(test_replay)

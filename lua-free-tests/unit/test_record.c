@@ -67,6 +67,29 @@ test_size(void **state)
     assert_memory_equal(&back.client, &r.client, 6);
     assert_true(back.decided == r.decided && back.granted == r.granted && back.form == r.form);
     assert_int_equal(back.bound_version, UINT32_MAX);
+
+    /* with the age of what is carried along, too */
+    r.how = PV_HOW_AGREE;
+    assert_int_equal(pv_record_encode(out, &r), 0);
+    r.decided_version = r.bound_version = (1 << 24) - 1;
+    r.carried = PV_CARRIED_MAX;
+    r.carried_withdrawal = 1;
+
+    len = pv_record_encode(out, &r);
+    assert_int_equal(len, PV_RECORD_MAX);
+    assert_int_equal(pv_record_decode(&back, (pv_str_t) { out, len }), PV_OK);
+    assert_int_equal(back.carried, PV_CARRIED_MAX);
+    assert_int_equal(back.carried_withdrawal, 1);
+
+    r.carried++;
+    assert_int_equal(pv_record_encode(out, &r), 0);
+    r.carried = 1;
+    r.how = PV_HOW_CUSTOM;
+    assert_int_equal(pv_record_encode(out, &r), 0);
+    r.carried = 0;
+    assert_int_equal(pv_record_encode(out, &r), 0);
+    r.carried_withdrawal = 0;
+    assert_int_not_equal(pv_record_encode(out, &r), 0);
 }
 
 

@@ -21,6 +21,8 @@ static int pv_choice_finish(pv_choice_input_t *in, pv_str_t choice, int how);
 static long pv_choice_unescape(unsigned char *data, size_t len);
 static int pv_choice_hex(unsigned char c);
 static int pv_choice_json_string(json_t *value, pv_str_t *out);
+static void pv_choice_bind(pv_record_t *r, const pv_choice_t *c, const pv_consent_t *base, uint32_t reach);
+static void pv_choice_carry(pv_record_t *r, const pv_consent_t *base, int64_t now);
 static void pv_choice_valid(const pv_consent_t *base, const pv_policy_t *in_force, int64_t now, uint64_t *decided,
     uint64_t *granted);
 
@@ -35,7 +37,8 @@ pv_choice_how(pv_str_t name)
         { "accept_all", PV_HOW_ACCEPT_ALL },
         { "reject_all", PV_HOW_REJECT_ALL },
         { "custom", PV_HOW_CUSTOM },
-        { "withdraw", PV_HOW_WITHDRAW }
+        { "withdraw", PV_HOW_WITHDRAW },
+        { "agree", PV_HOW_AGREE }
     };
 
     size_t  i;
@@ -325,6 +328,11 @@ pv_choice_resolve(pv_choice_t *c, const pv_choice_input_t *in, const pv_policy_t
 
     optional = shown->all & ~shown->necessary;
 
+    if (in->how == PV_HOW_AGREE) {
+        /* to the terms: it decides no purpose, whatever boxes come along */
+        return PV_OK;
+    }
+
     if (in->how != PV_HOW_CUSTOM) {
         /* a form sends its boxes along whichever button is pressed: the button counts */
 
@@ -380,7 +388,7 @@ pv_choice_valid(const pv_consent_t *base, const pv_policy_t *in_force, int64_t n
     *decided = 0;
     *granted = 0;
 
-    if (base == NULL || now - (int64_t) base->chosen > (int64_t) in_force->choice_days * 86400) {
+    if (base == NULL || now - (int64_t) base->chosen > (int64_t) in_force->choice_days * PV_DAY) {
         return;
     }
 
@@ -478,7 +486,7 @@ pv_choice_fold(pv_consent_t *base, const pv_record_t *pending)
 
 
 void
-pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base,
+pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base, uint32_t reach,
     const pv_policy_t *in_force, int64_t now)
 {
     uint64_t  decided, granted, current;
@@ -519,24 +527,68 @@ pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_co
         r->decided_version = base->decided_version;
     }
 
-    /* Terms that reduce rights bind only who agrees to them. */
+    pv_choice_bind(r, c, base, reach);
 
+    if (c->how == PV_HOW_AGREE) {
+        pv_choice_carry(r, base, now);
+    }
+}
+
+
+/* Terms that reduce rights bind only who agrees to them. */
+
+static void
+pv_choice_bind(pv_record_t *r, const pv_choice_t *c, const pv_consent_t *base, uint32_t reach)
+{
     r->bound_version = c->version;
 
-    if (base && base->bound_version
-        && (base->bound_version > c->version || in_force->reduces_rights))
-    {
+    if (base == NULL || base->bound_version == 0) {
+        return;
+    }
+
+    if (c->how != PV_HOW_AGREE && r->bound_version > reach) {
+        r->bound_version = reach;
+    }
+
+    if (r->bound_version < base->bound_version) {
         r->bound_version = base->bound_version;
     }
+}
+
+
+/* Who agrees chooses nothing anew: what was chosen keeps its age, rounded up. */
+
+static void
+pv_choice_carry(pv_record_t *r, const pv_consent_t *base, int64_t now)
+{
+    int64_t  days;
+
+    if (base == NULL || r->decided == 0) {
+        return;
+    }
+
+    days = (now - (int64_t) base->chosen + PV_DAY - 1) / PV_DAY;
+    days = (days < 0) ? 0 : days;
+
+    r->carried = (uint16_t) (days > PV_CARRIED_MAX ? PV_CARRIED_MAX : days);
+    r->carried_withdrawal = (base->flags & PV_STATE_WITHDRAWN) != 0;
 }
 
 
 int
 pv_choice_same(const pv_record_t *r, const pv_consent_t *base, int64_t now)
 {
-    return base != NULL && base->position != 0
-           && base->decided == r->decided && base->granted == r->granted
-           && base->decided_version == r->decided_version && base->bound_version == r->bound_version
+    if (base == NULL || base->position == 0 || base->bound_version != r->bound_version) {
+        return 0;
+    }
+
+    if (r->how == PV_HOW_AGREE) {
+        /* to what binds already */
+        return base->bound_version != 0;
+    }
+
+    return base->decided == r->decided && base->granted == r->granted
+           && base->decided_version == r->decided_version
            && !(base->flags & PV_STATE_WITHDRAWN) == (r->how != PV_HOW_WITHDRAW)
            && now - (int64_t) base->chosen < PV_CHOICE_SECOND_MAX;
 }

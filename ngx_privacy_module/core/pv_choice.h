@@ -18,7 +18,7 @@
 
 /* What was sent. Everything points into the body or into json. */
 typedef struct {
-    int       how;              /* PV_HOW_ACCEPT_ALL, REJECT_ALL, CUSTOM or WITHDRAW */
+    int       how;              /* PV_HOW_ACCEPT_ALL, REJECT_ALL, CUSTOM, WITHDRAW or AGREE */
     unsigned  complete:1;       /* a form: what it does not name is refused */
     pv_str_t  token;
     pv_str_t  return_to;        /* as sent: not to be trusted */
@@ -65,8 +65,12 @@ int pv_choice_stale(const pv_choice_t *c, uint32_t shown, uint64_t refused, cons
     const pv_policy_t *in_force, int64_t now);
 /* Takes back what a refusal that is not yet recorded refused. */
 void pv_choice_fold(pv_consent_t *base, const pv_record_t *pending);
-/* The record of the choice on top of base (NULL: none): everything but client and link. */
-void pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base,
+/*
+ * The record of the choice on top of base (NULL: none): everything but client
+ * and link. reach: the newest version to which base's bound version moves by
+ * itself, 0 without base. Past it, only agreeing binds.
+ */
+void pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base, uint32_t reach,
     const pv_policy_t *in_force, int64_t now);
 /* 1 when the record would say what base says already. */
 int pv_choice_same(const pv_record_t *r, const pv_consent_t *base, int64_t now);

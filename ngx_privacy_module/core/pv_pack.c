@@ -23,6 +23,13 @@ pv_pack_bytes(unsigned char *p, const void *data, size_t len)
 
 
 unsigned char *
+pv_pack_u16(unsigned char *p, uint16_t value)
+{
+    return pv_pack_number(p, value, 2);
+}
+
+
+unsigned char *
 pv_pack_u32(unsigned char *p, uint32_t value)
 {
     return pv_pack_number(p, value, 4);
@@ -105,6 +112,13 @@ uint8_t
 pv_unpack_u8(pv_unpack_t *u)
 {
     return (uint8_t) pv_unpack_number(u, 1);
+}
+
+
+uint16_t
+pv_unpack_u16(pv_unpack_t *u)
+{
+    return (uint16_t) pv_unpack_number(u, 2);
 }
 
 

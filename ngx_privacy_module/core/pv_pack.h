@@ -17,6 +17,7 @@
 
 /* Each writes at p, which has room, and returns what is behind. */
 unsigned char *pv_pack_bytes(unsigned char *p, const void *data, size_t len);
+unsigned char *pv_pack_u16(unsigned char *p, uint16_t value);
 unsigned char *pv_pack_u32(unsigned char *p, uint32_t value);
 unsigned char *pv_pack_u64(unsigned char *p, uint64_t value);
 /* One byte says how many bytes each takes (0 to 8), leading zeros left out. */
@@ -31,6 +32,7 @@ typedef struct {
 void pv_unpack_init(pv_unpack_t *u, const unsigned char *data, size_t len);
 void pv_unpack_bytes(pv_unpack_t *u, void *out, size_t len);
 uint8_t pv_unpack_u8(pv_unpack_t *u);
+uint16_t pv_unpack_u16(pv_unpack_t *u);
 uint32_t pv_unpack_u32(pv_unpack_t *u);
 uint64_t pv_unpack_u64(pv_unpack_t *u);
 /* max: bytes that each may take at most. */

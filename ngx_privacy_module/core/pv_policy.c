@@ -7,8 +7,6 @@
 
 #include "pv_policy.h"
 
-#define PV_DAY  86400
-
 
 static uint64_t pv_policy_valid(const pv_policy_t *policy, const pv_consent_t *consent);
 
@@ -125,6 +123,11 @@ pv_policy_judge(pv_verdict_t *verdict, const pv_policy_t *policy, const pv_conse
     verdict->decided = valid;
     verdict->allowed |= granted;
     verdict->asked &= ~valid;
+
+    if (consent->decided == 0) {
+        /* Agreed to terms, and chose nothing. */
+        return;
+    }
 
     if ((consent->flags & PV_STATE_WITHDRAWN) && (granted & ~policy->necessary) == 0) {
         verdict->standing = PV_WITHDRAWN;

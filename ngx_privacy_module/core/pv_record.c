@@ -12,10 +12,14 @@
 /*
  * Packed:  format  key_id  how  client_len  time(4)  form(8)
  *          pair(decided_version, bound_version)  pair(decided, granted)
+ *          [how = agree: withdrawal(1 bit) carried(15 bits)]
  *          client(client_len)  link(16)
  *
  * 64 bytes at most, 40 with one version and a few purposes.
  */
+
+#define PV_RECORD_WITHDRAWAL    0x8000
+#define PV_RECORD_VERSIONS      (1 << 24)       /* one who agrees does so to a version below it */
 
 #define PV_RECORD_DOMAIN_FIRST  "privacy record first 1"
 #define PV_RECORD_DOMAIN_SALT   "privacy record salt 1"
@@ -60,6 +64,11 @@ pv_record_encode(unsigned char out[PV_RECORD_MAX], const pv_record_t *r)
     p = pv_pack_u64(p, r->form);
     p = pv_pack_pair(p, r->decided_version, r->bound_version);
     p = pv_pack_pair(p, r->decided, r->granted);
+
+    if (r->how == PV_HOW_AGREE) {
+        p = pv_pack_u16(p, r->carried | (r->carried_withdrawal ? PV_RECORD_WITHDRAWAL : 0));
+    }
+
     p = pv_pack_bytes(p, r->client, r->client_len);
     p = pv_pack_bytes(p, r->link, PV_LINK_LEN);
 
@@ -71,6 +80,7 @@ int
 pv_record_decode(pv_record_t *r, pv_str_t bytes)
 {
     uint8_t      format;
+    uint16_t     carried;
     uint64_t     decided_version, bound_version;
     pv_unpack_t  u;
 
@@ -93,6 +103,12 @@ pv_record_decode(pv_record_t *r, pv_str_t bytes)
 
     r->decided_version = (uint32_t) decided_version;
     r->bound_version = (uint32_t) bound_version;
+
+    if (r->how == PV_HOW_AGREE) {
+        carried = pv_unpack_u16(&u);
+        r->carried = carried & (PV_RECORD_WITHDRAWAL - 1);
+        r->carried_withdrawal = (carried & PV_RECORD_WITHDRAWAL) != 0;
+    }
 
     if (format == PV_RECORD_FORMAT && pv_record_valid(r)) {
         pv_unpack_bytes(&u, r->client, r->client_len);
@@ -121,6 +137,19 @@ pv_record_valid(const pv_record_t *r)
     }
 
     if (r->granted & ~r->decided) {
+        return 0;
+    }
+
+    if (r->how == PV_HOW_AGREE) {
+        /* the bytes that the age takes are those that version numbers never need */
+
+        if (r->carried > PV_CARRIED_MAX || r->decided_version >= PV_RECORD_VERSIONS
+            || r->bound_version >= PV_RECORD_VERSIONS)
+        {
+            return 0;
+        }
+
+    } else if (r->carried != 0 || r->carried_withdrawal != 0) {
         return 0;
     }
 

@@ -18,6 +18,10 @@
  * moved to another position, subject or site does not verify even alone. The
  * link before position 1 is derived from site and subject.
  *
+ * Agreeing to new terms decides no purpose: such a record carries along what
+ * was chosen before, with its age in whole days (rounded up), so that agreeing
+ * never prolongs a grant.
+ *
  * One codec for ledger, pending refusal and export.
  */
 
@@ -29,6 +33,8 @@
 #define PV_SUBJECT_TEXT   22        /* base64url */
 #define PV_LINK_LEN       16
 #define PV_CLIENT_MAX     6         /* an IPv6 /48; 3 for an IPv4 /24 */
+#define PV_CARRIED_MAX    1000      /* days; longer than any choice holds */
+#define PV_DAY            86400     /* seconds */
 #define PV_SITE_MAX       64        /* [A-Za-z0-9._-]{1,64} */
 
 typedef enum {
@@ -54,6 +60,8 @@ typedef struct {
     uint32_t       bound_version;
     uint64_t       decided;                 /* purpose bits, the whole state after this choice */
     uint64_t       granted;                 /* a subset of decided */
+    uint16_t       carried;                 /* PV_HOW_AGREE only, else 0: how many days ago decided was chosen */
+    uint8_t        carried_withdrawal;      /* PV_HOW_AGREE only, else 0: 1 when that choice was a withdrawal */
     uint8_t        client_len;              /* 0, 3 or 6 */
     unsigned char  client[PV_CLIENT_MAX];
     unsigned char  link[PV_LINK_LEN];

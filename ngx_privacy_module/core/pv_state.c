@@ -207,6 +207,10 @@ void
 pv_consent_from_record(pv_consent_t *c, const pv_record_t *r, const unsigned char subject[PV_SUBJECT_LEN],
     uint32_t position, uint32_t now)
 {
+    uint32_t  carried;
+
+    carried = (uint32_t) r->carried * PV_DAY;
+
     memset(c, 0, sizeof(pv_consent_t));
 
     memcpy(c->subject, subject, PV_SUBJECT_LEN);
@@ -217,10 +221,10 @@ pv_consent_from_record(pv_consent_t *c, const pv_record_t *r, const unsigned cha
     c->bound_version = r->bound_version;
     c->decided = r->decided;
     c->granted = r->granted;
-    c->chosen = r->time;
+    c->chosen = (r->time > carried) ? r->time - carried : 0;
     c->checked = now;
 
-    if (r->how == PV_HOW_WITHDRAW) {
+    if (r->how == PV_HOW_WITHDRAW || r->carried_withdrawal) {
         c->flags |= PV_STATE_WITHDRAWN;
     }
 }

@@ -289,6 +289,11 @@ ctl_ledger_record(ctl_ledger_run_t *run, const pv_record_t *r)
     ctl_ledger_purposes(run, "granted", r->decided_version, r->granted);
     ctl_ledger_purposes(run, "refused", r->decided_version, r->decided & ~r->granted);
     ctl_ledger_version(run, "chosen on", r->decided_version);
+
+    if (r->carried != 0) {
+        printf("  carried   purposes as chosen %u days before\n", r->carried);
+    }
+
     ctl_ledger_version(run, "bound to", r->bound_version);
 
     if (r->form != 0) {
@@ -413,6 +418,10 @@ ctl_ledger_json_record(ctl_ledger_run_t *run, pv_buf_t *out, const pv_record_t *
 
     pv_buf_puts(out, ",\"refused\":");
     ctl_ledger_json_purposes(run, out, r->decided_version, r->decided & ~r->granted);
+
+    if (r->how == PV_HOW_AGREE) {
+        pv_buf_printf(out, ",\"carried_days\":%u", r->carried);
+    }
 
     if (r->client_len != 0) {
         ctl_ledger_client(client, r);

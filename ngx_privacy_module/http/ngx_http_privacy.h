@@ -30,6 +30,7 @@
  *   answer      sending them, and plain sentences
  *   choice      writing: choices and withdrawal
  *   ledger      appending to and reading a subject's ledger in Redis
+ *   terms       which version's terms bind a visitor
  *   status      privacy_status
  */
 
@@ -253,6 +254,12 @@ void ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx);         /* zone 
 ngx_int_t ngx_http_privacy_lease_wait(ngx_http_privacy_ctx_t *ctx);
 void ngx_http_privacy_lease_cancel(ngx_http_privacy_ctx_t *ctx);        /* the request goes away */
 void ngx_http_privacy_lease_event(void *data, ngx_str_t *text);         /* "revoked SUBJECT POSITION" */
+
+/*
+ * terms: the newest version that consent's bound version has moved along to by itself: up to the one in force, or to
+ * the last before one that reduces rights or is not known. 0: consent is NULL or binds to nothing.
+ */
+uint32_t ngx_http_privacy_reach(ngx_http_privacy_ctx_t *ctx, const pv_consent_t *consent);
 
 /* pending: ctx->consent carries an unrecorded refusal: record it in the background, with the next contact. */
 void ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx);

@@ -408,7 +408,8 @@ ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice)
     choice->refuse_only = (age > NGX_HTTP_PRIVACY_FORM_TERM || !ngx_http_privacy_choice_mine(choice));
 
     if (choice->refuse_only
-        && pv_choice_wanted(&choice->choice, ctx->has_consent ? &ctx->consent : NULL, ctx->policy, ngx_time()))
+        && (choice->choice.how == PV_HOW_AGREE
+            || pv_choice_wanted(&choice->choice, ctx->has_consent ? &ctx->consent : NULL, ctx->policy, ngx_time())))
     {
         ngx_http_privacy_choice_stale(choice);
         return;

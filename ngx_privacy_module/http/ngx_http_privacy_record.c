@@ -255,14 +255,16 @@ ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice)
 
     base = ngx_http_privacy_record_state(choice, &state);
 
-    if ((choice->refuse_only && pv_choice_wanted(&choice->choice, base, ctx->policy, now))
+    if ((choice->refuse_only && (choice->choice.how == PV_HOW_AGREE
+                                 || pv_choice_wanted(&choice->choice, base, ctx->policy, now)))
         || pv_choice_stale(&choice->choice, choice->shown, choice->refused, base, ctx->policy, now))
     {
         ngx_http_privacy_choice_stale(choice);
         return;
     }
 
-    pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base, ctx->policy, now);
+    pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base, ngx_http_privacy_reach(ctx, base),
+                    ctx->policy, now);
 
     if (!choice->has_pending && pv_choice_same(&choice->record, base, now)) {
         ngx_http_privacy_record_done(choice, 0);
@@ -372,7 +374,8 @@ ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recor
         [PV_HOW_ACCEPT_ALL] = NGX_HTTP_PRIVACY_CHOICE_ACCEPT_ALL,
         [PV_HOW_REJECT_ALL] = NGX_HTTP_PRIVACY_CHOICE_REJECT_ALL,
         [PV_HOW_CUSTOM] = NGX_HTTP_PRIVACY_CHOICE_CUSTOM,
-        [PV_HOW_WITHDRAW] = NGX_HTTP_PRIVACY_CHOICE_WITHDRAW
+        [PV_HOW_WITHDRAW] = NGX_HTTP_PRIVACY_CHOICE_WITHDRAW,
+        [PV_HOW_AGREE] = NGX_HTTP_PRIVACY_CHOICE_AGREE
     };
 
     ctx = choice->ctx;
@@ -456,7 +459,7 @@ ngx_http_privacy_record_failed(ngx_http_privacy_choice_t *choice)
     base = ngx_http_privacy_record_state(choice, &state);
     wanted = pv_choice_wanted(&choice->choice, base, ctx->policy, ngx_time());
 
-    if (wanted) {
+    if (wanted || choice->choice.how == PV_HOW_AGREE) {
         choice->sealed = 0;
         choice->choice.named &= ~wanted;
         choice->choice.granted &= ~wanted;
@@ -501,7 +504,8 @@ ngx_http_privacy_record_pend(ngx_http_privacy_choice_t *choice)
     position = base ? base->position : 0;
 
     if (!choice->sealed) {
-        pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base, ctx->policy, ngx_time());
+        pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base,
+                        ngx_http_privacy_reach(ctx, base), ctx->policy, ngx_time());
         ngx_http_privacy_record_client(&choice->record, ctx->request->connection->sockaddr);
 
         if (pv_record_seal(&choice->record, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name),

@@ -268,12 +268,10 @@ ngx_http_privacy_variable_version(ngx_http_request_t *r, ngx_http_variable_value
 }
 
 
-/* It moves along by itself, up to a version that takes rights away: that one binds who agreed to it. */
 static ngx_int_t
 ngx_http_privacy_variable_bound_version(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {
-    uint32_t                 sequence;
-    pv_policy_t             *bound, *next;
+    pv_policy_t             *bound;
     ngx_http_privacy_ctx_t  *ctx;
 
     ctx = ngx_http_privacy_ctx(r);
@@ -282,21 +280,10 @@ ngx_http_privacy_variable_bound_version(ngx_http_request_t *r, ngx_http_variable
         return ngx_http_privacy_variable_none(v);
     }
 
-    sequence = ctx->consent.bound_version;
-    bound = ngx_http_privacy_store_sequence(ctx->site->store, sequence);
+    bound = ngx_http_privacy_store_sequence(ctx->site->store, ngx_http_privacy_reach(ctx, &ctx->consent));
 
     if (bound == NULL) {
         return ngx_http_privacy_variable_none(v);
-    }
-
-    while (sequence < ctx->policy->sequence) {
-        next = ngx_http_privacy_store_sequence(ctx->site->store, ++sequence);
-
-        if (next == NULL || next->reduces_rights) {
-            break;
-        }
-
-        bound = next;
     }
 
     return ngx_http_privacy_variable_copy(r, v, bound->version);

@@ -52,6 +52,7 @@ const char *ngx_http_privacy_counter_names[NGX_HTTP_PRIVACY_COUNTERS] = {
     "choice_reject_all",
     "choice_custom",
     "choice_withdraw",
+    "choice_agree",
     "choice_stale",
     "choice_refused",
     "choice_flooding",
