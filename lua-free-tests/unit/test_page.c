@@ -511,7 +511,7 @@ messages(void **state)
 
     static const char *const  keys[] = {
         "not_found", "stale_form", "cross_site", "bad_form", "unknown_purpose", "too_large", "too_many",
-        "unavailable", "refusal_pending", "no_policy", "method"
+        "unavailable", "refusal_pending", "archive_away", "no_policy", "method"
     };
 
     (void) state;

@@ -95,7 +95,7 @@ int pv_page_choices(pv_buf_t *out, const pv_page_t *page);
 int pv_page_policy(pv_buf_t *out, const pv_page_t *page);          /* in force, or archived when policy != in_force */
 int pv_page_versions(pv_buf_t *out, const pv_page_t *page, pv_policy_t *const *versions, size_t n);
 /* A plain sentence with a way back. key: "not_found", "stale_form", "cross_site", "bad_form", "unknown_purpose",
- * "too_large", "too_many", "unavailable", "refusal_pending", "no_policy", "method". */
+ * "too_large", "too_many", "unavailable", "refusal_pending", "archive_away", "no_policy", "method". */
 int pv_page_message(pv_buf_t *out, const pv_page_t *page, const char *key);
 /* The same sentence as plain text, for JSON answers. */
 pv_str_t pv_page_sentence(const pv_ui_t *ui, pv_str_t language, const char *key);

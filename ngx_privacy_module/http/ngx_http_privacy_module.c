@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_task.h"
 
 
 #define NGX_HTTP_PRIVACY_ZONE_SIZE   (16 * 1024 * 1024)
@@ -262,7 +262,7 @@ ngx_http_privacy_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_http_privacy_conf_check(cf, pmcf) != NGX_OK) {
+    if (ngx_http_privacy_conf_check(cf, pmcf) != NGX_OK || ngx_http_privacy_task_init(cf) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -29,8 +29,6 @@
 
 /* At configuration time: the pool has to be there when workers start. */
 ngx_int_t ngx_http_privacy_task_init(ngx_conf_t *cf);
-/* In exit_process: no thread runs any more; what they left is let go without its `done`. */
-void ngx_http_privacy_task_exit(void);
 
 typedef void (*ngx_http_privacy_task_pt)(void *data);
 
@@ -44,12 +42,12 @@ ngx_int_t ngx_http_privacy_task_post(ngx_http_privacy_task_pt work, ngx_http_pri
 /*
  * Requests that wait: any number for the same thing, in a queue of whoever
  * brings it about.  A waiting request is held (r->main->count); it leaves the
- * queue by itself when its client goes away or its deadline passes (503 with
- * Retry-After), so what is waited for must not belong to it.
+ * queue by itself when its client goes away or its deadline passes, so what is
+ * waited for must not belong to it.
  *
- * resume() is called when the wait is over: what it returns is for
- * ngx_http_finalize_request(), or NGX_DONE after another wait.  data: in the
- * request's pool.  rc: what ngx_http_privacy_wait_over() was told.
+ * resume() is called when the wait is over, or its deadline passed: then rc is
+ * 503, else what ngx_http_privacy_wait_over() was told.  What it returns is for
+ * ngx_http_finalize_request(); NGX_DONE after another wait.
  */
 typedef ngx_int_t (*ngx_http_privacy_resume_pt)(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, void *data);
 
@@ -61,10 +59,11 @@ void ngx_http_privacy_wait_over(ngx_queue_t *waiting, ngx_int_t rc);
 
 /*
  * Both at once, for one request: work(data) in a thread, then resume(ctx,
- * NGX_OK, data) for the request, then release(data) (may be NULL) in any case,
- * also when the client is gone: there a result can be put into a cache first.
- * data from malloc(), taken over.  Returns what a content handler returns; 503
- * was answered when too much is under way.
+ * NGX_OK, data), then release(data) (may be NULL) in any case, also when the
+ * client is gone: there a result can be put into a cache first.  data from
+ * malloc(), taken over; resume must not touch it when rc is not NGX_OK (the
+ * deadline passed, the thread still has it).  Returns what a content handler
+ * returns; when too much is under way, 503 was answered.
  */
 ngx_int_t ngx_http_privacy_task_request(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_task_pt work,
     ngx_http_privacy_resume_pt resume, ngx_http_privacy_task_pt release, void *data);
