@@ -90,6 +90,30 @@ host_page(pv_buf_t *b, const pv_page_t *page, int shared)
 }
 
 
+/* Versions oldest first, as a list has them: newest first. */
+static const pv_page_list_t *
+list_of(pv_policy_t *const *versions, size_t n)
+{
+    size_t                    i;
+    static pv_page_list_t     list;
+    static pv_page_version_t  items[8];
+
+    for (i = 0; i < n; i++) {
+        pv_page_version_policy(&items[i], versions[n - 1 - i]);
+
+        if (i + 1 < n) {
+            items[i].before = versions[n - 2 - i]->version;
+        }
+    }
+
+    list.versions = items;
+    list.n = list.total = n;
+    list.page = list.pages = 1;
+
+    return &list;
+}
+
+
 static void
 render(pv_page_t page, size_t language)
 {
@@ -141,7 +165,7 @@ render(pv_page_t page, size_t language)
     page.policy = versions[0];
     done(&b, pv_page_policy(&b, &page), "policy-archived", tag);
     page.policy = versions[1];
-    done(&b, pv_page_versions(&b, &page, versions, 3), "versions", tag);
+    done(&b, pv_page_versions(&b, &page, list_of(versions, 3)), "versions", tag);
 
     done(&b, pv_page_message(&b, &page, messages[0]), "message-not-found", tag);
     done(&b, pv_page_message(&b, &page, messages[1]), "message-unavailable", tag);

@@ -8,6 +8,26 @@
 #include "pv_page_ui.h"
 
 
+/* The version that is agreed to, and the one that binds until then. */
+void
+pv_view_agree(pv_view_t *v)
+{
+    json_t           *bound;
+    const pv_page_t  *page;
+
+    page = v->page;
+
+    pv_view_str(v, v->root, "agree_token", page->agree_token);
+    pv_view_bool(v, v->root, "must_agree", page->must_agree && page->bound != NULL);
+
+    if (page->bound != NULL) {
+        bound = json_object();
+        pv_view_version(v, bound, page->bound);
+        pv_view_set(v, v->root, "bound", bound);
+    }
+}
+
+
 /* What a choices page says of this visitor, around the form. */
 static void
 view_standing(pv_view_t *v)
@@ -67,6 +87,29 @@ pv_page_choices_form(pv_buf_t *out, const pv_page_t *page)
 
 
 int
+pv_page_agree_form(pv_buf_t *out, const pv_page_t *page)
+{
+    pv_page_t  neutral;
+    pv_view_t  v;
+
+    if (page->policy == NULL) {
+        return PV_INVALID;
+    }
+
+    neutral = *page;
+    neutral.consent = NULL;
+    neutral.verdict = NULL;
+    neutral.agree_token = pv_str("");
+    neutral.return_to = pv_str("");
+
+    pv_view_init(&v, &neutral, NULL);
+    pv_view_agree(&v);
+
+    return pv_view_render(&v, out, "agree_form.html");
+}
+
+
+int
 pv_page_choices(pv_buf_t *out, const pv_page_t *page)
 {
     pv_view_t  v;
@@ -80,6 +123,7 @@ pv_page_choices(pv_buf_t *out, const pv_page_t *page)
     pv_view_signal(&v);
     pv_view_purposes(&v, 1);
     view_standing(&v);
+    pv_view_agree(&v);
     pv_view_bool(&v, v.root, "at_choices", 1);
 
     if (page->message != NULL) {
@@ -96,6 +140,7 @@ pv_page_policy(pv_buf_t *out, const pv_page_t *page)
 {
     int                 other;
     pv_view_t           v;
+    pv_page_version_t   version;
     const pv_policy_t  *in_force;
 
     if (page->policy == NULL) {
@@ -110,7 +155,8 @@ pv_page_policy(pv_buf_t *out, const pv_page_t *page)
     pv_view_text(&v);
     pv_view_purposes(&v, 0);
     pv_view_recipients(&v);
-    pv_view_changes(&v, v.root, page->policy, page->policy->texts[page->language].language);
+    pv_page_version_policy(&version, page->policy);
+    pv_view_changes(&v, v.root, &version);
 
     pv_view_bool(&v, v.root, "archived", other && in_force->sequence > page->policy->sequence);
     pv_view_bool(&v, v.root, "upcoming", (other && in_force->sequence < page->policy->sequence)
@@ -119,52 +165,6 @@ pv_page_policy(pv_buf_t *out, const pv_page_t *page)
     pv_view_bool(&v, v.root, "at_policy", !other);
 
     return pv_view_render(&v, out, "policy.html");
-}
-
-
-static json_t *
-version_item(pv_view_t *v, const pv_policy_t *version, pv_str_t language)
-{
-    json_t             *item;
-    const pv_policy_t  *in_force;
-
-    item = json_object();
-    in_force = v->page->in_force;
-
-    pv_view_version(v, item, version);
-    pv_view_changes(v, item, version, language);
-    pv_view_bool(v, item, "first", version->sequence == 1);
-    pv_view_bool(v, item, "current", in_force != NULL && in_force->sequence == version->sequence);
-    pv_view_bool(v, item, "future", in_force == NULL ? version->effective > v->page->now
-                                                     : version->sequence > in_force->sequence);
-
-    return item;
-}
-
-
-int
-pv_page_versions(pv_buf_t *out, const pv_page_t *page, pv_policy_t *const *versions, size_t n)
-{
-    json_t     *list;
-    pv_str_t    language;
-    pv_view_t   v;
-
-    pv_view_init(&v, page, "versions_title");
-    pv_view_assets(&v);
-    pv_view_bool(&v, v.root, "at_versions", 1);
-
-    language = page->policy ? page->policy->texts[page->language].language : pv_str("");
-    list = json_array();
-
-    while (n) {
-        if (json_array_append_new(list, version_item(&v, versions[--n], language)) != 0) {
-            v.failed = 1;
-        }
-    }
-
-    pv_view_set(&v, v.root, "versions", list);
-
-    return pv_view_render(&v, out, "versions.html");
 }
 
 
@@ -193,9 +193,7 @@ add_sentence(pv_view_t *v, json_t *list, json_t *strings, const char *key)
     pv_view_str(v, item, "language", language);
     pv_view_str(v, item, "text", pv_page_sentence(v->page->ui, language, key));
 
-    if (json_array_append_new(list, item) != 0) {
-        v->failed = 1;
-    }
+    pv_view_add(v, list, item);
 }
 
 

@@ -15,6 +15,7 @@
  * style; everything works with scripts off.
  */
 
+#include "pv_diff.h"
 #include "pv_policy.h"
 
 /* The interface's own languages are compiled in; a policy language that has none falls back to English. */
@@ -40,6 +41,43 @@ const pv_asset_t *pv_ui_asset(const pv_ui_t *ui, pv_str_t name);
 /* All assets, for listing. */
 const pv_asset_t *pv_ui_assets(const pv_ui_t *ui, size_t *n);
 
+/*
+ * A version as lists, links and feeds name it: filled from an open policy or
+ * from a head of the log, everything borrowed from there.
+ */
+typedef struct {
+    uint32_t              sequence;
+    pv_str_t              version;          /* its id */
+    int64_t               effective;
+    int64_t               published;
+    pv_str_t              effective_text;   /* as written */
+    const unsigned char  *digest;           /* PV_SHA256_LEN bytes */
+    pv_str_t              languages[PV_LANGUAGES_MAX];
+    size_t                languages_count;
+    const pv_change_t    *changes;
+    size_t                changes_count;
+    pv_str_t              urgent;           /* empty: it had its lead time */
+    unsigned              reduces_rights:1;
+    /* The rest is set by who knows the log. */
+    unsigned              withdrawn:1;      /* before it came into force: it never does */
+    pv_str_t              reason;           /* why it was withdrawn */
+    int64_t               withdrawn_at;
+    pv_str_t              before;           /* id of the version that a redline compares it with; empty: the first */
+} pv_page_version_t;
+
+void pv_page_version_policy(pv_page_version_t *version, const pv_policy_t *policy);
+
+#define PV_PAGE_VERSIONS  50        /* on one page of the list */
+
+/* One page of the list of versions, newest first. */
+typedef struct {
+    const pv_page_version_t  *versions;
+    size_t                    n;
+    size_t                    page;         /* from 1 */
+    size_t                    pages;        /* at least 1 */
+    size_t                    total;        /* versions in all pages */
+} pv_page_list_t;
+
 /* What a rendering is about. */
 typedef struct {
     const pv_ui_t       *ui;
@@ -53,6 +91,15 @@ typedef struct {
     pv_str_t             token;         /* for forms */
     pv_str_t             return_to;     /* local path to go back to; empty: none */
     const char          *message;       /* NULL, or a key as of pv_page_message(): said above the choices */
+    pv_str_t             origin;        /* "https://www.example", for addresses in feeds; empty: relative ones */
+    pv_str_t             wanted;        /* ?lang= as it was asked for: where there is no such text, the page says so */
+    /* The version whose terms hold for this visitor, when it is not the one in force. */
+    const pv_page_version_t *bound;
+    pv_str_t             agree_token;   /* for the form of pv_page_agree_form() */
+    /* Around an archived version; NULL: there is none. */
+    const pv_page_version_t *earlier, *later;
+    int64_t              at;            /* reached by this date (?at=); 0: by its name */
+    unsigned             must_agree:1;  /* a version since the bound one reduces rights: offer to agree */
     unsigned             user:1;        /* logged in */
     unsigned             saved:1;       /* just saved: say so */
     unsigned             pending:1;     /* a refusal is in effect here, not yet recorded */
@@ -87,13 +134,54 @@ int pv_page_marked(pv_buf_t *out, const pv_page_t *page, int marked);
  * slots empty.
  */
 int pv_page_choices_form(pv_buf_t *out, const pv_page_t *page);
+/*
+ * The form that agrees to the version in force (choice=agree), apart from the
+ * choices and the same for everybody: numbered and stored as those are, kind
+ * "agree". pv_page_choices() and the redline of `mine` show it when must_agree.
+ */
+int pv_page_agree_form(pv_buf_t *out, const pv_page_t *page);
 /* What is stored under privacy:NAME:form:N: JSON {"site","version","sequence","language","kind","html"}. */
 int pv_form_document(pv_buf_t *out, const pv_page_t *page, const char *kind, pv_str_t html);
 
 /* Whole pages, UTF-8. */
 int pv_page_choices(pv_buf_t *out, const pv_page_t *page);
 int pv_page_policy(pv_buf_t *out, const pv_page_t *page);          /* in force, or archived when policy != in_force */
-int pv_page_versions(pv_buf_t *out, const pv_page_t *page, pv_policy_t *const *versions, size_t n);
+int pv_page_versions(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t *list);
+/* There is no such version, but there are these. */
+int pv_page_not_found(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t *list);
+/* RFC 4287, an entry a version; PV_ATOM_TYPE. */
+int pv_atom_versions(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t *list);
+#define PV_ATOM_TYPE  "application/atom+xml"
+
+/*
+ * What changed between two versions, in the language that page->language names
+ * in `to`, which is also page->policy. The languages that both have are found
+ * by pv_page_diff_languages(); where there is none, or not the one that is
+ * shown, the texts are not compared, and the page says so. Reads page->ui only:
+ * may run in another thread.
+ */
+typedef struct {
+    const pv_policy_t  *from, *to;
+    const pv_diff_t    *text;       /* of the two texts' HTML; NULL: no common language */
+    unsigned            mine:1;     /* `from` is the version that binds this visitor */
+} pv_page_diff_t;
+
+/* Indices into to->texts of the languages that both have, at most PV_LANGUAGES_MAX; returns how many. */
+size_t pv_page_diff_languages(size_t *languages, const pv_policy_t *from, const pv_policy_t *to);
+int pv_page_diff(pv_buf_t *out, const pv_page_t *page, const pv_page_diff_t *diff);
+/* {"from":{...},"to":{...},"language","declared":[as of pv_differences_json()],"text":as of pv_diff_json() or null} */
+int pv_json_diff(pv_buf_t *out, const pv_page_t *page, const pv_page_diff_t *diff);
+
+/* How anybody can check the version that page->policy is. */
+typedef struct {
+    pv_str_t  head;                 /* exactly as it was signed */
+    pv_str_t  signature;            /* base64url, as in the entry */
+    uint32_t  newest;               /* number of the newest entry of the log */
+} pv_page_proof_t;
+
+int pv_page_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *proof);
+int pv_json_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *proof);
+
 /* A plain sentence with a way back. key: "not_found", "stale_form", "cross_site", "bad_form", "unknown_purpose",
  * "too_large", "too_many", "unavailable", "refusal_pending", "archive_away", "no_policy", "method". */
 int pv_page_message(pv_buf_t *out, const pv_page_t *page, const char *key);
@@ -102,7 +190,7 @@ pv_str_t pv_page_sentence(const pv_ui_t *ui, pv_str_t language, const char *key)
 
 /* JSON documents. */
 int pv_json_policy(pv_buf_t *out, const pv_page_t *page);
-int pv_json_versions(pv_buf_t *out, pv_policy_t *const *versions, size_t n, const pv_policy_t *in_force, pv_str_t prefix);
+int pv_json_versions(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t *list);
 /* Machine state: what state.js and GET choices (JSON) answer: purposes, granted, asked, token, version, signal. */
 int pv_json_state(pv_buf_t *out, const pv_page_t *page);
 

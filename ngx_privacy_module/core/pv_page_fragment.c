@@ -182,6 +182,7 @@ int
 pv_page_marked(pv_buf_t *out, const pv_page_t *page, int marked)
 {
     pv_view_t           v;
+    pv_page_version_t   version;
     const pv_policy_t  *policy;
 
     policy = page->policy;
@@ -210,7 +211,8 @@ pv_page_marked(pv_buf_t *out, const pv_page_t *page, int marked)
         return render_ascii(&v, out, "marked_version.html");
 
     case PV_MARKED_CHANGES:
-        pv_view_changes(&v, v.root, policy, policy->texts[page->language].language);
+        pv_page_version_policy(&version, policy);
+        pv_view_changes(&v, v.root, &version);
         return render_ascii(&v, out, "changes.html");
 
     default:

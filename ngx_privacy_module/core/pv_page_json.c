@@ -4,6 +4,7 @@
  */
 
 #include "pv_page_ui.h"
+#include "pv_text.h"
 
 
 static int
@@ -30,15 +31,6 @@ dump(pv_buf_t *out, json_t *value, int failed)
 }
 
 
-static void
-add(pv_view_t *v, json_t *list, json_t *value)
-{
-    if (json_array_append_new(list, value) != 0) {
-        v->failed = 1;
-    }
-}
-
-
 static json_t *
 strings(pv_view_t *v, const pv_str_t *list, size_t n)
 {
@@ -48,7 +40,7 @@ strings(pv_view_t *v, const pv_str_t *list, size_t n)
     array = json_array();
 
     for (i = 0; i < n; i++) {
-        add(v, array, json_stringn((const char *) list[i].data, list[i].len));
+        pv_view_add(v, array, json_stringn((const char *) list[i].data, list[i].len));
     }
 
     return array;
@@ -93,7 +85,7 @@ purpose_json(pv_view_t *v, const pv_purpose_t *purpose)
     cookies = json_array();
 
     for (i = 0; i < purpose->cookies_count; i++) {
-        add(v, cookies, cookie_json(v, &purpose->cookies[i]));
+        pv_view_add(v, cookies, cookie_json(v, &purpose->cookies[i]));
     }
 
     pv_view_str(v, o, "id", purpose->id);
@@ -148,7 +140,7 @@ recipients_json(pv_view_t *v, const pv_policy_t *policy)
         optional(v, o, "use", pv_view_words(v, r->use_in, r->use));
         optional(v, o, "policy", r->policy);
         optional(v, o, "country", pv_view_words(v, r->country_in, r->country));
-        add(v, list, o);
+        pv_view_add(v, list, o);
     }
 
     return list;
@@ -156,7 +148,7 @@ recipients_json(pv_view_t *v, const pv_policy_t *policy)
 
 
 static json_t *
-changes_json(pv_view_t *v, const pv_policy_t *policy)
+changes_json(pv_view_t *v, const pv_page_version_t *version)
 {
     size_t              i, j;
     json_t             *list, *o, *summary;
@@ -166,8 +158,8 @@ changes_json(pv_view_t *v, const pv_policy_t *policy)
 
     list = json_array();
 
-    for (i = 0; i < policy->changes_count; i++) {
-        change = &policy->changes[i];
+    for (i = 0; i < version->changes_count; i++) {
+        change = &version->changes[i];
         summary = json_object();
 
         for (j = 0; j < change->summary_count; j++) {
@@ -180,7 +172,7 @@ changes_json(pv_view_t *v, const pv_policy_t *policy)
         pv_view_str(v, o, "kind", change->kind);
         pv_view_set(v, o, "purposes", strings(v, change->purposes, change->purposes_count));
         pv_view_set(v, o, "summary", summary);
-        add(v, list, o);
+        pv_view_add(v, list, o);
     }
 
     return list;
@@ -189,37 +181,35 @@ changes_json(pv_view_t *v, const pv_policy_t *policy)
 
 /* What every JSON document says of a version. */
 static void
-version_json(pv_view_t *v, json_t *o, const pv_policy_t *policy, const pv_policy_t *in_force)
+version_json(pv_view_t *v, json_t *o, const pv_page_version_t *version)
 {
-    char      hex[PV_SHA256_LEN * 2];
-    size_t    i;
-    json_t   *languages, *times;
-    pv_str_t  digest;
+    char                hex[PV_SHA256_LEN * 2], times[2][PV_RFC3339_SIZE];
+    pv_str_t            digest;
+    const pv_policy_t  *in_force;
 
     digest.data = (const unsigned char *) hex;
-    digest.len = pv_hex_encode(hex, policy->digest, PV_SHA256_LEN);
+    digest.len = pv_hex_encode(hex, version->digest, PV_SHA256_LEN);
 
-    languages = json_array();
-    for (i = 0; i < policy->texts_count; i++) {
-        add(v, languages, json_stringn((const char *) policy->texts[i].language.data,
-                                       policy->texts[i].language.len));
-    }
+    in_force = v->page->in_force;
 
-    times = json_object();
-    pv_view_time(v, times, "published", policy->published, pv_str(""));
+    pv_rfc3339_format(times[0], version->published);
+    pv_rfc3339_format(times[1], version->withdrawn_at);
 
-    pv_view_str(v, o, "site", policy->site);
-    pv_view_str(v, o, "version", policy->version);
-    pv_view_set(v, o, "sequence", json_integer(policy->sequence));
-    pv_view_str(v, o, "effective", policy->effective_text);
-    pv_view_set(v, o, "published", json_incref(json_object_get(times, "published_time")));
+    pv_view_str(v, o, "version", version->version);
+    pv_view_set(v, o, "sequence", json_integer(version->sequence));
+    pv_view_str(v, o, "effective", version->effective_text);
+    pv_view_str(v, o, "published", pv_str(times[0]));
     pv_view_str(v, o, "digest", digest);
-    pv_view_bool(v, o, "in_force", in_force != NULL && in_force->sequence == policy->sequence);
-    pv_view_bool(v, o, "reduces_rights", policy->reduces_rights);
-    pv_view_set(v, o, "languages", languages);
-    pv_view_set(v, o, "changes", changes_json(v, policy));
+    pv_view_bool(v, o, "in_force", in_force != NULL && in_force->sequence == version->sequence);
+    pv_view_bool(v, o, "reduces_rights", version->reduces_rights);
+    pv_view_set(v, o, "languages", strings(v, version->languages, version->languages_count));
+    pv_view_set(v, o, "changes", changes_json(v, version));
+    optional(v, o, "urgent", version->urgent);
 
-    json_decref(times);
+    if (version->withdrawn) {
+        pv_view_str(v, o, "withdrawn", pv_str(times[1]));
+        pv_view_str(v, o, "reason", version->reason);
+    }
 }
 
 
@@ -231,6 +221,7 @@ pv_json_policy(pv_buf_t *out, const pv_page_t *page)
     pv_view_t           v;
     const pv_text_t    *text;
     const pv_policy_t  *policy;
+    pv_page_version_t   version;
 
     policy = page->policy;
 
@@ -239,16 +230,18 @@ pv_json_policy(pv_buf_t *out, const pv_page_t *page)
     }
 
     pv_view_init(&v, page, NULL);
+    pv_page_version_policy(&version, policy);
 
     text = &policy->texts[page->language];
     o = json_object();
     purposes = json_array();
 
     for (i = 0; i < policy->purposes_count; i++) {
-        add(&v, purposes, purpose_json(&v, &policy->purposes[i]));
+        pv_view_add(&v, purposes, purpose_json(&v, &policy->purposes[i]));
     }
 
-    version_json(&v, o, policy, page->in_force);
+    pv_view_str(&v, o, "site", policy->site);
+    version_json(&v, o, &version);
     pv_view_str(&v, o, "language", text->language);
     pv_view_str(&v, o, "title", text->title);
     pv_view_set(&v, o, "controller", controller_json(&v, &policy->controller));
@@ -264,47 +257,91 @@ pv_json_policy(pv_buf_t *out, const pv_page_t *page)
 }
 
 
+/* prefix, what and the parts, as the value of name. */
 static void
-version_url(pv_view_t *v, json_t *o, const pv_policy_t *policy, pv_str_t prefix)
+address(pv_view_t *v, json_t *o, const char *name, const char *what, pv_str_t id, const char *after)
 {
     pv_buf_t  b;
     pv_str_t  s;
 
     pv_buf_init(&b, 4096);
-    pv_buf_str(&b, prefix);
-    pv_buf_puts(&b, "versions/");
-    pv_buf_str(&b, policy->version);
+    pv_buf_str(&b, v->page->prefix);
+    pv_buf_puts(&b, what);
+    pv_buf_str(&b, id);
+    pv_buf_puts(&b, after);
 
     s.data = b.data;
     s.len = b.len;
     v->failed |= b.failed;
-    pv_view_str(v, o, "url", s);
+    pv_view_str(v, o, name, s);
     pv_buf_free(&b);
 }
 
 
-int
-pv_json_versions(pv_buf_t *out, pv_policy_t *const *versions, size_t n, const pv_policy_t *in_force,
-    pv_str_t prefix)
+static void
+page_address(pv_view_t *v, json_t *o, const char *name, size_t page)
 {
-    json_t     *o, *list, *item;
-    pv_view_t   v = { NULL, NULL, NULL, 0 };
+    char  number[32];
+
+    snprintf(number, sizeof(number), "%zu", page);
+    address(v, o, name, "versions.json?page=", pv_str(number), "");
+}
+
+
+static json_t *
+listed_json(pv_view_t *v, const pv_page_version_t *version)
+{
+    char     both[2 * PV_VERSION_MAX + 8];
+    json_t  *o;
 
     o = json_object();
-    list = json_array();
 
-    while (n) {
-        n--;
-        item = json_object();
-        version_json(&v, item, versions[n], in_force);
-        version_url(&v, item, versions[n], prefix);
-        add(&v, list, item);
+    version_json(v, o, version);
+    address(v, o, "url", "versions/", version->version, "");
+    address(v, o, "proof", "versions/", version->version, "/proof");
+
+    if (version->before.len) {
+        snprintf(both, sizeof(both), "%.*s/%.*s", (int) version->before.len, (const char *) version->before.data,
+                 (int) version->version.len, (const char *) version->version.data);
+        address(v, o, "diff", "diff/", pv_str(both), "");
+    }
+
+    return o;
+}
+
+
+int
+pv_json_versions(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t *list)
+{
+    size_t              i;
+    json_t             *o, *versions;
+    pv_view_t           v = { page, NULL, NULL, 0 };
+    const pv_policy_t  *in_force;
+
+    o = json_object();
+    versions = json_array();
+    in_force = page->in_force;
+
+    for (i = 0; i < list->n; i++) {
+        pv_view_add(&v, versions, listed_json(&v, &list->versions[i]));
     }
 
     pv_view_set(&v, o, "in_force", in_force ? json_stringn((const char *) in_force->version.data,
                                                            in_force->version.len)
                                             : json_null());
-    pv_view_set(&v, o, "versions", list);
+    pv_view_set(&v, o, "total", json_integer((json_int_t) list->total));
+    pv_view_set(&v, o, "page", json_integer((json_int_t) list->page));
+    pv_view_set(&v, o, "pages", json_integer((json_int_t) list->pages));
+
+    if (list->page > 1) {
+        page_address(&v, o, "newer", list->page - 1);
+    }
+
+    if (list->page < list->pages) {
+        page_address(&v, o, "older", list->page + 1);
+    }
+
+    pv_view_set(&v, o, "versions", versions);
 
     return dump(out, o, v.failed);
 }

@@ -8,15 +8,6 @@
 #include "pv_page_ui.h"
 
 
-static void
-append(pv_view_t *v, json_t *list, json_t *value)
-{
-    if (json_array_append_new(list, value) != 0) {
-        v->failed = 1;
-    }
-}
-
-
 /* The same value in a second list. */
 static void
 append_same(pv_view_t *v, json_t *list, json_t *value)
@@ -76,7 +67,7 @@ cookies(pv_view_t *v, const pv_purpose_t *purpose)
         pv_view_str(v, item, "provider", cookie->provider);
         pv_view_str(v, item, "lifetime", cookie->lifetime);
         pv_view_str(v, item, "about", about);
-        append(v, list, item);
+        pv_view_add(v, list, item);
 
         pv_buf_free(&b);
     }
@@ -129,7 +120,7 @@ recipients(pv_view_t *v, const pv_purpose_t *purpose)
     for (i = 0; i < purpose->recipients_count; i++) {
         r = find_recipient(v->page->policy, purpose->recipients[i]);
         if (r != NULL) {
-            append(v, list, recipient(v, r));
+            pv_view_add(v, list, recipient(v, r));
         }
     }
 
@@ -146,7 +137,7 @@ sources(pv_view_t *v, const pv_purpose_t *purpose)
     list = json_array();
 
     for (i = 0; i < purpose->sources_count; i++) {
-        append(v, list, json_stringn((const char *) purpose->sources[i].data, purpose->sources[i].len));
+        pv_view_add(v, list, json_stringn((const char *) purpose->sources[i].data, purpose->sources[i].len));
     }
 
     return list;
@@ -220,7 +211,7 @@ pv_view_purposes(pv_view_t *v, int marks)
         purpose = &policy->purposes[i];
         o = purpose_object(v, purpose, marks);
         append_same(v, purpose->necessary ? necessary : purpose->separate ? separate : optional, o);
-        append(v, all, o);
+        pv_view_add(v, all, o);
     }
 
     last = json_array_size(optional);
@@ -249,64 +240,9 @@ pv_view_recipients(pv_view_t *v)
     list = json_array();
 
     for (i = 0; i < policy->recipients_count; i++) {
-        append(v, list, recipient(v, &policy->recipients[i]));
+        pv_view_add(v, list, recipient(v, &policy->recipients[i]));
     }
 
     pv_view_set(v, v->root, "all_recipients", list);
     pv_view_bool(v, v->root, "has_all_recipients", policy->recipients_count > 0);
-}
-
-
-/* In the language, else in the version's default, else the first there is. */
-static const pv_translation_t *
-summary(const pv_change_t *change, const pv_policy_t *policy, pv_str_t language)
-{
-    size_t                   i;
-    const pv_translation_t  *best;
-
-    best = change->summary_count ? &change->summary[0] : NULL;
-
-    for (i = 0; i < change->summary_count; i++) {
-        if (pv_str_eq(change->summary[i].language, language)) {
-            return &change->summary[i];
-        }
-
-        if (pv_str_eq(change->summary[i].language, policy->texts[0].language)) {
-            best = &change->summary[i];
-        }
-    }
-
-    return best;
-}
-
-
-void
-pv_view_changes(pv_view_t *v, json_t *object, const pv_policy_t *policy, pv_str_t language)
-{
-    char                     key[64];
-    size_t                   i;
-    json_t                  *list, *item;
-    pv_str_t                 kind;
-    const pv_change_t       *change;
-    const pv_translation_t  *text;
-
-    list = json_array();
-
-    for (i = 0; i < policy->changes_count; i++) {
-        change = &policy->changes[i];
-        text = summary(change, policy, language);
-
-        snprintf(key, sizeof(key), "kind_%.*s", (int) change->kind.len, (const char *) change->kind.data);
-        kind = pv_view_string(v, key);
-
-        item = json_object();
-        pv_view_str(v, item, "kind", change->kind);
-        pv_view_str(v, item, "kind_name", kind.len ? kind : change->kind);
-        pv_view_str(v, item, "language", text ? text->language : language);
-        pv_view_str(v, item, "summary", text ? text->text : pv_str(""));
-        append(v, list, item);
-    }
-
-    pv_view_bool(v, object, "has_changes", policy->changes_count > 0);
-    pv_view_set(v, object, "changes", list);
 }

@@ -45,6 +45,7 @@ int pv_view_render(pv_view_t *v, pv_buf_t *out, const char *template);
 
 /* Setters; a value that could not be made marks the view as failed. */
 void pv_view_set(pv_view_t *v, json_t *object, const char *name, json_t *value);
+void pv_view_add(pv_view_t *v, json_t *list, json_t *value);
 void pv_view_str(pv_view_t *v, json_t *object, const char *name, pv_str_t s);
 void pv_view_bool(pv_view_t *v, json_t *object, const char *name, int value);
 /* name: the day, "2026-12-01"; name_time: the moment, RFC 3339. */
@@ -54,13 +55,16 @@ void pv_view_time(pv_view_t *v, json_t *object, const char *name, int64_t t, pv_
 pv_str_t pv_view_words(const pv_view_t *v, const pv_translation_t *list, pv_str_t written);
 
 pv_str_t pv_view_string(const pv_view_t *v, const char *key);
+/* The language of the text that is shown; empty: no policy. */
+pv_str_t pv_page_language(const pv_page_t *page);
 
 /* What a version says of itself, into object. */
-void pv_view_version(pv_view_t *v, json_t *object, const pv_policy_t *policy);
+void pv_view_version(pv_view_t *v, json_t *object, const pv_page_version_t *version);
 /* Purposes and recipients; marks: 1 to show this visitor's choices. */
 void pv_view_purposes(pv_view_t *v, int marks);
 void pv_view_recipients(pv_view_t *v);
-void pv_view_changes(pv_view_t *v, json_t *object, const pv_policy_t *policy, pv_str_t language);
+void pv_view_changes(pv_view_t *v, json_t *object, const pv_page_version_t *version);
+void pv_view_agree(pv_view_t *v);
 void pv_view_text(pv_view_t *v);
 void pv_view_assets(pv_view_t *v);
 void pv_view_signal(pv_view_t *v);

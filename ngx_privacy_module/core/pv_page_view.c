@@ -24,6 +24,15 @@ pv_view_set(pv_view_t *v, json_t *object, const char *name, json_t *value)
 
 
 void
+pv_view_add(pv_view_t *v, json_t *list, json_t *value)
+{
+    if (value == NULL || json_array_append_new(list, value) != 0) {
+        v->failed = 1;
+    }
+}
+
+
+void
 pv_view_str(pv_view_t *v, json_t *object, const char *name, pv_str_t s)
 {
     json_t  *value;
@@ -102,8 +111,8 @@ pv_direction(pv_str_t language)
 }
 
 
-static pv_str_t
-page_language(const pv_page_t *page)
+pv_str_t
+pv_page_language(const pv_page_t *page)
 {
     pv_str_t  none = pv_string("");
 
@@ -123,7 +132,7 @@ view_lang_query(pv_view_t *v)
 
     if (page->policy != NULL && page->policy->texts_count > 1) {
         pv_buf_puts(&b, "?lang=");
-        pv_buf_str(&b, page_language(page));
+        pv_buf_str(&b, pv_page_language(page));
     }
 
     s.data = b.data;
@@ -138,11 +147,12 @@ void
 pv_view_init(pv_view_t *v, const pv_page_t *page, const char *title)
 {
     pv_str_t            language;
+    pv_page_version_t   version;
     const pv_policy_t  *policy;
 
     memset(v, 0, sizeof(pv_view_t));
 
-    language = page_language(page);
+    language = pv_page_language(page);
     policy = page->policy;
 
     v->page = page;
@@ -175,7 +185,8 @@ pv_view_init(pv_view_t *v, const pv_page_t *page, const char *title)
 
     pv_view_str(v, v->root, "language", language);
     pv_view_str(v, v->root, "direction", pv_str(pv_direction(language)));
-    pv_view_version(v, v->root, policy);
+    pv_page_version_policy(&version, policy);
+    pv_view_version(v, v->root, &version);
     view_controller(v, &policy->controller);
     view_languages(v);
 }
@@ -283,31 +294,11 @@ view_languages(pv_view_t *v)
         pv_view_str(v, item, "name", pv_ui_language_name(v->page->ui, policy->texts[i].language));
         pv_view_bool(v, item, "current", i == v->page->language);
 
-        if (json_array_append_new(list, item) != 0) {
-            v->failed = 1;
-        }
+        pv_view_add(v, list, item);
     }
 
     pv_view_set(v, v->root, "languages", list);
     pv_view_bool(v, v->root, "languages_offered", policy->texts_count > 1);
-}
-
-
-void
-pv_view_version(pv_view_t *v, json_t *object, const pv_policy_t *policy)
-{
-    char      hex[PV_SHA256_LEN * 2];
-    pv_str_t  digest, none;
-
-    digest.data = (const unsigned char *) hex;
-    digest.len = pv_hex_encode(hex, policy->digest, PV_SHA256_LEN);
-    none = pv_str("");
-
-    pv_view_str(v, object, "version", policy->version);
-    pv_view_str(v, object, "digest", digest);
-    pv_view_str(v, object, "urgent", policy->urgent);
-    pv_view_time(v, object, "effective", policy->effective, policy->effective_text);
-    pv_view_time(v, object, "published", policy->published, none);
 }
 
 

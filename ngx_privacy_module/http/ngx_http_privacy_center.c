@@ -359,10 +359,12 @@ static ngx_int_t
 ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 {
     int                        rc;
-    size_t                     n;
+    size_t                     i, n;
     pv_buf_t                   body;
     pv_page_t                  page;
+    pv_page_list_t             list;
     pv_policy_t *const        *versions;
+    pv_page_version_t         *items;
     ngx_http_privacy_answer_t  answer;
 
     if (ctx->policy == NULL) {
@@ -370,6 +372,24 @@ ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
     }
 
     versions = ngx_http_privacy_store_versions(ctx->site->store, &n);
+
+    items = ngx_palloc(ctx->request->pool, n * sizeof(pv_page_version_t));
+    if (items == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+        pv_page_version_policy(&items[i], versions[n - 1 - i]);
+
+        if (i + 1 < n) {
+            items[i].before = versions[n - 2 - i]->version;
+        }
+    }
+
+    ngx_memzero(&list, sizeof(pv_page_list_t));
+    list.versions = items;
+    list.n = list.total = n;
+    list.page = list.pages = 1;
 
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
     answer.status = NGX_HTTP_OK;
@@ -386,12 +406,12 @@ ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 
     if (ngx_http_privacy_wants_json(ctx->request)) {
         answer.type = "application/json";
-        rc = pv_json_versions(&body, versions, n, ctx->policy, page.prefix);
+        rc = pv_json_versions(&body, &page, &list);
 
     } else {
         answer.type = "text/html";
         answer.language = page.policy->texts[page.language].language;
-        rc = pv_page_versions(&body, &page, versions, n);
+        rc = pv_page_versions(&body, &page, &list);
     }
 
     if (rc != PV_OK || ngx_http_privacy_body_tag(ctx, &body, &answer.etag) != NGX_OK) {
