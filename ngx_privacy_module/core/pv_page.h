@@ -66,6 +66,8 @@ typedef struct {
 } pv_page_version_t;
 
 void pv_page_version_policy(pv_page_version_t *version, const pv_policy_t *policy);
+/* head: of a version. withdrawal: NULL, or the head of the entry that withdraws it. before is left empty. */
+void pv_page_version_head(pv_page_version_t *version, const pv_head_t *head, const pv_head_t *withdrawal);
 
 #define PV_PAGE_VERSIONS  50        /* on one page of the list */
 

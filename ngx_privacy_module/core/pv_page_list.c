@@ -37,6 +37,38 @@ pv_page_version_policy(pv_page_version_t *version, const pv_policy_t *policy)
 
 
 void
+pv_page_version_head(pv_page_version_t *version, const pv_head_t *head, const pv_head_t *withdrawal)
+{
+    size_t  i;
+
+    memset(version, 0, sizeof(pv_page_version_t));
+
+    version->sequence = head->sequence;
+    version->version = head->version;
+    version->effective = head->effective;
+    version->published = head->published;
+    version->effective_text = head->effective_text;
+    version->digest = head->digest;
+    version->changes = head->changes;
+    version->changes_count = head->changes_count;
+    version->urgent = head->urgent;
+    version->reduces_rights = head->reduces_rights;
+
+    for (i = 0; i < head->texts_count && i < PV_LANGUAGES_MAX; i++) {
+        version->languages[i] = head->texts[i].language;
+    }
+
+    version->languages_count = i;
+
+    if (withdrawal != NULL) {
+        version->withdrawn = 1;
+        version->reason = withdrawal->reason;
+        version->withdrawn_at = withdrawal->published;
+    }
+}
+
+
+void
 pv_view_version(pv_view_t *v, json_t *object, const pv_page_version_t *version)
 {
     char      hex[PV_SHA256_LEN * 2];
