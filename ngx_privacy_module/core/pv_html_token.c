@@ -129,14 +129,19 @@ pv_html_bom(pv_html_t *h)
 static void
 pv_html_data(pv_html_t *h)
 {
-    if (h->late && h->context_len == 0) {
+    int  open;
+
+    /* nothing is placed inside of svg, math and template, nor where these were too deep to tell */
+    open = (h->context_len == 0 && !h->closed_to_marks);
+
+    if (h->late && open) {
         h->pending |= h->late;
         h->late = 0;
         h->cut = h->pos;
         return;
     }
 
-    if (h->mode < PV_MODE_IN_BODY && h->context_len == 0) {
+    if (h->mode < PV_MODE_IN_BODY && open) {
         while (h->pos != h->end && pv_html_is_space(*h->pos)) {
             h->pos++;
         }
@@ -151,7 +156,7 @@ pv_html_data(pv_html_t *h)
         }
 
     } else {
-        if (h->context_len == 0 && !h->closed_to_marks) {
+        if (open) {
             h->pos = pv_html_scan(h->pos, h->end, h->want);
 
         } else {
