@@ -20,7 +20,7 @@ $t->upstream(sub { return { headers => ['Content-Type' => 'text/html'], body => 
 $t->publish($t->bundle);
 $t->publish($t->bundle(version => '2026-02.md', effective => '2026-02-01T00:00:00+08:00', changes => [
     { kind => 'editorial', purposes => [], summary => { 'zh-CN' => '措辞', en => 'Wording' } },
-], texts => { 'zh-CN' => "# 隐私政策\n\n第二版。\n", en => "# Privacy policy\n\nThe second one.\n" }));
+], texts => { 'zh-CN' => "# 隐私政策\n\n第二版。\n", en => "# Privacy policy\n\nThe second one.\n" }), '--urgent', 'dated back');
 $t->config(<<'CONF');
 %%MAIN%%
 http {

@@ -148,7 +148,7 @@ ok(wait_for(sub { consent($phone->get('/')) eq '<>' }, 2), 'which reaches the se
 
 # Publication: in force in every worker of every node within one second
 
-$a->publish($a->bundle(version => '2026-02-01', effective => '2026-02-01T00:00:00+08:00',
+$a->publish($a->bundle(version => '2026-02-01',
     changes => [{ kind => 'editorial', summary => { 'zh-CN' => 'x', en => 'x' } }]));
 $begin = time;
 ok(wait_for(sub {

@@ -315,7 +315,7 @@ test_a_version_fits_the_one_before(void **state)
     pv_policy_t  *v1;
 
     static const char  editorial[] = "{\"kind\":\"editorial\"}";
-    static const char  contact[] = "{\"kind\":\"contact\",\"summary\":\"s\"}";
+    static const char  contact[] = "{\"kind\":\"contact\",\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}";
 
     (void) state;
 
@@ -332,6 +332,31 @@ test_a_version_fits_the_one_before(void **state)
     follows(v1, "v2", "2026-12-08T00:00:00Z", contact, NULL, NULL);
     follows(v1, "v2", "2026-12-07T23:59:59Z", contact, NULL, "effective");
     follows(v1, "v2", EARLY, contact, "", "urgent");
+
+    pv_policy_free(v1);
+    free(json);
+}
+
+
+/* A text is in force from when it is published, whatever it says; only what came before us may be older. */
+static void
+test_nothing_takes_effect_before_it_is_published(void **state)
+{
+    char         *json;
+    pv_policy_t  *v1;
+
+    static const char  editorial[] = "{\"kind\":\"editorial\"}";
+
+    (void) state;
+
+    follows(NULL, "v1", "2019-01-01T00:00:00Z", "", NULL, NULL);
+
+    json = fixture_json("v1", "2019-01-01T00:00:00Z", "", fixture_purposes);
+    v1 = fixture_policy(json, NULL);
+
+    follows(v1, "v2", "2026-11-29T23:59:59Z", editorial, NULL, "effective");
+    follows(v1, "v2", "2026-11-30T00:00:00Z", editorial, NULL, NULL);
+    follows(v1, "v2", "2026-11-01T00:00:00Z", editorial, "a court said so", NULL);
 
     pv_policy_free(v1);
     free(json);
@@ -379,9 +404,9 @@ static void
 test_only_what_changed_is_asked_again(void **state)
 {
     static const char  editorial[] = "{\"kind\":\"editorial\"}";
-    static const char  risk[] = "{\"kind\":\"risk\",\"summary\":\"s\"}";
-    static const char  ads[] = "{\"kind\":\"purposes\",\"purposes\":[\"ads\"],\"summary\":\"s\"}";
-    static const char  both[] = "{\"kind\":\"risk\",\"summary\":\"s\"},"
+    static const char  risk[] = "{\"kind\":\"risk\",\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}";
+    static const char  ads[] = "{\"kind\":\"purposes\",\"purposes\":[\"ads\"],\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}";
+    static const char  both[] = "{\"kind\":\"risk\",\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}},"
                                 "{\"kind\":\"editorial\",\"purposes\":[\"ads\"]}";
 
     (void) state;
@@ -550,6 +575,7 @@ main(void)
         cmocka_unit_test(test_altered_truncated_and_foreign_ones_do_not_open),
         cmocka_unit_test(test_payload_is_checked_field_by_field),
         cmocka_unit_test(test_a_version_fits_the_one_before),
+        cmocka_unit_test(test_nothing_takes_effect_before_it_is_published),
         cmocka_unit_test(test_only_what_changed_is_asked_again),
         cmocka_unit_test(test_a_bit_is_never_used_again),
         cmocka_unit_test(test_sixty_four_purposes_in_a_life),

@@ -33,7 +33,8 @@ second(void)
 
     a = fixture_json("v1", "2026-12-01T00:00:00Z", "", fixture_purposes);
     b = fixture_json("v2", "2026-12-01T00:00:00Z",
-                     "{\"kind\":\"purposes\",\"purposes\":[\"ads\"],\"summary\":\"s\"}", fixture_purposes);
+                     "{\"kind\":\"purposes\",\"purposes\":[\"ads\"],\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}",
+                     fixture_purposes);
     v1 = fixture_policy(a, NULL);
     v2 = fixture_policy(b, v1);
 

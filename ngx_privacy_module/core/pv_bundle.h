@@ -28,7 +28,7 @@
 
 typedef struct {
     pv_str_t     language;
-    pv_str_t     bytes;
+    pv_str_t     bytes;         /* data NULL, also of policy.json: could not be read, which was said */
     const char  *file;          /* for messages */
 } pv_bundle_text_t;
 

@@ -13,10 +13,11 @@
 #include "pv_bundle.h"
 
 typedef struct {
-    json_t  *declared;      /* policy.json, strings in NFC */
-    json_t  *texts;         /* {language: {markdown, html, title}} */
-    json_t  *bits;          /* {purpose: bit}, of all purposes that ever were */
-    json_t  *asked_since;   /* {purpose: sequence} */
+    json_t    *declared;    /* policy.json, strings in NFC; NULL when it is no JSON */
+    json_t    *texts;       /* {language: {markdown, html, title}} */
+    json_t    *bits;        /* {purpose: bit}, of all purposes that ever were */
+    json_t    *asked_since; /* {purpose: sequence} */
+    pv_str_t   json;        /* policy.json as it is: where its fields stand; the caller's */
 } pv_draft_t;
 
 /* Reads, validates and renders; says everything that is wrong. Fills declared and texts. */

@@ -13,6 +13,7 @@
 
 #include "pv_bundle_draft.h"
 #include "pv_declared.h"
+#include "pv_json_line.h"
 #include "pv_text.h"
 
 #define PV_DAY  86400
@@ -53,12 +54,13 @@ static const char  *pv_recipient_word_keys[] = { "name", "data", "use", NULL };
 int
 pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const char *file, pv_problems_t *problems)
 {
-    size_t              errors;
+    size_t              errors, first;
     json_error_t        error;
     pv_follow_t         f;
     const pv_policy_t  *previous;
 
     errors = problems->errors;
+    first = problems->count;
     previous = context->previous;
 
     memset(&f, 0, sizeof(f));
@@ -87,6 +89,7 @@ pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const cha
 
     pv_follow_times(&f);
     json_decref(f.before);
+    pv_problems_lines(problems, first, file, draft->json);
 
     return problems->errors != errors ? PV_INVALID : PV_OK;
 }
@@ -125,7 +128,11 @@ pv_follow_times(const pv_follow_t *f)
         return;
     }
 
-    if (effective < c->now) {
+    if (effective < c->now - PV_DAY && c->previous != NULL && c->urgent == NULL) {
+        pv_problem(f->problems, f->file, 0, "effective", "is in the past: a version takes effect when it is published, "
+                   "not before; give the day of publishing (or be urgent, with the reason)");
+
+    } else if (effective < c->now) {
         pv_warning(f->problems, f->file, 0, "effective", "is in the past: the version takes effect when it is "
                    "published");
     }

@@ -203,9 +203,9 @@ pv_declared_version(pv_declared_t *d)
         if (s[len] != '\0' || len > PV_VERSION_MAX) {
             pv_declared_error(d, &path, "has to be 1 to %d letters, digits, \".\", \"_\" or \"-\"", PV_VERSION_MAX);
 
-        } else if (s[0] == '.' || strcmp(s, "current") == 0 || strcmp(s, "mine") == 0) {
-            /* They mean something else in URLs. */
-            pv_declared_error(d, &path, "cannot begin with \".\", nor be \"current\" or \"mine\"");
+        } else if (s[0] == '.' || s[0] == '-' || strcmp(s, "current") == 0 || strcmp(s, "mine") == 0) {
+            /* They mean something else in URLs, in folders, and to commands. */
+            pv_declared_error(d, &path, "cannot begin with \".\" or \"-\", nor be \"current\" or \"mine\"");
         }
     }
 

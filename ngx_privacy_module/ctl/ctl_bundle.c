@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ctl.h"
 #include "ctl_bundle.h"
@@ -15,13 +16,14 @@
 #include "pv_declared.h"
 
 
-static int ctl_bundle_texts(ctl_folder_bundle_t *b, const char *folder);
-static int ctl_bundle_text(ctl_folder_bundle_t *b, const char *folder, const char *name);
+static int ctl_bundle_texts(ctl_folder_bundle_t *b, const char *folder, pv_problems_t *problems);
+static int ctl_bundle_text(ctl_folder_bundle_t *b, const char *folder, const char *name, pv_problems_t *problems);
+static pv_str_t ctl_bundle_file(pv_buf_t *bytes, const char *path, size_t max, pv_problems_t *problems);
 static int ctl_bundle_is_text(const struct dirent *entry);
 
 
 int
-ctl_bundle_read(ctl_folder_bundle_t *b, const char *folder)
+ctl_bundle_read(ctl_folder_bundle_t *b, const char *folder, pv_problems_t *problems)
 {
     memset(b, 0, sizeof(*b));
     pv_buf_init(&b->json, PV_BUNDLE_JSON_MAX);
@@ -31,15 +33,11 @@ ctl_bundle_read(ctl_folder_bundle_t *b, const char *folder)
         return ctl_fail(CTL_WRONG, "out of memory");
     }
 
-    if (ctl_file_read(&b->json, b->json_file, PV_BUNDLE_JSON_MAX) != PV_OK) {
-        return CTL_WRONG;
-    }
-
-    b->source.json = (pv_str_t) { b->json.data, b->json.len };
     b->source.json_file = b->json_file;
+    b->source.json = ctl_bundle_file(&b->json, b->json_file, PV_BUNDLE_JSON_MAX, problems);
     b->source.texts = b->list;
 
-    return ctl_bundle_texts(b, folder);
+    return ctl_bundle_texts(b, folder, problems);
 }
 
 
@@ -60,7 +58,7 @@ ctl_bundle_free(ctl_folder_bundle_t *b)
 
 
 static int
-ctl_bundle_texts(ctl_folder_bundle_t *b, const char *folder)
+ctl_bundle_texts(ctl_folder_bundle_t *b, const char *folder, pv_problems_t *problems)
 {
     int              i, n, rc;
     struct dirent  **entries;
@@ -72,9 +70,13 @@ ctl_bundle_texts(ctl_folder_bundle_t *b, const char *folder)
 
     rc = CTL_OK;
 
+    if (n > PV_LANGUAGES_MAX) {
+        pv_problem(problems, folder, 0, NULL, "has texts in more than %d languages", PV_LANGUAGES_MAX);
+    }
+
     for (i = 0; i < n; i++) {
-        if (rc == CTL_OK) {
-            rc = ctl_bundle_text(b, folder, entries[i]->d_name);
+        if (rc == CTL_OK && i < PV_LANGUAGES_MAX) {
+            rc = ctl_bundle_text(b, folder, entries[i]->d_name, problems);
         }
         free(entries[i]);
     }
@@ -98,36 +100,57 @@ ctl_bundle_is_text(const struct dirent *entry)
 
 
 static int
-ctl_bundle_text(ctl_folder_bundle_t *b, const char *folder, const char *name)
+ctl_bundle_text(ctl_folder_bundle_t *b, const char *folder, const char *name, pv_problems_t *problems)
 {
     char    *tag;
     size_t   i;
 
     i = b->source.texts_count;
-    if (i == PV_LANGUAGES_MAX) {
-        return ctl_fail(CTL_WRONG, "%s has texts in more than %d languages", folder, PV_LANGUAGES_MAX);
-    }
-
     tag = strndup(name + 7, strlen(name) - 10);
+
     if (tag == NULL || asprintf(&b->files[i], "%s/%s", folder, name) < 0) {
         free(tag);
         return ctl_fail(CTL_WRONG, "out of memory");
+    }
+
+    if (!pv_declared_language(tag)) {
+        pv_problem(problems, b->files[i], 0, NULL, "its name has no language tag such as zh-CN or en in it");
+        free(b->files[i]);
+        free(tag);
+        return CTL_OK;
     }
 
     b->source.texts_count++;
     b->list[i].language = pv_str(tag);
     b->list[i].file = b->files[i];
     pv_buf_init(&b->texts[i], PV_BUNDLE_TEXT_MAX);
-
-    if (!pv_declared_language(tag)) {
-        return ctl_fail(CTL_WRONG, "%s: \"%s\" is no language tag such as zh-CN or en", b->files[i], tag);
-    }
-
-    if (ctl_file_read(&b->texts[i], b->files[i], PV_BUNDLE_TEXT_MAX) != PV_OK) {
-        return CTL_WRONG;
-    }
-
-    b->list[i].bytes = (pv_str_t) { b->texts[i].data, b->texts[i].len };
+    b->list[i].bytes = ctl_bundle_file(&b->texts[i], b->files[i], PV_BUNDLE_TEXT_MAX, problems);
 
     return CTL_OK;
+}
+
+
+/* What is in it; without data when it cannot be read, which is then said. */
+static pv_str_t
+ctl_bundle_file(pv_buf_t *bytes, const char *path, size_t max, pv_problems_t *problems)
+{
+    struct stat  st;
+
+    if (stat(path, &st) != 0) {
+        pv_problem(problems, path, 0, NULL, "cannot be read: %s", strerror(errno));
+
+    } else if (!S_ISREG(st.st_mode)) {
+        pv_problem(problems, path, 0, NULL, "is not a file");
+
+    } else if (st.st_size > (off_t) max) {
+        pv_problem(problems, path, 0, NULL, "is larger than %zu bytes", max);
+
+    } else if (ctl_file_read(bytes, path, max) != PV_OK) {
+        pv_problem(problems, path, 0, NULL, "cannot be read");
+
+    } else {
+        return bytes->data != NULL ? (pv_str_t) { bytes->data, bytes->len } : pv_str("");
+    }
+
+    return (pv_str_t) { NULL, 0 };
 }

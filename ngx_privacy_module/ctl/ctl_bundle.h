@@ -21,8 +21,12 @@ typedef struct {
     pv_bundle_text_t    list[PV_LANGUAGES_MAX];
 } ctl_folder_bundle_t;
 
-/* Returns an exit code; what is wrong is said. To be freed in any case. */
-int ctl_bundle_read(ctl_folder_bundle_t *bundle, const char *folder);
+/*
+ * CTL_OK when there is something to check: what cannot be read of it is a
+ * problem, so that all are said at once. Else an exit code, and said. To be
+ * freed in any case.
+ */
+int ctl_bundle_read(ctl_folder_bundle_t *bundle, const char *folder, pv_problems_t *problems);
 void ctl_bundle_free(ctl_folder_bundle_t *bundle);
 
 

@@ -53,7 +53,7 @@ ctl_check_run(ctl_publish_t *p, const char *folder)
 {
     int  rc;
 
-    rc = ctl_bundle_read(&p->bundle, folder);
+    rc = ctl_bundle_read(&p->bundle, folder, &p->problems);
 
     if (rc == CTL_OK && p->site != NULL) {
         rc = p->public == NULL ? ctl_fail(CTL_USAGE, "--site needs --public FILE") : ctl_publish_settings(p);

@@ -84,7 +84,7 @@ ctl_publish_run(ctl_publish_t *p, const char *folder)
     }
 
     rc = ctl_publish_settings(p);
-    rc = rc == CTL_OK ? ctl_bundle_read(&p->bundle, folder) : rc;
+    rc = rc == CTL_OK ? ctl_bundle_read(&p->bundle, folder, &p->problems) : rc;
     rc = rc == CTL_OK ? ctl_publish_log(p) : rc;
     rc = rc == CTL_OK ? ctl_publish_refill(p) : rc;
 
