@@ -10,7 +10,6 @@
 #define PV_ACCEPT_MAX    4096       /* bytes of a header that are looked at */
 #define PV_ACCEPT_ITEMS  64
 #define PV_TAG_MAX       35
-#define PV_NOT_FOUND     ((size_t) -1)
 
 
 /* One element of Accept or Accept-Language. */
@@ -24,10 +23,10 @@ static size_t pv_accept_parse(pv_accept_item_t *items, pv_str_t header);
 static size_t pv_accept_element(pv_accept_item_t *item, pv_str_t header, size_t at);
 static int pv_accept_quality(unsigned *quality, pv_str_t text);
 static pv_str_t pv_trim(pv_str_t s);
-static size_t pv_language_lookup(const pv_str_t *tags, size_t n, pv_str_t range);
 static size_t pv_language_find(const pv_str_t *tags, size_t n, pv_str_t range);
 static const char *pv_language_script(pv_str_t tag);
 static size_t pv_language_chinese(const pv_str_t *tags, size_t n, const char *script);
+static int pv_language_serves(pv_str_t tag, pv_str_t range);
 static int pv_same_word(pv_str_t a, pv_str_t b);
 static int pv_has_part(pv_str_t tag, const char *part);
 static pv_str_t pv_media_type(pv_str_t value);
@@ -43,7 +42,7 @@ pv_language_choose(const pv_str_t *tags, size_t n, pv_str_t accept, pv_str_t wan
 
     if (wanted.len > 0 && wanted.len <= PV_TAG_MAX) {
         found = pv_language_lookup(tags, n, wanted);
-        if (found != PV_NOT_FOUND) {
+        if (found != PV_LANGUAGE_NONE) {
             return found;
         }
     }
@@ -58,7 +57,7 @@ pv_language_choose(const pv_str_t *tags, size_t n, pv_str_t accept, pv_str_t wan
         }
 
         k = pv_str_eqs(items[i].value, "*") ? 0 : pv_language_lookup(tags, n, items[i].value);
-        if (k != PV_NOT_FOUND) {
+        if (k != PV_LANGUAGE_NONE) {
             best = k;
             quality = items[i].quality;
         }
@@ -69,18 +68,18 @@ pv_language_choose(const pv_str_t *tags, size_t n, pv_str_t accept, pv_str_t wan
 
 
 /* RFC 4647 3.4: the range is shortened from its end until something matches. */
-static size_t
+size_t
 pv_language_lookup(const pv_str_t *tags, size_t n, pv_str_t range)
 {
     size_t       found;
     const char  *script;
 
     if (range.len == 0 || range.len > PV_TAG_MAX) {
-        return PV_NOT_FOUND;
+        return PV_LANGUAGE_NONE;
     }
 
     found = pv_language_find(tags, n, range);
-    if (found != PV_NOT_FOUND) {
+    if (found != PV_LANGUAGE_NONE) {
         return found;
     }
 
@@ -91,7 +90,7 @@ pv_language_lookup(const pv_str_t *tags, size_t n, pv_str_t range)
     script = pv_language_script(range);
     if (script != NULL) {
         found = pv_language_chinese(tags, n, script);
-        if (found != PV_NOT_FOUND) {
+        if (found != PV_LANGUAGE_NONE) {
             return found;
         }
     }
@@ -102,7 +101,7 @@ pv_language_lookup(const pv_str_t *tags, size_t n, pv_str_t range)
         }
 
         if (range.len == 0) {
-            return PV_NOT_FOUND;
+            return PV_LANGUAGE_NONE;
         }
 
         range.len--;
@@ -112,7 +111,7 @@ pv_language_lookup(const pv_str_t *tags, size_t n, pv_str_t range)
         }
 
         found = pv_language_find(tags, n, range);
-        if (found != PV_NOT_FOUND) {
+        if (found != PV_LANGUAGE_NONE) {
             return found;
         }
     }
@@ -134,7 +133,7 @@ pv_language_find(const pv_str_t *tags, size_t n, pv_str_t range)
 
     if (pv_same_word(range, pv_str("zh"))) {
         i = pv_language_chinese(tags, n, "hans");
-        if (i != PV_NOT_FOUND) {
+        if (i != PV_LANGUAGE_NONE) {
             return i;
         }
     }
@@ -150,7 +149,7 @@ pv_language_find(const pv_str_t *tags, size_t n, pv_str_t range)
         }
     }
 
-    return PV_NOT_FOUND;
+    return PV_LANGUAGE_NONE;
 }
 
 
@@ -200,7 +199,57 @@ pv_language_chinese(const pv_str_t *tags, size_t n, const char *script)
         }
     }
 
-    return PV_NOT_FOUND;
+    return PV_LANGUAGE_NONE;
+}
+
+
+pv_str_t
+pv_language_missed(pv_str_t chosen, pv_str_t accept, pv_str_t wanted)
+{
+    size_t            i, count, first;
+    pv_str_t          none = { NULL, 0 };
+    pv_accept_item_t  items[PV_ACCEPT_ITEMS];
+
+    if (wanted.len > 0 && wanted.len <= PV_TAG_MAX) {
+        return pv_language_serves(chosen, wanted) ? none : wanted;
+    }
+
+    count = pv_accept_parse(items, accept);
+    first = PV_LANGUAGE_NONE;
+
+    for (i = 0; i < count; i++) {
+
+        if (items[i].quality == 0) {
+            continue;
+        }
+
+        if (pv_str_eqs(items[i].value, "*") || pv_language_serves(chosen, items[i].value)) {
+            return none;
+        }
+
+        if (items[i].value.len <= PV_TAG_MAX && (first == PV_LANGUAGE_NONE || items[i].quality > items[first].quality)) {
+            first = i;
+        }
+    }
+
+    return first != PV_LANGUAGE_NONE ? items[first].value : none;
+}
+
+
+/* 1 when a text in `tag` is what a reader of `range` asked for, be it of another region. */
+static int
+pv_language_serves(pv_str_t tag, pv_str_t range)
+{
+    const char  *has, *asked;
+
+    if (pv_language_lookup(&tag, 1, range) == PV_LANGUAGE_NONE) {
+        return 0;
+    }
+
+    has = pv_language_script(tag);
+    asked = pv_language_script(range);
+
+    return has == NULL || asked == NULL || strcmp(has, asked) == 0;
 }
 
 

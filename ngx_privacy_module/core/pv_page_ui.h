@@ -23,6 +23,8 @@ const pv_template_t *pv_ui_template(const pv_ui_t *ui, const char *name);
 const pv_template_t *pv_ui_partial(const void *data, pv_str_t name);
 /* The interface's strings for a policy language; never NULL. */
 json_t *pv_ui_strings(const pv_ui_t *ui, pv_str_t language);
+/* 0: English stands in for it. */
+int pv_ui_speaks(const pv_ui_t *ui, pv_str_t language);
 /* The strings of every interface language, in turn; NULL past the last. */
 json_t *pv_ui_strings_at(const pv_ui_t *ui, size_t i);
 /* How a language calls itself ("English"), or its tag. */
@@ -72,8 +74,6 @@ void pv_view_signal(pv_view_t *v);
 /* The table of contents of sanitised HTML: [{"id","text"}] of its <h2 id>; NULL when out of memory. */
 json_t *pv_toc(pv_str_t html);
 
-/* "rtl" or "ltr". */
-const char *pv_direction(pv_str_t language);
 /* 1 for an absolute http or https address: what may become a link. */
 int pv_is_web_address(pv_str_t s);
 

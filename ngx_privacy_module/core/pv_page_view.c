@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "pv_language.h"
 #include "pv_page_ui.h"
 
 
@@ -92,25 +93,6 @@ pv_view_string(const pv_view_t *v, const char *key)
 }
 
 
-const char *
-pv_direction(pv_str_t language)
-{
-    size_t  i;
-
-    static const char *const  right_to_left[] = { "ar", "dv", "fa", "he", "ku", "ps", "ug", "ur", "yi" };
-
-    for (i = 0; i < sizeof(right_to_left) / sizeof(right_to_left[0]); i++) {
-        if (language.len >= 2 && strncasecmp((const char *) language.data, right_to_left[i], 2) == 0
-            && (language.len == 2 || language.data[2] == '-'))
-        {
-            return "rtl";
-        }
-    }
-
-    return "ltr";
-}
-
-
 pv_str_t
 pv_page_language(const pv_page_t *page)
 {
@@ -184,7 +166,7 @@ pv_view_init(pv_view_t *v, const pv_page_t *page, const char *title)
     }
 
     pv_view_str(v, v->root, "language", language);
-    pv_view_str(v, v->root, "direction", pv_str(pv_direction(language)));
+    pv_view_str(v, v->root, "direction", pv_str(pv_language_direction(language)));
     pv_page_version_policy(&version, policy);
     pv_view_version(v, v->root, &version);
     view_controller(v, &policy->controller);

@@ -8,25 +8,11 @@
 #include <strings.h>
 
 #include "pv_crypto.h"
-#include "pv_page_ui.h"
 #include "pv_ui_data.h"
+#include "pv_ui_private.h"
 
 
 #define ASSET_MAX     (1024 * 1024)
-#define LANGUAGE_MAX  (256 * 1024)
-#define UI_MAX        64            /* files of each kind */
-
-
-struct pv_ui_s {
-    pv_asset_t       assets[UI_MAX];
-    size_t           assets_count;
-    const char      *template_name[UI_MAX];
-    pv_template_t   *template[UI_MAX];
-    size_t           templates_count;
-    json_t          *language[UI_MAX];
-    size_t           languages_count;
-    json_t          *fallback;          /* English: borrowed from language[] */
-};
 
 
 /* What a template has to use, or a form could not be answered. */
@@ -128,39 +114,6 @@ add_template(pv_ui_t *ui, const char *name, pv_str_t bytes, pv_problems_t *probl
 
 
 static int
-add_language(pv_ui_t *ui, const char *name, pv_str_t bytes, pv_problems_t *problems)
-{
-    json_t        *strings, *value;
-    const char    *key;
-    json_error_t   error;
-
-    if (bytes.len > LANGUAGE_MAX) {
-        pv_problem(problems, name, 0, NULL, "larger than %d bytes", LANGUAGE_MAX);
-        return PV_INVALID;
-    }
-
-    strings = json_loadb((const char *) bytes.data, bytes.len, JSON_REJECT_DUPLICATES, &error);
-
-    if (!json_is_object(strings)) {
-        pv_problem(problems, name, error.line > 0 ? (unsigned) error.line : 0, NULL, "%s",
-                   strings ? "not a JSON object" : error.text);
-        json_decref(strings);
-        return PV_INVALID;
-    }
-
-    ui->language[ui->languages_count++] = strings;
-
-    json_object_foreach(strings, key, value) {
-        if (!json_is_string(value)) {
-            pv_problem(problems, name, 0, key, "is not a string");
-        }
-    }
-
-    return PV_OK;
-}
-
-
-static int
 add_file(pv_ui_t *ui, const pv_ui_file_t *file, pv_ui_override_pt override, void *data,
     pv_problems_t *problems)
 {
@@ -179,15 +132,15 @@ add_file(pv_ui_t *ui, const pv_ui_file_t *file, pv_ui_override_pt override, void
 
     type = extension(file->name);
 
-    if (strcmp(type, ".html") == 0 && ui->templates_count < UI_MAX) {
+    if (strcmp(type, ".html") == 0 && ui->templates_count < PV_UI_MAX) {
         return add_template(ui, file->name, bytes, problems);
     }
 
-    if (strcmp(type, ".json") == 0 && ui->languages_count < UI_MAX) {
-        return add_language(ui, file->name, bytes, problems);
+    if (strcmp(type, ".json") == 0 && ui->languages_count < PV_UI_MAX) {
+        return pv_ui_add_language(ui, file->name, bytes, problems);
     }
 
-    return ui->assets_count < UI_MAX ? add_asset(ui, file->name, bytes, problems) : PV_ERROR;
+    return ui->assets_count < PV_UI_MAX ? add_asset(ui, file->name, bytes, problems) : PV_ERROR;
 }
 
 
@@ -301,52 +254,6 @@ check_templates(const pv_ui_t *ui, pv_problems_t *problems)
 }
 
 
-/* A language that lacks a string borrows it from English: an older override still works. */
-static int
-complete_languages(pv_ui_t *ui, pv_problems_t *problems)
-{
-    size_t       i;
-    json_t      *value;
-    const char  *key, *tag;
-
-    for (i = 0; i < ui->languages_count; i++) {
-        tag = json_string_value(json_object_get(ui->language[i], "tag"));
-
-        if (tag == NULL || tag[0] == '\0') {
-            pv_problem(problems, "a language file", 0, "tag", "is missing");
-            continue;
-        }
-
-        if (strcmp(tag, "en") == 0) {
-            ui->fallback = ui->language[i];
-        }
-    }
-
-    if (ui->fallback == NULL) {
-        pv_problem(problems, "en.json", 0, "tag", "has to be \"en\"");
-        return PV_INVALID;
-    }
-
-    for (i = 0; i < ui->languages_count; i++) {
-        tag = json_string_value(json_object_get(ui->language[i], "tag"));
-
-        json_object_foreach(ui->fallback, key, value) {
-            if (json_object_get(ui->language[i], key) != NULL) {
-                continue;
-            }
-
-            pv_warning(problems, tag, 0, key, "is missing; the English one is shown");
-
-            if (json_object_set(ui->language[i], key, value) != 0) {
-                return PV_ERROR;
-            }
-        }
-    }
-
-    return PV_OK;
-}
-
-
 int
 pv_ui_create(pv_ui_t **ui, pv_ui_override_pt override, void *data, pv_problems_t *problems)
 {
@@ -371,7 +278,12 @@ pv_ui_create(pv_ui_t **ui, pv_ui_override_pt override, void *data, pv_problems_t
         }
     }
 
-    rc = problems->errors > errors ? PV_INVALID : complete_languages(u, problems);
+    if (override != NULL && pv_ui_more_languages(u, override, data, problems) == PV_ERROR) {
+        pv_ui_free(u);
+        return PV_ERROR;
+    }
+
+    rc = problems->errors > errors ? PV_INVALID : pv_ui_complete_languages(u, problems);
 
     if (rc == PV_OK) {
         check_templates(u, problems);
@@ -470,83 +382,4 @@ pv_ui_partial(const void *data, pv_str_t name)
     }
 
     return NULL;
-}
-
-
-static size_t
-primary_len(const char *tag, size_t len)
-{
-    const char  *dash;
-
-    dash = memchr(tag, '-', len);
-
-    return dash ? (size_t) (dash - tag) : len;
-}
-
-
-/* The whole tag, else the same primary language; NULL when there is neither. */
-static json_t *
-find_language(const pv_ui_t *ui, pv_str_t language)
-{
-    size_t       i, len, primary;
-    json_t      *near;
-    const char  *tag, *wanted;
-
-    wanted = (const char *) language.data;
-    primary = language.len ? primary_len(wanted, language.len) : 0;
-    near = NULL;
-
-    for (i = 0; i < ui->languages_count && primary; i++) {
-        tag = json_string_value(json_object_get(ui->language[i], "tag"));
-        len = strlen(tag);
-
-        if (len == language.len && strncasecmp(tag, wanted, len) == 0) {
-            return ui->language[i];
-        }
-
-        if (near == NULL && primary_len(tag, len) == primary && strncasecmp(tag, wanted, primary) == 0) {
-            near = ui->language[i];
-        }
-    }
-
-    return near;
-}
-
-
-json_t *
-pv_ui_strings(const pv_ui_t *ui, pv_str_t language)
-{
-    json_t  *strings;
-
-    strings = find_language(ui, language);
-
-    return strings ? strings : ui->fallback;
-}
-
-
-json_t *
-pv_ui_strings_at(const pv_ui_t *ui, size_t i)
-{
-    return i < ui->languages_count ? ui->language[i] : NULL;
-}
-
-
-pv_str_t
-pv_ui_language_name(const pv_ui_t *ui, pv_str_t language)
-{
-    json_t      *strings;
-    const char  *tag;
-
-    strings = find_language(ui, language);
-
-    if (strings != NULL) {
-        tag = json_string_value(json_object_get(strings, "tag"));
-
-        /* "zh-TW" is not what zh-CN calls itself. */
-        if (pv_str_eqs(language, tag) || primary_len(tag, strlen(tag)) == strlen(tag)) {
-            return pv_str(json_string_value(json_object_get(strings, "name")));
-        }
-    }
-
-    return language;
 }
