@@ -90,36 +90,14 @@ host_page(pv_buf_t *b, const pv_page_t *page, int shared)
 }
 
 
-/* Versions oldest first, as a list has them: newest first. */
-static const pv_page_list_t *
-list_of(pv_policy_t *const *versions, size_t n)
-{
-    size_t                    i;
-    static pv_page_list_t     list;
-    static pv_page_version_t  items[8];
-
-    for (i = 0; i < n; i++) {
-        pv_page_version_policy(&items[i], versions[n - 1 - i]);
-
-        if (i + 1 < n) {
-            items[i].before = versions[n - 2 - i]->version;
-        }
-    }
-
-    list.versions = items;
-    list.n = list.total = n;
-    list.page = list.pages = 1;
-
-    return &list;
-}
-
-
 static void
 render(pv_page_t page, size_t language)
 {
     pv_buf_t       b;
     const char    *tag;
     pv_policy_t   *versions[3];
+    pv_page_list_t  list;
+    pv_page_version_t  items[4];
     pv_consent_t   consent;
     pv_verdict_t   verdict;
 
@@ -165,7 +143,31 @@ render(pv_page_t page, size_t language)
     page.policy = versions[0];
     done(&b, pv_page_policy(&b, &page), "policy-archived", tag);
     page.policy = versions[1];
-    done(&b, pv_page_versions(&b, &page, list_of(versions, 3)), "versions", tag);
+
+    /* Four: one to come, one that was withdrawn before it came, one in force, one archived. */
+    list = page_fixture_list(versions, 3);
+    items[0] = list.versions[0];
+    items[1] = list.versions[0];
+    items[1].version = pv_str("2026-11-20");
+    items[1].withdrawn = 1;
+    items[1].withdrawn_at = NOW - 86400;
+    items[1].reason = pv_str(language ? "The new partner has not signed yet." : "新的合作伙伴尚未签署协议。");
+    items[2] = list.versions[1];
+    items[2].reduces_rights = 1;
+    items[3] = list.versions[2];
+    list.versions = items;
+    list.n = 4;
+    list.total = 320;
+    list.page = 2;
+    list.pages = 7;
+    done(&b, pv_page_versions(&b, &page, &list), "versions", tag);
+    done(&b, pv_page_not_found(&b, &page, &list), "not-found", tag);
+    done(&b, pv_atom_versions(&b, &page, &list), "atom", tag);
+
+    page.bound = &items[3];
+    page.must_agree = 1;
+    done(&b, pv_page_choices(&b, &page), "choices-agree", tag);
+    page.must_agree = 0;
 
     done(&b, pv_page_message(&b, &page, messages[0]), "message-not-found", tag);
     done(&b, pv_page_message(&b, &page, messages[1]), "message-unavailable", tag);

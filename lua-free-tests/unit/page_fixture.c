@@ -274,3 +274,27 @@ page_fixture_hostile(void)
 
     return p;
 }
+
+
+pv_page_list_t
+page_fixture_list(pv_policy_t *const *versions, size_t n)
+{
+    size_t                    i;
+    pv_page_list_t            list;
+    static pv_page_version_t  items[100];
+
+    for (i = 0; i < n; i++) {
+        pv_page_version_policy(&items[i], versions[n - 1 - i]);
+
+        if (i + 1 < n) {
+            items[i].before = versions[n - 2 - i]->version;
+        }
+    }
+
+    memset(&list, 0, sizeof(pv_page_list_t));
+    list.versions = items;
+    list.n = list.total = n;
+    list.page = list.pages = 1;
+
+    return list;
+}

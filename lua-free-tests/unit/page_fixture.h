@@ -16,4 +16,7 @@ pv_policy_t *page_fixture(unsigned sequence);
 /* The same, with markup and script wherever a publisher may write. */
 pv_policy_t *page_fixture_hostile(void);
 
+/* n versions, oldest first, as a list of one page: its items are static, for up to 100, until the next call. */
+pv_page_list_t page_fixture_list(pv_policy_t *const *versions, size_t n);
+
 #endif /* PAGE_FIXTURE_H */

@@ -94,7 +94,7 @@ typedef struct {
     pv_str_t             return_to;     /* local path to go back to; empty: none */
     const char          *message;       /* NULL, or a key as of pv_page_message(): said above the choices */
     pv_str_t             origin;        /* "https://www.example", for addresses in feeds; empty: relative ones */
-    pv_str_t             wanted;        /* ?lang= as it was asked for: where there is no such text, the page says so */
+    pv_str_t             missed;        /* of pv_language_missed(): what there is no text in; the page says so */
     /* The version whose terms hold for this visitor, when it is not the one in force. */
     const pv_page_version_t *bound;
     pv_str_t             agree_token;   /* for the form of pv_page_agree_form() */

@@ -262,7 +262,6 @@ static void
 address(pv_view_t *v, json_t *o, const char *name, const char *what, pv_str_t id, const char *after)
 {
     pv_buf_t  b;
-    pv_str_t  s;
 
     pv_buf_init(&b, 4096);
     pv_buf_str(&b, v->page->prefix);
@@ -270,11 +269,7 @@ address(pv_view_t *v, json_t *o, const char *name, const char *what, pv_str_t id
     pv_buf_str(&b, id);
     pv_buf_puts(&b, after);
 
-    s.data = b.data;
-    s.len = b.len;
-    v->failed |= b.failed;
-    pv_view_str(v, o, name, s);
-    pv_buf_free(&b);
+    pv_view_take(v, o, name, &b);
 }
 
 

@@ -142,44 +142,176 @@ pv_view_changes(pv_view_t *v, json_t *object, const pv_page_version_t *version)
 }
 
 
+int
+pv_page_is_upcoming(const pv_page_t *page, const pv_page_version_t *version)
+{
+    if (version->withdrawn) {
+        return 0;
+    }
+
+    return page->in_force ? version->sequence > page->in_force->sequence : version->effective > page->now;
+}
+
+
+int
+pv_page_is_current(const pv_page_t *page, const pv_page_version_t *version)
+{
+    return page->in_force != NULL && page->in_force->sequence == version->sequence;
+}
+
+
 static json_t *
 version_item(pv_view_t *v, const pv_page_version_t *version)
 {
-    json_t             *item;
-    const pv_policy_t  *in_force;
+    json_t     *item;
+    pv_fill_t   fill;
 
     item = json_object();
-    in_force = v->page->in_force;
 
     pv_view_version(v, item, version);
     pv_view_changes(v, item, version);
-    pv_view_bool(v, item, "first", version->sequence == 1);
-    pv_view_bool(v, item, "current", in_force != NULL && in_force->sequence == version->sequence);
-    pv_view_bool(v, item, "future", in_force == NULL ? version->effective > v->page->now
-                                                     : version->sequence > in_force->sequence);
+    pv_view_str(v, item, "before", version->before);
+    pv_view_str(v, item, "reason", version->reason);
+    pv_view_bool(v, item, "first", version->before.len == 0);
+    pv_view_bool(v, item, "current", pv_page_is_current(v->page, version));
+    pv_view_bool(v, item, "future", pv_page_is_upcoming(v->page, version));
+    pv_view_bool(v, item, "withdrawn", version->withdrawn);
+    pv_view_bool(v, item, "reduces_rights", version->reduces_rights);
+    pv_view_bool(v, item, "from", 0);
+    pv_view_bool(v, item, "to", 0);
+
+    fill.name = "version";
+    fill.value = version->before;
+    pv_view_fill(v, item, "since_before", pv_view_string(v, "since_version"), &fill, 1);
+
+    if (version->withdrawn) {
+        pv_view_time(v, item, "withdrawn_on", version->withdrawn_at, pv_str(""));
+    }
 
     return item;
+}
+
+
+/* What the form that compares two has chosen: the version in force and the one before, else the newest two. */
+static void
+choose_two(pv_view_t *v, json_t *items, const pv_page_list_t *list)
+{
+    size_t  i, to;
+
+    pv_view_bool(v, v->root, "can_compare", list->n > 1);
+
+    if (list->n < 2) {
+        return;
+    }
+
+    for (i = 0, to = 0; i < list->n; i++) {
+        if (pv_page_is_current(v->page, &list->versions[i])) {
+            to = i;
+        }
+    }
+
+    to = to < list->n - 1 ? to : list->n - 2;
+
+    pv_view_bool(v, json_array_get(items, to), "to", 1);
+    pv_view_bool(v, json_array_get(items, to + 1), "from", 1);
+}
+
+
+static void
+view_versions(pv_view_t *v, const pv_page_list_t *list)
+{
+    size_t   i;
+    json_t  *items;
+
+    items = json_array();
+
+    for (i = 0; i < list->n; i++) {
+        pv_view_add(v, items, version_item(v, &list->versions[i]));
+    }
+
+    choose_two(v, items, list);
+    pv_view_set(v, v->root, "versions", items);
+}
+
+
+static void
+page_address(pv_view_t *v, const char *name, size_t page)
+{
+    pv_buf_t  b;
+
+    pv_buf_init(&b, 256);
+    pv_buf_printf(&b, "?page=%zu", page);
+
+    if (v->page->policy != NULL && v->page->policy->texts_count > 1) {
+        pv_buf_puts(&b, "&lang=");
+        pv_buf_str(&b, pv_page_language(v->page));
+    }
+
+    pv_view_take(v, v->root, name, &b);
+}
+
+
+static void
+view_pages(pv_view_t *v, const pv_page_list_t *list)
+{
+    char       number[2][24], keep[40];
+    pv_fill_t  fills[2];
+
+    if (list->pages < 2) {
+        return;
+    }
+
+    if (list->page > 1) {
+        page_address(v, "newer", list->page - 1);
+        page_address(v, "newest", 1);
+    }
+
+    if (list->page < list->pages) {
+        page_address(v, "older", list->page + 1);
+        page_address(v, "oldest", list->pages);
+    }
+
+    snprintf(number[0], sizeof(number[0]), "%zu", list->page);
+    snprintf(number[1], sizeof(number[1]), "%zu", list->pages);
+
+    fills[0].name = "page";
+    fills[0].value = pv_str(number[0]);
+    fills[1].name = "pages";
+    fills[1].value = pv_str(number[1]);
+    pv_view_fill(v, v->root, "page_of", pv_view_string(v, "page_of"), fills, 2);
+    pv_view_bool(v, v->root, "paged", 1);
+
+    /* Another language of the same page. */
+    snprintf(keep, sizeof(keep), "page=%zu&", list->page);
+    pv_view_str(v, v->root, "keep", pv_str(keep));
 }
 
 
 int
 pv_page_versions(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t *list)
 {
-    size_t      i;
-    json_t     *items;
-    pv_view_t   v;
+    pv_view_t  v;
 
     pv_view_init(&v, page, "versions_title");
     pv_view_assets(&v);
     pv_view_bool(&v, v.root, "at_versions", 1);
-
-    items = json_array();
-
-    for (i = 0; i < list->n; i++) {
-        pv_view_add(&v, items, version_item(&v, &list->versions[i]));
-    }
-
-    pv_view_set(&v, v.root, "versions", items);
+    pv_view_bool(&v, v.root, "archive", 1);
+    view_versions(&v, list);
+    view_pages(&v, list);
 
     return pv_view_render(&v, out, "versions.html");
+}
+
+
+int
+pv_page_not_found(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t *list)
+{
+    pv_view_t  v;
+
+    pv_view_init(&v, page, "title_no_version");
+    pv_view_assets(&v);
+    pv_view_bool(&v, v.root, "archive", 1);
+    view_versions(&v, list);
+
+    return pv_view_render(&v, out, "not_found.html");
 }

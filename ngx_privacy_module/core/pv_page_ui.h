@@ -49,6 +49,8 @@ int pv_view_render(pv_view_t *v, pv_buf_t *out, const char *template);
 void pv_view_set(pv_view_t *v, json_t *object, const char *name, json_t *value);
 void pv_view_add(pv_view_t *v, json_t *list, json_t *value);
 void pv_view_str(pv_view_t *v, json_t *object, const char *name, pv_str_t s);
+/* The buffer's bytes; frees it. */
+void pv_view_take(pv_view_t *v, json_t *object, const char *name, pv_buf_t *b);
 void pv_view_bool(pv_view_t *v, json_t *object, const char *name, int value);
 /* name: the day, "2026-12-01"; name_time: the moment, RFC 3339. */
 void pv_view_time(pv_view_t *v, json_t *object, const char *name, int64_t t, pv_str_t written);
@@ -57,6 +59,16 @@ void pv_view_time(pv_view_t *v, json_t *object, const char *name, int64_t t, pv_
 pv_str_t pv_view_words(const pv_view_t *v, const pv_translation_t *list, pv_str_t written);
 
 pv_str_t pv_view_string(const pv_view_t *v, const char *key);
+
+/* A sentence with its {name}s filled in; what is in braces and has no value stays as it is. */
+typedef struct { const char *name; pv_str_t value; } pv_fill_t;
+
+#define PV_SENTENCE_MAX  (64 * 1024)
+
+void pv_view_fill(pv_view_t *v, json_t *object, const char *name, pv_str_t sentence, const pv_fill_t *fills,
+    size_t n);
+/* The string `key`, or `key`_one where n is 1 and there is one, with {n} filled in. */
+void pv_view_count(pv_view_t *v, json_t *object, const char *name, const char *key, size_t n);
 /* The language of the text that is shown; empty: no policy. */
 pv_str_t pv_page_language(const pv_page_t *page);
 
@@ -67,6 +79,9 @@ void pv_view_purposes(pv_view_t *v, int marks);
 void pv_view_recipients(pv_view_t *v);
 void pv_view_changes(pv_view_t *v, json_t *object, const pv_page_version_t *version);
 void pv_view_agree(pv_view_t *v);
+/* Published, and to come into force; the one in force. */
+int pv_page_is_upcoming(const pv_page_t *page, const pv_page_version_t *version);
+int pv_page_is_current(const pv_page_t *page, const pv_page_version_t *version);
 void pv_view_text(pv_view_t *v);
 void pv_view_assets(pv_view_t *v);
 void pv_view_signal(pv_view_t *v);

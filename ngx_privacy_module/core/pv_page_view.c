@@ -106,7 +106,6 @@ static void
 view_lang_query(pv_view_t *v)
 {
     pv_buf_t          b;
-    pv_str_t          s;
     const pv_page_t  *page;
 
     page = v->page;
@@ -117,11 +116,51 @@ view_lang_query(pv_view_t *v)
         pv_buf_str(&b, pv_page_language(page));
     }
 
-    s.data = b.data;
-    s.len = b.len;
-    v->failed |= b.failed;
-    pv_view_str(v, v->root, "lang_query", s);
-    pv_buf_free(&b);
+    pv_view_take(v, v->root, "lang_query", &b);
+}
+
+
+/* A tag that came with the request: only what can be one. */
+static int
+is_tag(pv_str_t s)
+{
+    size_t  i;
+
+    for (i = 0; i < s.len; i++) {
+        if (!(s.data[i] == '-' || (s.data[i] >= '0' && s.data[i] <= '9')
+              || ((s.data[i] | 0x20) >= 'a' && (s.data[i] | 0x20) <= 'z')))
+        {
+            return 0;
+        }
+    }
+
+    return s.len > 1 && s.len <= 35;
+}
+
+
+/* Said in the language that was missed, if the interface speaks it: who asked for it reads it. */
+static void
+view_missed(pv_view_t *v)
+{
+    pv_str_t    missed;
+    json_t     *strings;
+    pv_fill_t   fills[2];
+
+    missed = v->page->missed;
+
+    if (!is_tag(missed)) {
+        return;
+    }
+
+    strings = pv_ui_speaks(v->page->ui, missed) ? pv_ui_strings(v->page->ui, missed) : v->strings;
+
+    fills[0].name = "wanted";
+    fills[0].value = pv_ui_language_name(v->page->ui, missed);
+    fills[1].name = "language";
+    fills[1].value = pv_ui_language_name(v->page->ui, pv_page_language(v->page));
+
+    pv_view_str(v, v->root, "missed_language", pv_str(json_string_value(json_object_get(strings, "tag"))));
+    pv_view_fill(v, v->root, "missed", pv_str(json_string_value(json_object_get(strings, "no_text"))), fills, 2);
 }
 
 
@@ -171,6 +210,7 @@ pv_view_init(pv_view_t *v, const pv_page_t *page, const char *title)
     pv_view_version(v, v->root, &version);
     view_controller(v, &policy->controller);
     view_languages(v);
+    view_missed(v);
 }
 
 
@@ -284,16 +324,92 @@ view_languages(pv_view_t *v)
 }
 
 
+/* The value that a {name} stands for; NULL when it is none of these. */
+static const pv_fill_t *
+find_fill(const pv_fill_t *fills, size_t n, const unsigned char *name, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (strlen(fills[i].name) == len && memcmp(fills[i].name, name, len) == 0) {
+            return &fills[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+pv_view_fill(pv_view_t *v, json_t *object, const char *name, pv_str_t sentence, const pv_fill_t *fills, size_t n)
+{
+    pv_buf_t              b;
+    const pv_fill_t      *fill;
+    const unsigned char  *p, *end, *open, *close;
+
+    pv_buf_init(&b, PV_SENTENCE_MAX);
+
+    p = sentence.data;
+    end = p + sentence.len;
+
+    while (p < end) {
+        open = memchr(p, '{', (size_t) (end - p));
+        close = open ? memchr(open, '}', (size_t) (end - open)) : NULL;
+        fill = close ? find_fill(fills, n, open + 1, (size_t) (close - open - 1)) : NULL;
+
+        if (close == NULL) {
+            pv_buf_add(&b, p, (size_t) (end - p));
+            break;
+        }
+
+        pv_buf_add(&b, p, (size_t) ((fill ? open : close + 1) - p));
+        if (fill != NULL) {
+            pv_buf_str(&b, fill->value);
+        }
+
+        p = close + 1;
+    }
+
+    pv_view_take(v, object, name, &b);
+}
+
+
+void
+pv_view_count(pv_view_t *v, json_t *object, const char *name, const char *key, size_t n)
+{
+    char       one[64], number[24];
+    pv_str_t   sentence;
+    pv_fill_t  fill;
+
+    snprintf(one, sizeof(one), "%s_one", key);
+    snprintf(number, sizeof(number), "%zu", n);
+
+    sentence = n == 1 ? pv_view_string(v, one) : pv_str("");
+
+    fill.name = "n";
+    fill.value = pv_str(number);
+    pv_view_fill(v, object, name, sentence.len ? sentence : pv_view_string(v, key), &fill, 1);
+}
+
+
+void
+pv_view_take(pv_view_t *v, json_t *object, const char *name, pv_buf_t *b)
+{
+    pv_str_t  s;
+
+    s.data = b->data;
+    s.len = b->len;
+    v->failed |= b->failed;
+    pv_view_str(v, object, name, s);
+    pv_buf_free(b);
+}
+
+
 void
 pv_view_signal(pv_view_t *v)
 {
-    size_t       i, len;
-    char         key[32];
-    pv_buf_t     b;
-    pv_str_t     text, name, s;
-    const char  *at;
-
-    static const char *const  sentences[] = { "signal_banner", "signal_choices" };
+    char       key[32];
+    pv_fill_t  fill;
 
     pv_view_str(v, v->root, "signal", pv_str(v->page->signal ? v->page->signal : ""));
 
@@ -302,27 +418,11 @@ pv_view_signal(pv_view_t *v)
     }
 
     snprintf(key, sizeof(key), "signal_%s", v->page->signal);
-    name = pv_view_string(v, key);
+    fill.name = "signal";
+    fill.value = pv_view_string(v, key);
 
-    for (i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
-        text = pv_view_string(v, sentences[i]);
-        at = strstr((const char *) text.data, "{signal}");
-        len = at ? (size_t) (at - (const char *) text.data) : text.len;
-
-        pv_buf_init(&b, 4096);
-        pv_buf_add(&b, text.data, len);
-
-        if (at != NULL) {
-            pv_buf_str(&b, name);
-            pv_buf_puts(&b, at + sizeof("{signal}") - 1);
-        }
-
-        s.data = b.data;
-        s.len = b.len;
-        v->failed |= b.failed;
-        pv_view_str(v, v->root, sentences[i], s);
-        pv_buf_free(&b);
-    }
+    pv_view_fill(v, v->root, "signal_banner", pv_view_string(v, "signal_banner"), &fill, 1);
+    pv_view_fill(v, v->root, "signal_choices", pv_view_string(v, "signal_choices"), &fill, 1);
 }
 
 
@@ -372,7 +472,6 @@ static void
 view_asset(pv_view_t *v, const char *name, const char *file)
 {
     pv_buf_t           b;
-    pv_str_t           s;
     const pv_asset_t  *asset;
 
     pv_buf_init(&b, 4096);
@@ -383,11 +482,7 @@ view_asset(pv_view_t *v, const char *name, const char *file)
         pv_buf_printf(&b, "assets/%s/%s", asset->hash, asset->name);
     }
 
-    s.data = b.data;
-    s.len = b.len;
-    v->failed |= b.failed;
-    pv_view_str(v, v->root, name, s);
-    pv_buf_free(&b);
+    pv_view_take(v, v->root, name, &b);
 }
 
 
@@ -397,4 +492,5 @@ pv_view_assets(pv_view_t *v)
     view_asset(v, "style", "privacy.css");
     view_asset(v, "script", "privacy.js");
     view_asset(v, "pages_style", "pages.css");
+    view_asset(v, "archive_style", "archive.css");
 }
