@@ -45,6 +45,7 @@ static const pv_field_t  pv_controller_fields[] = {
     { "address", PV_FIELD_STRING, 0 },
     { "department", PV_FIELD_STRING, 0 },
     { "complaint", PV_FIELD_STRING, 0 },
+    { "country", PV_FIELD_WORDS, 0 },
     { NULL, 0, 0 }
 };
 

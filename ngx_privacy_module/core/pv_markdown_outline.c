@@ -108,9 +108,6 @@ pv_outline_enter_block(MD_BLOCKTYPE type, void *detail, void *data)
     case MD_BLOCK_TR:
         o->outline->rows += !o->in_head;
         break;
-    case MD_BLOCK_LI:
-        o->outline->items++;
-        break;
     default:
         break;
     }

@@ -24,7 +24,6 @@ typedef struct {
     size_t         count;           /* those kept; further ones are not */
     size_t         tables;
     size_t         rows;            /* of all tables, without their heads */
-    size_t         items;           /* of all lists */
 } pv_outline_t;
 
 /*

@@ -64,6 +64,8 @@ int ctl_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 int ctl_number(long *out, const char *text, const char *name, long min, long max);
 /* Every problem on standard error: "error: file:line: field: reason". */
 void ctl_problems(const pv_problems_t *problems);
+/* Makes errors of warnings; how many there are then. */
+size_t ctl_problems_strict(pv_problems_t *problems);
 /* The same on standard output, {"errors": [...], "warnings": [...]}. */
 void ctl_problems_json(const pv_problems_t *problems);
 /* The site's name as it has to be written, [A-Za-z0-9._-]{1,64}; says what is wrong and returns 0 otherwise. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "ctl_publish.h"
+#include "pv_bundle_advice.h"
 
 
 static int ctl_check_run(ctl_publish_t *p, const char *folder);
@@ -24,6 +25,7 @@ ctl_check(int argc, char **argv)
         { "public", "FILE", &p.public, NULL, "the site's public key, needed with --site" },
         { "notice-days", "N", &p.notice_days, NULL, "lead time of a material change (7)" },
         { "urgent", "REASON", &p.urgent, NULL, "no lead time, for this reason" },
+        { "strict", NULL, NULL, &p.strict, "take warnings for errors" },
         { "json", NULL, NULL, &p.json, "print what was found as JSON" },
         { NULL, NULL, NULL, NULL, NULL }
     };
@@ -76,6 +78,14 @@ ctl_check_run(ctl_publish_t *p, const char *folder)
     if (pv_bundle_check(&p->bundle.source, p->context.site.len ? &p->context : NULL, &p->problems) != PV_OK
         || p->problems.errors)
     {
+        rc = CTL_WRONG;
+    }
+
+    if (pv_bundle_advise(&p->bundle.source, &p->problems) != PV_OK) {
+        return ctl_fail(CTL_WRONG, "out of memory");
+    }
+
+    if (p->strict && ctl_problems_strict(&p->problems) != 0) {
         rc = CTL_WRONG;
     }
 

@@ -43,6 +43,22 @@ ctl_problems(const pv_problems_t *problems)
 }
 
 
+size_t
+ctl_problems_strict(pv_problems_t *problems)
+{
+    size_t  i;
+
+    for (i = 0; i < problems->count; i++) {
+        problems->list[i].warning = 0;
+    }
+
+    problems->errors += problems->warnings;
+    problems->warnings = 0;
+
+    return problems->errors;
+}
+
+
 void
 ctl_problems_json(const pv_problems_t *problems)
 {
