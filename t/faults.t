@@ -3,7 +3,7 @@
 # Copyright (C) ngx_privacy_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Redis away, hung, full, read-only, loading, locked, emptied: pages are served, nothing is said to be saved that is
+# Redis away, hung, full, read-only, unable to persist, loading, busy, locked, emptied: pages are served, nothing is said to be saved that is
 # not, a refusal holds at once and is recorded with the next contact.
 
 use strict;
@@ -11,6 +11,8 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Socket::UNIX;
+use Socket qw(SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 use Test::More;
 use Test::Privacy;
@@ -124,6 +126,35 @@ outage('locked', sub {
     $t->redis->command('CONFIG', 'SET', 'requirepass', 'secret');
     $t->redis->command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
 }, sub { $t->redis->command('CONFIG', 'SET', 'requirepass', '') });
+
+# A snapshot that cannot be put in its place, and settings that take this for a reason to write no more
+outage('unable to persist', sub {
+    mkdir $t->dir . '/redis/dump.rdb';
+    $t->redis->command('CONFIG', 'SET', 'save', '3600 1');
+    $t->redis->command('BGSAVE');
+    wait_for(sub { $t->redis->command('INFO', 'persistence') =~ /rdb_last_bgsave_status:err/ }, 10)
+        or die 'the snapshot did not fail';
+}, sub { $t->redis->command('CONFIG', 'SET', 'save', ''); rmdir $t->dir . '/redis/dump.rdb' });
+
+# Started again with so much to read that it takes a while
+outage('loading', sub {
+    $t->redis->kill;
+    my ($log) = glob $t->dir . '/redis/appendonlydir/*.incr.aof';
+    open my $out, '>>:raw', $log or die "$log: $!";
+    print $out "*3\r\n\$3\r\nSET\r\n\$3\r\npad\r\n\$1\r\n1\r\n" x 500_000;
+    close $out or die "$log: $!";
+    $t->redis->start('key-load-delay 50');
+    ok(!eval { $t->redis->command('GET', 'pad') } && $@ =~ /LOADING/, 'loading: it says so');
+}, sub { $t->redis->command('CONFIG', 'SET', 'key-load-delay', '0') });
+
+outage('busy', sub {
+    $t->redis->command('CONFIG', 'SET', 'busy-reply-threshold', '1');
+    my $endless = IO::Socket::UNIX->new(Peer => $t->redis->socket, Type => SOCK_STREAM) or die "$!";
+    print $endless "EVAL 'while true do end' 0\r\n";
+    $endless->flush;
+    wait_for(sub { !eval { $t->redis->command('GET', 'pad'); 1 } && $@ =~ /BUSY/ }, 10) or die 'it is not busy';
+}, sub { $t->redis->command('SCRIPT', 'KILL') });
+
 outage('without replicas', sub { $t->redis->command('CONFIG', 'SET', 'min-replicas-to-write', '1') },
     sub { $t->redis->command('CONFIG', 'SET', 'min-replicas-to-write', '0') });
 

@@ -387,7 +387,7 @@ sub upstream {
 
     my $upstream = Test::Privacy::Upstream->new("$self->{dir}/" . ($options{name} || 'upstream'), $handler);
     $self->{upstream} //= $upstream;
-    push @{$self->{children}}, $upstream->pid;
+    $self->ends_with($upstream->pid);
     return $upstream;
 }
 
@@ -500,7 +500,14 @@ END {
 sub spawn {
     my ($self, @command) = @_;
 
-    my $pid = $self->_spawn({}, @command);
+    return $self->ends_with($self->_spawn({}, @command));
+}
+
+
+# A process that is to be ended with this spec; its pid.
+sub ends_with {
+    my ($self, $pid) = @_;
+
     push @{$self->{children}}, $pid;
     return $pid;
 }
