@@ -3,8 +3,8 @@
 # Copyright (C) ngx_privacy_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Redis away, hung, full, read-only, unable to persist, loading, busy, locked, emptied: pages are served, nothing is said to be saved that is
-# not, a refusal holds at once and is recorded with the next contact.
+# Redis away, hung, full, read-only, unable to persist, loading, busy, locked, emptied: pages are served, nothing is said
+# to be saved that is not, a refusal holds at once and is recorded with the next contact.
 
 use strict;
 use warnings;
