@@ -245,9 +245,14 @@ sub listen {
     my ($self, $name) = @_;
 
     $self->{ports}{$name // ''} //= do {
-        my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => $self->{address}, LocalPort => 0, ReuseAddr => 1)
-            or die "no free port: $!";
-        $s->sockport;
+        # a port that was let go again may be given out a second time
+        my ($port, %taken) = ('', map { $_ => 1 } '', values %{$self->{ports}});
+        while ($taken{$port}) {
+            my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => $self->{address}, LocalPort => 0, ReuseAddr => 1)
+                or die "no free port: $!";
+            $port = $s->sockport;
+        }
+        $port;
     };
     return "$self->{address}:$self->{ports}{$name // ''}";
 }
