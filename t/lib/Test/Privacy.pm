@@ -246,8 +246,9 @@ sub listen {
 
     $self->{ports}{$name // ''} //= do {
         # a port that was let go again may be given out a second time
-        my ($port, %taken) = ('', map { $_ => 1 } '', values %{$self->{ports}});
-        while ($taken{$port}) {
+        my %taken = map { $_ => 1 } grep { defined } values %{$self->{ports}};
+        my $port;
+        while (!$port || $taken{$port}) {
             my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => $self->{address}, LocalPort => 0, ReuseAddr => 1)
                 or die "no free port: $!";
             $port = $s->sockport;
