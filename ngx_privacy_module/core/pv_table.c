@@ -9,21 +9,24 @@
 #include "pv_table.h"
 
 
-/* The two copies of the payload follow. */
+/*
+ * A set is the heads of its slots, then two copies of each slot's payload:
+ * whoever looks for a key reads one or two cache lines of heads, and as a rule
+ * no payload but the one that it finds.
+ */
 typedef struct {
-    uint32_t  current;          /* 0: free; 1, 2: the copy that counts. The final write of every change. */
+    uint32_t  state;            /* 0: free; else a part of the hash, and which copy counts. The final write. */
     uint32_t  used;             /* when it was last used */
-} slot_t;
+} head_t;
 
 
-#define slot_copy(table, slot, i)                                             \
-    ((unsigned char *) (slot) + sizeof(slot_t) + (i) * (table)->payload_len)
+#define STATE_COPY  3           /* 1, 2: the copy that counts */
 
 
 static size_t
 stride_of(size_t payload_len)
 {
-    return (sizeof(slot_t) + 2 * payload_len + 7) & ~(size_t) 7;
+    return sizeof(head_t) + 2 * ((payload_len + 7) & ~(size_t) 7);
 }
 
 
@@ -64,25 +67,44 @@ hash(const pv_table_t *table, const unsigned char *group)
 }
 
 
-static unsigned char *
-set_of(const pv_table_t *table, const void *group)
+static head_t *
+set_at(const pv_table_t *table, size_t set)
 {
-    return table->slots + hash(table, group) % table->sets * PV_TABLE_WAYS * table->stride;
+    return (head_t *) (table->slots + set * PV_TABLE_WAYS * table->stride);
 }
 
 
-static const unsigned char *
-payload_of(const pv_table_t *table, const slot_t *slot)
+static head_t *
+set_of(const pv_table_t *table, uint64_t h)
 {
-    uint32_t  current;
+    return set_at(table, h % table->sets);
+}
 
-    current = __atomic_load_n(&slot->current, __ATOMIC_ACQUIRE);
 
-    if (current != 1 && current != 2) {
-        return NULL;
-    }
+/* What the heads of a group have in their state, beside the copy. */
+static uint32_t
+tag_of(uint64_t h)
+{
+    return (uint32_t) (h >> 32) & ~(uint32_t) STATE_COPY;
+}
 
-    return slot_copy(table, slot, current - 1);
+
+static unsigned char *
+copy_of(const pv_table_t *table, head_t *set, unsigned way, uint32_t copy)
+{
+    return (unsigned char *) (set + PV_TABLE_WAYS) + (way * 2 + copy - 1) * table->payload_len;
+}
+
+
+/* The payload that counts, or NULL for a free slot. */
+static unsigned char *
+payload_of(const pv_table_t *table, head_t *set, unsigned way)
+{
+    uint32_t  copy;
+
+    copy = __atomic_load_n(&set[way].state, __ATOMIC_ACQUIRE) & STATE_COPY;
+
+    return (copy == 1 || copy == 2) ? copy_of(table, set, way, copy) : NULL;
 }
 
 
@@ -115,68 +137,73 @@ pv_table_init(pv_table_t *table, void *memory, size_t size, size_t payload_len, 
 }
 
 
-static slot_t *
-find_slot(const pv_table_t *table, const void *key)
+/* The slot with that key, or PV_TABLE_WAYS. Slots are taken in order and never given back: none follows a free one. */
+static unsigned
+find_slot(const pv_table_t *table, head_t *set, uint64_t h, const void *key)
 {
-    unsigned              i;
-    unsigned char        *set;
+    unsigned              way;
     const unsigned char  *payload;
 
-    set = set_of(table, key);
+    for (way = 0; way < PV_TABLE_WAYS && set[way].state != 0; way++) {
 
-    for (i = 0; i < PV_TABLE_WAYS; i++) {
-        payload = payload_of(table, (slot_t *) (set + i * table->stride));
+        if ((set[way].state & ~(uint32_t) STATE_COPY) != tag_of(h)) {
+            continue;
+        }
+
+        payload = payload_of(table, set, way);
 
         if (payload != NULL && memcmp(payload, key, table->key_len) == 0) {
-            return (slot_t *) (set + i * table->stride);
+            return way;
         }
     }
 
-    return NULL;
+    return PV_TABLE_WAYS;
 }
 
 
 const void *
 pv_table_find(pv_table_t *table, const void *key, uint32_t now)
 {
-    slot_t  *slot;
+    head_t    *set;
+    uint64_t   h;
+    unsigned   way;
 
-    slot = find_slot(table, key);
+    h = hash(table, key);
+    set = set_of(table, h);
+    way = find_slot(table, set, h, key);
 
-    if (slot == NULL) {
+    if (way == PV_TABLE_WAYS) {
         return NULL;
     }
 
-    slot->used = now;
+    set[way].used = now;
 
-    return payload_of(table, slot);
+    return payload_of(table, set, way);
 }
 
 
 /* A free slot of the set, else the one whose payload is to go. */
-static slot_t *
-victim(const pv_table_t *table, unsigned char *set, uint32_t now, pv_table_worth_pt worth_of)
+static unsigned
+victim(const pv_table_t *table, head_t *set, uint32_t now, pv_table_worth_pt worth_of)
 {
-    slot_t               *slot, *found;
-    unsigned              i, worth, least;
-    const unsigned char  *payload;
+    unsigned  way, found, worth, least;
 
-    found = NULL;
+    found = PV_TABLE_WAYS;
     least = 0;
 
-    for (i = 0; i < PV_TABLE_WAYS; i++) {
-        slot = (slot_t *) (set + i * table->stride);
-        payload = payload_of(table, slot);
+    for (way = 0; way < PV_TABLE_WAYS; way++) {
 
-        if (payload == NULL) {
-            return slot;
+        if (set[way].state == 0) {
+            return way;
         }
 
-        worth = worth_of ? worth_of(payload) : 0;
+        worth = worth_of ? worth_of(payload_of(table, set, way)) : 0;
 
         /* Differences, so that a time that wrapped around does no harm. */
-        if (found == NULL || worth < least || (worth == least && now - slot->used > now - found->used)) {
-            found = slot;
+        if (found == PV_TABLE_WAYS || worth < least
+            || (worth == least && now - set[way].used > now - set[found].used))
+        {
+            found = way;
             least = worth;
         }
     }
@@ -188,34 +215,38 @@ victim(const pv_table_t *table, unsigned char *set, uint32_t now, pv_table_worth
 int
 pv_table_put(pv_table_t *table, const void *payload, uint32_t now, pv_table_worth_pt worth, uint32_t *idle)
 {
-    int       evicts;
-    slot_t   *slot;
-    uint32_t  next;
+    int        evicts;
+    head_t    *set;
+    uint32_t   copy;
+    uint64_t   h;
+    unsigned   way;
 
     evicts = 0;
-    slot = find_slot(table, payload);
+    h = hash(table, payload);
+    set = set_of(table, h);
+    way = find_slot(table, set, h, payload);
 
-    if (slot == NULL) {
-        slot = victim(table, set_of(table, payload), now, worth);
+    if (way == PV_TABLE_WAYS) {
+        way = victim(table, set, now, worth);
 
-        if (payload_of(table, slot) == NULL) {
+        if (set[way].state == 0) {
             table->used++;
 
         } else {
             evicts = 1;
 
             if (idle != NULL) {
-                *idle = now - slot->used;
+                *idle = now - set[way].used;
             }
         }
     }
 
-    next = (slot->current == 1) ? 2 : 1;
+    copy = ((set[way].state & STATE_COPY) == 1) ? 2 : 1;
 
-    memcpy(slot_copy(table, slot, next - 1), payload, table->payload_len);
-    slot->used = now;
+    memcpy(copy_of(table, set, way, copy), payload, table->payload_len);
+    set[way].used = now;
 
-    __atomic_store_n(&slot->current, next, __ATOMIC_RELEASE);
+    __atomic_store_n(&set[way].state, tag_of(h) | copy, __ATOMIC_RELEASE);
 
     return evicts;
 }
@@ -225,15 +256,15 @@ size_t
 pv_table_group(pv_table_t *table, const void *group, const void **found, size_t max)
 {
     size_t                n;
-    unsigned              i;
-    unsigned char        *set;
+    head_t               *set;
+    unsigned              way;
     const unsigned char  *payload;
 
     n = 0;
-    set = set_of(table, group);
+    set = set_of(table, hash(table, group));
 
-    for (i = 0; i < PV_TABLE_WAYS && n < max; i++) {
-        payload = payload_of(table, (slot_t *) (set + i * table->stride));
+    for (way = 0; way < PV_TABLE_WAYS && n < max; way++) {
+        payload = payload_of(table, set, way);
 
         if (payload != NULL && memcmp(payload, group, table->group_len) == 0) {
             found[n++] = payload;
@@ -254,5 +285,5 @@ pv_table_slots(const pv_table_t *table)
 const void *
 pv_table_at(const pv_table_t *table, size_t slot)
 {
-    return payload_of(table, (const slot_t *) (table->slots + slot * table->stride));
+    return payload_of(table, set_at(table, slot / PV_TABLE_WAYS), slot % PV_TABLE_WAYS);
 }

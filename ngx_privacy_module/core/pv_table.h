@@ -31,7 +31,7 @@ typedef unsigned (*pv_table_worth_pt)(const void *payload);
 /* Lives in the shared memory itself, so it holds no address of code, which differs from process to process. */
 typedef struct {
     size_t          sets;
-    size_t          stride;         /* bytes of a slot */
+    size_t          stride;         /* bytes of a slot, its head included */
     size_t          payload_len;    /* a multiple of 8 */
     size_t          group_len;      /* at most key_len */
     size_t          key_len;        /* at most payload_len */

@@ -11,7 +11,7 @@
 
 
 /* Raised with every change of the structures in the zone that sizeof() does not show. */
-#define NGX_HTTP_PRIVACY_ZONE_FORMAT  1
+#define NGX_HTTP_PRIVACY_ZONE_FORMAT  2
 
 /* The part of a token that flows back in a millisecond, in thousandths, is rate / 60. */
 #define NGX_HTTP_PRIVACY_TOKEN        1000
