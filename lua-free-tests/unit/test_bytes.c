@@ -79,6 +79,34 @@ test_buffer_bounds(void **state)
 }
 
 
+/* What is written directly is bounded by the room that was asked for. */
+
+static void
+test_buffer_room(void **state)
+{
+    pv_buf_t        b;
+    unsigned char  *p;
+
+    (void) state;
+
+    pv_buf_init(&b, 10);
+    pv_buf_puts(&b, "ab");
+
+    p = pv_buf_room(&b, 8);
+    assert_non_null(p);
+    memset(p, 'x', 8);
+    pv_buf_took(&b, p + 3);
+    check(&b, "abxxx");
+
+    pv_buf_puts(&b, "ab");
+    assert_null(pv_buf_room(&b, 9));
+    assert_true(b.failed);
+    assert_int_equal(b.len, 2);
+    assert_null(pv_buf_room(&b, 1));
+    pv_buf_free(&b);
+}
+
+
 static void
 test_html(void **state)
 {
@@ -286,6 +314,7 @@ main(void)
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_buffer_bounds),
+        cmocka_unit_test(test_buffer_room),
         cmocka_unit_test(test_html),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_ascii),

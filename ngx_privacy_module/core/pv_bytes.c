@@ -147,6 +147,21 @@ pv_buf_add(pv_buf_t *b, const void *data, size_t len)
 }
 
 
+unsigned char *
+pv_buf_room(pv_buf_t *b, size_t more)
+{
+    return pv_buf_reserve(b, more) ? b->data + b->len : NULL;
+}
+
+
+void
+pv_buf_took(pv_buf_t *b, const unsigned char *end)
+{
+    b->len = (size_t) (end - b->data);
+    b->data[b->len] = '\0';
+}
+
+
 void
 pv_buf_str(pv_buf_t *b, pv_str_t s)
 {

@@ -51,6 +51,10 @@ typedef struct {
 void pv_buf_init(pv_buf_t *b, size_t max);
 void pv_buf_free(pv_buf_t *b);
 void pv_buf_add(pv_buf_t *b, const void *data, size_t len);
+/* Room for that many bytes behind what is there, to be written directly; NULL when there can be none. */
+unsigned char *pv_buf_room(pv_buf_t *b, size_t more);
+/* Takes what was written there, up to end. */
+void pv_buf_took(pv_buf_t *b, const unsigned char *end);
 void pv_buf_str(pv_buf_t *b, pv_str_t s);
 void pv_buf_puts(pv_buf_t *b, const char *s);
 void pv_buf_printf(pv_buf_t *b, const char *fmt, ...)

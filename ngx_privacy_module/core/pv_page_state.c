@@ -5,20 +5,27 @@
 
 /*
  * A visitor's state as JSON. Each choice that a script sends is answered with
- * it, so it is written straight into the answer: no tree is built first.
+ * it, so it is written straight into the answer: no tree is built first, and
+ * room is made once for what it can be at most.
  */
+
+#include <string.h>
 
 #include <utf8proc.h>
 
 #include "pv_page.h"
 
 
-static void pv_state_string(pv_buf_t *out, const char *name, pv_str_t s);
-static void pv_state_ascii(pv_buf_t *out, pv_str_t s);
-static void pv_state_escape(pv_buf_t *out, utf8proc_int32_t ch);
-static void pv_state_bool(pv_buf_t *out, const char *name, int value);
-static void pv_state_number(pv_buf_t *out, const char *name, uint32_t value);
-static void pv_state_purpose(pv_buf_t *out, const pv_page_t *page, const pv_purpose_t *purpose);
+#define PV_STATE_ESCAPED  6         /* what a byte becomes at most: \uXXXX */
+#define PV_STATE_SYNTAX   192       /* names, numbers and punctuation of the state; of a purpose */
+
+
+static inline unsigned char *pv_state_text(unsigned char *p, const char *text);
+static unsigned char *pv_state_purpose(unsigned char *p, const pv_page_t *page, const pv_purpose_t *purpose);
+static unsigned char *pv_state_ascii(unsigned char *p, pv_str_t s);
+static unsigned char *pv_state_escape(unsigned char *p, utf8proc_int32_t ch);
+static unsigned char *pv_state_bool(unsigned char *p, int value);
+static unsigned char *pv_state_number(unsigned char *p, uint32_t value);
 
 
 static const pv_verdict_t  pv_state_nobody = { PV_UNDECIDED, 0, 0, 0 };
@@ -27,7 +34,9 @@ static const pv_verdict_t  pv_state_nobody = { PV_UNDECIDED, 0, 0, 0 };
 int
 pv_json_state(pv_buf_t *out, const pv_page_t *page)
 {
-    size_t               i;
+    size_t               i, size;
+    pv_str_t             language, standing, signal, title;
+    unsigned char       *p;
     const pv_policy_t   *policy;
     const pv_verdict_t  *verdict;
 
@@ -38,39 +47,65 @@ pv_json_state(pv_buf_t *out, const pv_page_t *page)
         return PV_INVALID;
     }
 
-    pv_state_string(out, "{\"version\":", policy->version);
-    pv_state_number(out, ",\"sequence\":", policy->sequence);
-    pv_state_string(out, ",\"language\":", policy->texts[page->language].language);
-    pv_state_string(out, ",\"standing\":", pv_str(pv_standing_name(verdict->standing)));
+    language = policy->texts[page->language].language;
+    standing = pv_str(pv_standing_name(verdict->standing));
+    signal = pv_str(page->signal);
 
-    if (page->signal != NULL) {
-        pv_state_string(out, ",\"signal\":", pv_str(page->signal));
+    size = policy->version.len + language.len + standing.len + signal.len + page->token.len;
 
-    } else {
-        pv_buf_puts(out, ",\"signal\":null");
+    for (i = 0; i < policy->purposes_count; i++) {
+        title = pv_translation(policy, policy->purposes[i].title, page->language);
+        size += policy->purposes[i].id.len + title.len;
     }
 
-    pv_state_number(out, ",\"position\":", page->consent ? page->consent->position : 0);
-    pv_state_bool(out, ",\"pending\":", page->pending);
-    pv_state_string(out, ",\"token\":", page->token);
-    pv_buf_puts(out, ",\"purposes\":[");
+    p = pv_buf_room(out, size * PV_STATE_ESCAPED + (policy->purposes_count + 1) * PV_STATE_SYNTAX);
+    if (p == NULL) {
+        return PV_ERROR;
+    }
+
+    p = pv_state_text(p, "{\"version\":\"");
+    p = pv_state_ascii(p, policy->version);
+    p = pv_state_text(p, "\",\"sequence\":");
+    p = pv_state_number(p, policy->sequence);
+    p = pv_state_text(p, ",\"language\":\"");
+    p = pv_state_ascii(p, language);
+    p = pv_state_text(p, "\",\"standing\":\"");
+    p = pv_state_ascii(p, standing);
+
+    if (page->signal != NULL) {
+        p = pv_state_text(p, "\",\"signal\":\"");
+        p = pv_state_ascii(p, signal);
+        p = pv_state_text(p, "\",\"position\":");
+
+    } else {
+        p = pv_state_text(p, "\",\"signal\":null,\"position\":");
+    }
+
+    p = pv_state_number(p, page->consent ? page->consent->position : 0);
+    p = pv_state_text(p, ",\"pending\":");
+    p = pv_state_bool(p, page->pending);
+    p = pv_state_text(p, ",\"token\":\"");
+    p = pv_state_ascii(p, page->token);
+    p = pv_state_text(p, "\",\"purposes\":[");
 
     for (i = 0; i < policy->purposes_count; i++) {
         if (i != 0) {
-            pv_buf_puts(out, ",");
+            p = pv_state_text(p, ",");
         }
 
-        pv_state_purpose(out, page, &policy->purposes[i]);
+        p = pv_state_purpose(p, page, &policy->purposes[i]);
     }
 
-    pv_buf_puts(out, "]}");
+    p = pv_state_text(p, "]}");
 
-    return out->failed ? PV_ERROR : PV_OK;
+    pv_buf_took(out, p);
+
+    return PV_OK;
 }
 
 
-static void
-pv_state_purpose(pv_buf_t *out, const pv_page_t *page, const pv_purpose_t *purpose)
+static unsigned char *
+pv_state_purpose(unsigned char *p, const pv_page_t *page, const pv_purpose_t *purpose)
 {
     uint64_t             bit;
     const pv_verdict_t  *verdict;
@@ -78,44 +113,60 @@ pv_state_purpose(pv_buf_t *out, const pv_page_t *page, const pv_purpose_t *purpo
     bit = (uint64_t) 1 << purpose->bit;
     verdict = (page->verdict != NULL) ? page->verdict : &pv_state_nobody;
 
-    pv_state_string(out, "{\"id\":", purpose->id);
-    pv_state_string(out, ",\"title\":", pv_translation(page->policy, purpose->title, page->language));
-    pv_state_bool(out, ",\"necessary\":", purpose->necessary);
-    pv_state_bool(out, ",\"separate\":", purpose->separate);
-    pv_state_bool(out, ",\"granted\":", purpose->necessary || (verdict->allowed & bit) != 0);
-    pv_state_bool(out, ",\"decided\":", (verdict->decided & bit) != 0);
-    pv_state_bool(out, ",\"asked\":", (verdict->asked & bit) != 0);
-    pv_buf_puts(out, "}");
+    p = pv_state_text(p, "{\"id\":\"");
+    p = pv_state_ascii(p, purpose->id);
+    p = pv_state_text(p, "\",\"title\":\"");
+    p = pv_state_ascii(p, pv_translation(page->policy, purpose->title, page->language));
+    p = pv_state_text(p, "\",\"necessary\":");
+    p = pv_state_bool(p, purpose->necessary);
+    p = pv_state_text(p, ",\"separate\":");
+    p = pv_state_bool(p, purpose->separate);
+    p = pv_state_text(p, ",\"granted\":");
+    p = pv_state_bool(p, purpose->necessary || (verdict->allowed & bit) != 0);
+    p = pv_state_text(p, ",\"decided\":");
+    p = pv_state_bool(p, (verdict->decided & bit) != 0);
+    p = pv_state_text(p, ",\"asked\":");
+    p = pv_state_bool(p, (verdict->asked & bit) != 0);
+
+    return pv_state_text(p, "}");
 }
 
 
-static void
-pv_state_string(pv_buf_t *out, const char *name, pv_str_t s)
+/* Of a literal: its length is known to the compiler. */
+
+static inline unsigned char *
+pv_state_text(unsigned char *p, const char *text)
 {
-    pv_buf_puts(out, name);
-    pv_buf_puts(out, "\"");
-    pv_state_ascii(out, s);
-    pv_buf_puts(out, "\"");
+    size_t  len;
+
+    len = strlen(text);
+    memcpy(p, text, len);
+
+    return p + len;
 }
 
 
 /* Pure ASCII: the same bytes are right in a script of any charset. */
 
-static void
-pv_state_ascii(pv_buf_t *out, pv_str_t s)
+static unsigned char *
+pv_state_ascii(unsigned char *p, pv_str_t s)
 {
     size_t              i, from;
     utf8proc_int32_t    ch;
     utf8proc_ssize_t    n;
 
-    for (i = 0, from = 0; i < s.len; /* void */) {
+    static const unsigned char  plain[256] = { [' '] = 1, ['!'] = 1, ['#' ... '['] = 1, [']' ... '~'] = 1 };
 
-        if (s.data[i] >= 0x20 && s.data[i] < 0x7F && s.data[i] != '"' && s.data[i] != '\\') {
-            i++;
-            continue;
+    for (i = 0; i < s.len; /* void */) {
+
+        for (from = i; i < s.len && plain[s.data[i]]; i++) { /* void */ }
+
+        memcpy(p, s.data + from, i - from);
+        p += i - from;
+
+        if (i == s.len) {
+            break;
         }
-
-        pv_buf_add(out, s.data + from, i - from);
 
         n = utf8proc_iterate(s.data + i, (utf8proc_ssize_t) (s.len - i), &ch);
 
@@ -124,20 +175,17 @@ pv_state_ascii(pv_buf_t *out, pv_str_t s)
             ch = 0xFFFD;
         }
 
-        pv_state_escape(out, ch);
-
+        p = pv_state_escape(p, ch);
         i += (size_t) n;
-        from = i;
     }
 
-    pv_buf_add(out, s.data + from, i - from);
+    return p;
 }
 
 
-static void
-pv_state_escape(pv_buf_t *out, utf8proc_int32_t ch)
+static unsigned char *
+pv_state_escape(unsigned char *p, utf8proc_int32_t ch)
 {
-    char      text[12];
     size_t    i, len;
     unsigned  unit;
 
@@ -152,38 +200,40 @@ pv_state_escape(pv_buf_t *out, utf8proc_int32_t ch)
             unit = (i == 0) ? 0xD7C0 + (unit >> 10) : 0xDC00 + (unit & 0x3FF);
         }
 
-        text[6 * i] = '\\';
-        text[6 * i + 1] = 'u';
-        text[6 * i + 2] = hex[unit >> 12];
-        text[6 * i + 3] = hex[unit >> 8 & 15];
-        text[6 * i + 4] = hex[unit >> 4 & 15];
-        text[6 * i + 5] = hex[unit & 15];
+        *p++ = '\\';
+        *p++ = 'u';
+        *p++ = (unsigned char) hex[unit >> 12];
+        *p++ = (unsigned char) hex[unit >> 8 & 15];
+        *p++ = (unsigned char) hex[unit >> 4 & 15];
+        *p++ = (unsigned char) hex[unit & 15];
     }
 
-    pv_buf_add(out, text, 6 * len);
+    return p;
 }
 
 
-static void
-pv_state_bool(pv_buf_t *out, const char *name, int value)
+static unsigned char *
+pv_state_bool(unsigned char *p, int value)
 {
-    pv_buf_puts(out, name);
-    pv_buf_puts(out, value ? "true" : "false");
+    return value ? pv_state_text(p, "true") : pv_state_text(p, "false");
 }
 
 
-static void
-pv_state_number(pv_buf_t *out, const char *name, uint32_t value)
+static unsigned char *
+pv_state_number(unsigned char *p, uint32_t value)
 {
-    char  text[10], *p;
+    size_t         len;
+    unsigned char  text[10], *digit;
 
-    p = text + sizeof(text);
+    digit = text + sizeof(text);
 
     do {
-        *--p = (char) ('0' + value % 10);
+        *--digit = (unsigned char) ('0' + value % 10);
         value /= 10;
     } while (value != 0);
 
-    pv_buf_puts(out, name);
-    pv_buf_add(out, p, (size_t) (text + sizeof(text) - p));
+    len = (size_t) (text + sizeof(text) - digit);
+    memcpy(p, digit, len);
+
+    return p + len;
 }
