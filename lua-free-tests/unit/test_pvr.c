@@ -135,6 +135,103 @@ test_key_too_long(void **state)
     assert_int_equal(pvr_ledger_read(&out, wide, subject, 1, 1), PV_ERROR);
     assert_true(out.failed);
     pv_buf_free(&out);
+
+    pv_buf_init(&out, 4096);
+    assert_int_equal(pvr_ledger_append(&out, wide, subject, 1, text("a"), 1900000000), PV_ERROR);
+    assert_true(out.failed);
+    assert_int_equal(out.len, 0);
+    pv_buf_free(&out);
+}
+
+
+/* Each as hiredis formats it, whatever was appended before: same sizes, other sizes, another site. */
+
+static void
+test_append(void **state)
+{
+    int           pass;
+    char          key[PVR_KEY_MAX], at[32], field[32], *formatted;
+    size_t        i, len[4];
+    pv_buf_t      out, want;
+    const char   *argv[4];
+    long          size;
+
+    static const struct {
+        const char  *site;
+        const char  *record;
+        uint32_t     position;
+        int64_t      expire_at;
+    } appends[] = {
+        { "example", "0123456789", 1, 1900000000 },
+        { "example", "9876543210", 2, 1900000001 },
+        { "another", "\1\2\3\4\5\1\2\3\4\5", 9, 1999999999 },
+        { "example", "0123456789", 10, 1900000000 },
+        { "example", "01234567890", 10, 1900000000 },
+        { "x", "01234567890", 4294967295u, 99999999999 },
+        { "example", "0123456789", 1, 0 },
+        { "example", "0123456789", 1, -1 }
+    };
+
+    (void) state;
+
+    pv_buf_init(&out, 4096);
+    pv_buf_init(&want, 4096);
+
+    for (pass = 0; pass < 2; pass++) {
+        for (i = 0; i < sizeof(appends) / sizeof(appends[0]); i++) {
+            snprintf(field, sizeof(field), "%u", appends[i].position);
+            snprintf(at, sizeof(at), "%lld", appends[i].expire_at > 0 ? (long long) appends[i].expire_at : 0);
+
+            want.len = 0;
+            pv_buf_puts(&want, "*1\r\n$5\r\nMULTI\r\n");
+
+            argv[0] = "HSETNX";
+            argv[1] = key;
+            argv[2] = field;
+            argv[3] = appends[i].record;
+            len[0] = 6;
+            len[1] = pvr_key_ledger(key, pv_str(appends[i].site), subject);
+            len[2] = strlen(field);
+            len[3] = strlen(appends[i].record);
+
+            size = redisFormatCommandArgv(&formatted, 4, argv, len);
+            pv_buf_add(&want, formatted, (size_t) size);
+            redisFreeCommand(formatted);
+
+            argv[0] = "EXPIREAT";
+            argv[2] = at;
+            len[0] = 8;
+            len[2] = strlen(at);
+
+            size = redisFormatCommandArgv(&formatted, 3, argv, len);
+            pv_buf_add(&want, formatted, (size_t) size);
+            redisFreeCommand(formatted);
+
+            pv_buf_puts(&want, "*1\r\n$4\r\nEXEC\r\n");
+
+            out.len = 0;
+            assert_int_equal(pvr_ledger_append(&out, pv_str(appends[i].site), subject, appends[i].position,
+                                               text(appends[i].record), appends[i].expire_at), PV_OK);
+            assert_int_equal(out.len, want.len);
+            assert_memory_equal(out.data, want.data, want.len);
+        }
+    }
+
+    pv_buf_free(&out);
+    pv_buf_free(&want);
+
+    /* nothing is sent half */
+
+    pv_buf_init(&out, 100);
+    assert_int_equal(pvr_ledger_append(&out, site, subject, 1, text("a"), 1900000000), PV_ERROR);
+    assert_true(out.failed);
+    assert_int_equal(out.len, 0);
+    pv_buf_free(&out);
+
+    pv_buf_init(&out, 4096);
+    assert_int_equal(pvr_ledger_append(&out, site, subject, 1, text(""), 1900000000), PV_ERROR);
+    assert_true(out.failed);
+    pv_buf_free(&out);
 }
 
 
@@ -759,6 +856,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_key_too_long),
+        cmocka_unit_test(test_append),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_appended),

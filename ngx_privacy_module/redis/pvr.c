@@ -14,6 +14,7 @@
 #define PVR_ARGUMENTS_MAX  16
 #define PVR_NUMBER_MAX     24
 #define PVR_READ_MAX       256      /* positions in one HMGET */
+#define PVR_APPEND_MAX     1024     /* bytes of the commands that append a record */
 
 
 typedef struct {
@@ -23,6 +24,24 @@ typedef struct {
 } pvr_command_t;
 
 
+/* What differs between two records that are appended, and where in the commands it stands: the key twice. */
+enum {
+    PVR_APPEND_KEY = 0,
+    PVR_APPEND_POSITION,
+    PVR_APPEND_RECORD,
+    PVR_APPEND_KEY_AGAIN,
+    PVR_APPEND_AT,
+    PVR_APPEND_BLANKS
+};
+
+typedef struct {
+    size_t         blank[PVR_APPEND_BLANKS];        /* offsets */
+    size_t         len[PVR_APPEND_BLANKS];
+    size_t         size;
+    unsigned char  bytes[PVR_APPEND_MAX];
+} pvr_append_t;
+
+
 static size_t pvr_key(char *buf, pv_str_t site, const char *kind, pv_str_t id);
 static size_t pvr_join(char *buf, const pv_str_t *parts, size_t n);
 static size_t pvr_decimal(char buf[PVR_NUMBER_MAX], uint64_t number);
@@ -30,6 +49,8 @@ static void pvr_add(pvr_command_t *command, const void *data, size_t len);
 static void pvr_word(pvr_command_t *command, const char *word);
 static int pvr_format(pv_buf_t *out, int n, const char **argv, const size_t *len);
 static int pvr_emit(pv_buf_t *out, pvr_command_t *command);
+static int pvr_append_shape(pvr_append_t *shape, const pv_str_t *blanks);
+static int pvr_append_blanks(pvr_append_t *shape);
 static int pvr_number(uint64_t *out, const char *text, size_t len);
 static int pvr_policy_field(pvr_policy_entry_t *e, const redisReply *name, const redisReply *value);
 
@@ -292,22 +313,85 @@ pvr_format(pv_buf_t *out, int n, const char **argv, const size_t *len)
 }
 
 
+/*
+ * hiredis allocates and prints for each argument, and the four commands of
+ * every record look the same but for what fits into blanks of the same size:
+ * their shape is formatted once, and then filled in.
+ */
+
 int
 pvr_ledger_append(pv_buf_t *out, pv_str_t site, const unsigned char *subject, uint32_t position,
     pv_str_t record, int64_t expire_at)
 {
-    char           key[PVR_KEY_MAX], field[PVR_NUMBER_MAX], at[PVR_NUMBER_MAX];
-    size_t         len;
-    pvr_command_t  multi = { .n = 0 }, set = { .n = 0 }, expire = { .n = 0 }, exec = { .n = 0 };
+    int             i;
+    char            key[PVR_KEY_MAX], field[PVR_NUMBER_MAX], at[PVR_NUMBER_MAX];
+    pv_str_t        blanks[PVR_APPEND_BLANKS];
+    unsigned char  *p;
 
-    len = pvr_key_ledger(key, site, subject);
+    static _Thread_local pvr_append_t  shape;
+
+    blanks[PVR_APPEND_KEY].data = (unsigned char *) key;
+    blanks[PVR_APPEND_KEY].len = pvr_key_ledger(key, site, subject);
+    blanks[PVR_APPEND_POSITION].data = (unsigned char *) field;
+    blanks[PVR_APPEND_POSITION].len = pvr_decimal(field, position);
+    blanks[PVR_APPEND_RECORD] = record;
+    blanks[PVR_APPEND_KEY_AGAIN] = blanks[PVR_APPEND_KEY];
+    blanks[PVR_APPEND_AT].data = (unsigned char *) at;
+    blanks[PVR_APPEND_AT].len = pvr_decimal(at, expire_at > 0 ? (uint64_t) expire_at : 0);
+
+    for (i = 0; i < PVR_APPEND_BLANKS && blanks[i].len == shape.len[i]; i++) { /* void */ }
+
+    if ((shape.size == 0 || i != PVR_APPEND_BLANKS) && pvr_append_shape(&shape, blanks) != PV_OK) {
+        out->failed = 1;
+        return PV_ERROR;
+    }
+
+    p = pv_buf_room(out, shape.size);
+    if (p == NULL) {
+        return PV_ERROR;
+    }
+
+    memcpy(p, shape.bytes, shape.size);
+
+    for (i = 0; i < PVR_APPEND_BLANKS; i++) {
+        memcpy(p + shape.blank[i], blanks[i].data, blanks[i].len);
+    }
+
+    pv_buf_took(out, p + shape.size);
+
+    return PV_OK;
+}
+
+
+/* Formats the commands with blanks of the sizes that are asked for. */
+
+static int
+pvr_append_shape(pvr_append_t *shape, const pv_str_t *blanks)
+{
+    int             i, rc;
+    char            blank[PVR_APPEND_BLANKS][PVR_KEY_MAX];
+    pv_buf_t        out;
+    pvr_command_t   multi = { .n = 0 }, set = { .n = 0 }, expire = { .n = 0 }, exec = { .n = 0 };
+
+    shape->size = 0;
+
+    for (i = 0; i < PVR_APPEND_BLANKS; i++) {
+
+        if (blanks[i].len == 0 || blanks[i].len > PVR_KEY_MAX) {
+            return PV_ERROR;
+        }
+
+        /* found again by a byte that no command has */
+        memset(blank[i], i + 1, blanks[i].len);
+        shape->len[i] = blanks[i].len;
+    }
 
     pvr_word(&multi, "MULTI");
 
     pvr_word(&set, "HSETNX");
-    pvr_add(&set, key, len);
-    pvr_add(&set, field, pvr_decimal(field, position));
-    pvr_add(&set, record.data, record.len);
+    pvr_add(&set, blank[PVR_APPEND_KEY], shape->len[PVR_APPEND_KEY]);
+    pvr_add(&set, blank[PVR_APPEND_POSITION], shape->len[PVR_APPEND_POSITION]);
+    pvr_add(&set, blank[PVR_APPEND_RECORD], shape->len[PVR_APPEND_RECORD]);
 
     /*
      * The expiry moves also when the position was taken. That is harmless: the
@@ -316,16 +400,48 @@ pvr_ledger_append(pv_buf_t *out, pv_str_t site, const unsigned char *subject, ui
      */
 
     pvr_word(&expire, "EXPIREAT");
-    pvr_add(&expire, key, len);
-    pvr_add(&expire, at, pvr_decimal(at, expire_at > 0 ? (uint64_t) expire_at : 0));
+    pvr_add(&expire, blank[PVR_APPEND_KEY_AGAIN], shape->len[PVR_APPEND_KEY_AGAIN]);
+    pvr_add(&expire, blank[PVR_APPEND_AT], shape->len[PVR_APPEND_AT]);
 
     pvr_word(&exec, "EXEC");
 
-    if (pvr_emit(out, &multi) != PV_OK || pvr_emit(out, &set) != PV_OK || pvr_emit(out, &expire) != PV_OK) {
-        return PV_ERROR;
+    pv_buf_init(&out, PVR_APPEND_MAX);
+
+    rc = PV_ERROR;
+
+    if (pvr_emit(&out, &multi) == PV_OK && pvr_emit(&out, &set) == PV_OK && pvr_emit(&out, &expire) == PV_OK
+        && pvr_emit(&out, &exec) == PV_OK)
+    {
+        memcpy(shape->bytes, out.data, out.len);
+        shape->size = out.len;
+
+        rc = pvr_append_blanks(shape);
     }
 
-    return pvr_emit(out, &exec);
+    pv_buf_free(&out);
+
+    return rc;
+}
+
+
+static int
+pvr_append_blanks(pvr_append_t *shape)
+{
+    int                   i;
+    const unsigned char  *p;
+
+    for (i = 0; i < PVR_APPEND_BLANKS; i++) {
+        p = memchr(shape->bytes, i + 1, shape->size);
+
+        if (p == NULL) {
+            shape->size = 0;
+            return PV_ERROR;
+        }
+
+        shape->blank[i] = (size_t) (p - shape->bytes);
+    }
+
+    return PV_OK;
 }
 
 
