@@ -30,7 +30,7 @@ typedef struct pv_hmac_s  pv_hmac_t;
 pv_hmac_t *pv_hmac_create(pv_str_t key);
 void pv_hmac_free(pv_hmac_t *h);
 /* MAC over the parts one after another; the caller separates them unambiguously. */
-int pv_hmac(pv_hmac_t *h, unsigned char out[PV_SHA256_LEN], const pv_str_t *parts, size_t n);
+int pv_hmac(const pv_hmac_t *h, unsigned char out[PV_SHA256_LEN], const pv_str_t *parts, size_t n);
 
 int pv_random(void *out, size_t len);
 /*
