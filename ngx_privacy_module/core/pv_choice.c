@@ -200,6 +200,12 @@ pv_choice_unescape(unsigned char *data, size_t len)
     size_t          i;
     unsigned char  *out;
 
+    /* mostly there is nothing to be undone */
+
+    if (memchr(data, '%', len) == NULL && memchr(data, '+', len) == NULL) {
+        return (long) len;
+    }
+
     out = data;
 
     for (i = 0; i < len; i++) {

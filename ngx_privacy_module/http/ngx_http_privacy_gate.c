@@ -58,15 +58,11 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
                 continue;           /* the centre's own; from anybody else it is an attack */
             }
 
-            if (pv_set_cookie_parse(&c, ngx_http_privacy_str(&h[i].value)) == PV_OK) {
-
-                if (!ngx_http_privacy_own_cookie(c.name)) {
-                    passes = ngx_http_privacy_allows(ctx, c.name, &purposes);
-                    ngx_http_privacy_gate_learn(ctx, &c, purposes, passes);
-
-                } else if (ctx->own) {
-                    continue;           /* the centre wrote it, with the answer to a choice */
-                }
+            if (pv_set_cookie_parse(&c, ngx_http_privacy_str(&h[i].value)) == PV_OK
+                && !ngx_http_privacy_own_cookie(c.name))
+            {
+                passes = ngx_http_privacy_allows(ctx, c.name, &purposes);
+                ngx_http_privacy_gate_learn(ctx, &c, purposes, passes);
             }
 
             if (passes) {
@@ -101,12 +97,17 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
 }
 
 
+/* By its name: attributes are for those that have to be judged. */
+
 static ngx_uint_t
 ngx_http_privacy_gate_is_own(ngx_str_t *line)
 {
-    pv_set_cookie_t  c;
+    size_t            cursor;
+    pv_cookie_pair_t  pair;
 
-    return pv_set_cookie_parse(&c, ngx_http_privacy_str(line)) == PV_OK && ngx_http_privacy_own_cookie(c.name);
+    cursor = 0;
+
+    return pv_cookie_next(ngx_http_privacy_str(line), &cursor, &pair) && ngx_http_privacy_own_cookie(pair.name);
 }
 
 
