@@ -16,7 +16,7 @@
  *
  *   privacy-mark        span: "[inserted: " and the like, before and after what is marked. To be hidden
  *                       visually on a screen, shown in print and where colours are forced
- *   privacy-inserted    a block that is new as a whole      (on p, li, tr, h1 to h6, pre; for a bar at its side)
+ *   privacy-inserted    a block that is new as a whole      (on p, div, tr, h1 to h6, pre: a bar at its side)
  *   privacy-deleted     a block that is gone as a whole
  *   privacy-changed     a block with changes in it
  *   privacy-moved-from  a block where it was; its text is in <del>

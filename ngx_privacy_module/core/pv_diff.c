@@ -1,0 +1,696 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pv_diff_doc.h"
+
+
+static int pv_diff_items(pv_diff_t *diff);
+static int pv_diff_left(pv_diff_t *diff, uint32_t *a);
+static int pv_diff_item(pv_diff_t *diff, pv_item_kind_t kind, uint32_t a, uint32_t b);
+static int pv_item_operations(pv_diff_t *diff, pv_item_t *item);
+static int pv_item_links(pv_diff_t *diff, pv_item_t *item);
+static int pv_link_range(pv_diff_t *diff, pv_item_t *item, const pv_diff_op_t *op, uint32_t run[2]);
+static int pv_link_changed(pv_diff_t *diff, pv_item_t *item, pv_diff_link_t link);
+static uint32_t pv_link_at(const pv_doc_t *doc, uint32_t *run, uint32_t at, uint32_t *end);
+static void pv_diff_containers(pv_diff_t *diff);
+static void pv_container_parts(pv_diff_t *diff);
+static int pv_container_pair(pv_diff_t *diff, uint32_t a, uint32_t b);
+static int pv_diff_script(pv_diff_t *diff);
+static int pv_op_join(pv_diff_op_t *last, const pv_diff_op_t *op);
+static void pv_diff_count(pv_diff_t *diff);
+static size_t pv_characters(const pv_doc_t *doc, uint32_t at, uint32_t len);
+static int pv_op_order(const void *x, const void *y);
+static int pv_diff_apply_back(pv_buf_t *out, const pv_diff_t *diff, pv_str_t text);
+
+
+int
+pv_diff_create(pv_diff_t **out, pv_str_t a_html, pv_str_t b_html, uint64_t work)
+{
+    int         rc;
+    pv_diff_t  *diff;
+
+    if (a_html.len > PV_DIFF_HTML_MAX || b_html.len > PV_DIFF_HTML_MAX) {
+        return PV_INVALID;
+    }
+
+    diff = calloc(1, sizeof(pv_diff_t));
+    if (diff == NULL) {
+        return PV_ERROR;
+    }
+
+    diff->work.limit = work;
+    diff->work.spent = (a_html.len + b_html.len) / 4;
+    pv_arena_init(&diff->links.memory);
+
+    /* The first address is none: runs of text that is no link have its number. */
+    rc = pv_more((void **) &diff->links.list, &diff->links.size, 0, sizeof(pv_str_t)) == NULL ? PV_ERROR : PV_OK;
+
+    if (rc == PV_OK) {
+        diff->links.list[0] = pv_str("");
+        diff->links.count = 1;
+        rc = pv_doc_parse(&diff->doc[0], &diff->links, a_html);
+    }
+
+    rc = rc == PV_OK ? pv_doc_parse(&diff->doc[1], &diff->links, b_html) : rc;
+    rc = rc == PV_OK ? pv_diff_match(diff) : rc;
+    rc = rc == PV_OK ? pv_diff_items(diff) : rc;
+    rc = rc == PV_OK ? pv_diff_script(diff) : rc;
+
+    if (rc != PV_OK) {
+        pv_diff_free(diff);
+        return rc;
+    }
+
+    pv_diff_containers(diff);
+    pv_diff_count(diff);
+    *out = diff;
+
+    return PV_OK;
+}
+
+
+void
+pv_diff_free(pv_diff_t *diff)
+{
+    if (diff == NULL) {
+        return;
+    }
+
+    pv_doc_free(&diff->doc[0]);
+    pv_doc_free(&diff->doc[1]);
+    pv_arena_free(&diff->links.memory);
+    free(diff->links.list);
+    free(diff->items);
+    free(diff->ops);
+    free(diff->script);
+    free(diff->pairs);
+    free(diff->changed);
+    free(diff);
+}
+
+
+/* The merged text, line by line: in the order of B, with what is gone before what is new in its place. */
+static int
+pv_diff_items(pv_diff_t *diff)
+{
+    int          rc;
+    uint32_t     a, b;
+    pv_doc_t    *docs = diff->doc;
+    pv_block_t  *block;
+
+    rc = PV_OK;
+
+    for (a = 0, b = 0; b < docs[1].blocks_count && rc == PV_OK; b++) {
+        block = &docs[1].blocks[b];
+
+        if (block->match != PV_NONE && block->move == 0) {
+
+            while (a < block->match && rc == PV_OK) {
+                rc = pv_diff_left(diff, &a);
+            }
+
+            a++;
+            rc = rc == PV_OK ? pv_diff_item(diff, docs[0].blocks[block->match].class == block->class
+                                                  ? PV_ITEM_SAME : PV_ITEM_CHANGED, block->match, b) : rc;
+            continue;
+        }
+
+        while (a < docs[0].blocks_count && rc == PV_OK
+               && (docs[0].blocks[a].match == PV_NONE || docs[0].blocks[a].move != 0))
+        {
+            rc = pv_diff_left(diff, &a);
+        }
+
+        rc = rc == PV_OK ? pv_diff_item(diff, block->match == PV_NONE ? PV_ITEM_INSERTED : PV_ITEM_MOVED_TO,
+                                        block->match, b) : rc;
+    }
+
+    while (a < docs[0].blocks_count && rc == PV_OK) {
+        rc = pv_diff_left(diff, &a);
+    }
+
+    return rc;
+}
+
+
+/* What is not in its place any more. */
+static int
+pv_diff_left(pv_diff_t *diff, uint32_t *a)
+{
+    uint32_t     at;
+    pv_block_t  *block;
+
+    at = (*a)++;
+    block = &diff->doc[0].blocks[at];
+
+    return pv_diff_item(diff, block->match == PV_NONE ? PV_ITEM_DELETED : PV_ITEM_MOVED_FROM, at, block->match);
+}
+
+
+static int
+pv_diff_item(pv_diff_t *diff, pv_item_kind_t kind, uint32_t a, uint32_t b)
+{
+    int         rc;
+    pv_item_t  *item;
+
+    item = pv_more((void **) &diff->items, &diff->items_size, diff->items_count, sizeof(pv_item_t));
+    if (item == NULL) {
+        return PV_ERROR;
+    }
+
+    memset(item, 0, sizeof(pv_item_t));
+    item->kind = kind;
+    item->a = a;
+    item->b = b;
+    item->move = kind == PV_ITEM_MOVED_TO ? diff->doc[1].blocks[b].move
+                 : kind == PV_ITEM_MOVED_FROM ? diff->doc[0].blocks[a].move : 0;
+    item->op = (uint32_t) diff->ops_count;
+    item->pair = (uint32_t) diff->pairs_count;
+    diff->items_count++;
+
+    rc = pv_item_operations(diff, item);
+    item->ops = (uint32_t) (diff->ops_count - item->op);
+    rc = rc == PV_OK && diff->links.count > 1 ? pv_item_links(diff, item) : rc;
+
+    if (item->links != 0 && item->kind == PV_ITEM_SAME) {
+        item->kind = PV_ITEM_CHANGED;
+    }
+
+    return rc;
+}
+
+
+/* A block goes with the line end behind it. */
+static int
+pv_item_operations(pv_diff_t *diff, pv_item_t *item)
+{
+    int                rc;
+    pv_block_t        *a, *b;
+
+    a = item->a != PV_NONE ? &diff->doc[0].blocks[item->a] : NULL;
+    b = item->b != PV_NONE ? &diff->doc[1].blocks[item->b] : NULL;
+
+    switch (item->kind) {
+
+    case PV_ITEM_DELETED:
+        return pv_diff_add(diff, item, (pv_diff_op_t) { PV_DIFF_DELETE, 0, a->at, a->len + 1, 0, 0 });
+
+    case PV_ITEM_MOVED_FROM:
+        return pv_diff_add(diff, item, (pv_diff_op_t) { PV_DIFF_MOVE_FROM, 0, a->at, a->len + 1, 0, 0 });
+
+    case PV_ITEM_INSERTED:
+        return pv_diff_add(diff, item, (pv_diff_op_t) { PV_DIFF_INSERT, 0, 0, 0, b->at, b->len + 1 });
+
+    default:
+        break;
+    }
+
+    rc = a->class == b->class
+         ? pv_diff_add(diff, item, (pv_diff_op_t) { PV_DIFF_EQUAL, 0, a->at, a->len, b->at, b->len })
+         : pv_diff_words(diff, item);
+
+    return rc == PV_OK ? pv_diff_add(diff, item, (pv_diff_op_t) { PV_DIFF_EQUAL, 0, a->at + a->len, 1, b->at + b->len, 1 })
+                       : rc;
+}
+
+
+int
+pv_diff_add(pv_diff_t *diff, const pv_item_t *item, pv_diff_op_t op)
+{
+    pv_diff_op_t  *next;
+
+    if (op.a_len == 0 && op.b_len == 0) {
+        return PV_OK;
+    }
+
+    op.move = item->move;
+    op.kind = op.kind == PV_DIFF_EQUAL && op.move != 0 ? PV_DIFF_MOVE_TO : op.kind;
+
+    if (diff->ops_count > item->op && pv_op_join(&diff->ops[diff->ops_count - 1], &op)) {
+        return PV_OK;
+    }
+
+    next = pv_more((void **) &diff->ops, &diff->ops_size, diff->ops_count, sizeof(pv_diff_op_t));
+    if (next == NULL) {
+        return PV_ERROR;
+    }
+
+    *next = op;
+    diff->ops_count++;
+
+    return PV_OK;
+}
+
+
+static int
+pv_op_join(pv_diff_op_t *last, const pv_diff_op_t *op)
+{
+    if (last->kind != op->kind || last->move != op->move || (op->a_len != 0 && last->a + last->a_len != op->a)
+        || (op->b_len != 0 && last->b + last->b_len != op->b))
+    {
+        return 0;
+    }
+
+    last->a_len += op->a_len;
+    last->b_len += op->b_len;
+
+    return 1;
+}
+
+
+/* Links on words that stayed. */
+static int
+pv_item_links(pv_diff_t *diff, pv_item_t *item)
+{
+    int                rc;
+    uint32_t           i, end, run[2];
+    pv_diff_op_t       op;
+    const pv_block_t  *b;
+
+    if (item->kind == PV_ITEM_DELETED || item->kind == PV_ITEM_INSERTED || item->kind == PV_ITEM_MOVED_FROM) {
+        return PV_OK;
+    }
+
+    b = &diff->doc[1].blocks[item->b];
+    run[0] = diff->doc[0].blocks[item->a].run;
+    run[1] = b->run;
+
+    for (rc = PV_OK, i = 0; i < item->ops && rc == PV_OK; i++) {
+        op = diff->ops[item->op + i];
+
+        if (op.a_len != 0 && op.b_len != 0) {
+
+            /* The line end behind a block looks like nothing. */
+            end = op.b + op.b_len > b->at + b->len;
+            op.a_len -= end;
+            op.b_len -= end;
+
+            rc = pv_link_range(diff, item, &op, run);
+        }
+    }
+
+    return rc;
+}
+
+
+static int
+pv_link_range(pv_diff_t *diff, pv_item_t *item, const pv_diff_op_t *op, uint32_t run[2])
+{
+    int             rc;
+    uint32_t        at, from, to, a_end, b_end, len;
+    pv_diff_link_t  link;
+
+    for (rc = PV_OK, at = 0; at < op->a_len && rc == PV_OK; at += len) {
+        from = pv_link_at(&diff->doc[0], &run[0], op->a + at, &a_end);
+        to = pv_link_at(&diff->doc[1], &run[1], op->b + at, &b_end);
+
+        len = a_end - op->a < b_end - op->b ? a_end - op->a : b_end - op->b;
+        len = (len < op->a_len ? len : op->a_len) - at;
+
+        if (from != to && !pv_str_eq(diff->links.list[from], diff->links.list[to])) {
+            link = (pv_diff_link_t) { op->a + at, op->b + at, len, diff->links.list[from], diff->links.list[to] };
+            rc = pv_link_changed(diff, item, link);
+        }
+    }
+
+    return rc;
+}
+
+
+static int
+pv_link_changed(pv_diff_t *diff, pv_item_t *item, pv_diff_link_t link)
+{
+    pv_diff_link_t  *next, *last;
+
+    /* The same change over words in another style is one. A space at a link's edge is no link. */
+    last = diff->changed_count != 0 ? &diff->changed[diff->changed_count - 1] : NULL;
+
+    if (last != NULL && last->a + last->len == link.a && last->b + last->len == link.b
+        && pv_str_eq(last->from, link.from) && pv_str_eq(last->to, link.to))
+    {
+        last->len += link.len;
+        return PV_OK;
+    }
+
+    if (link.len == 1 && (diff->doc[1].text[link.b] == ' ' || diff->doc[1].text[link.b] == '\n')) {
+        return PV_OK;
+    }
+
+    next = pv_more((void **) &diff->changed, &diff->changed_size, diff->changed_count, sizeof(pv_diff_link_t));
+    if (next == NULL) {
+        return PV_ERROR;
+    }
+
+    *next = link;
+    diff->changed_count++;
+    item->links++;
+
+    return PV_OK;
+}
+
+
+/* The link of the text at, and where the run ends that it is of. *run only goes on. */
+static uint32_t
+pv_link_at(const pv_doc_t *doc, uint32_t *run, uint32_t at, uint32_t *end)
+{
+    if (doc->runs_count == 0) {
+        *end = doc->len;
+        return 0;
+    }
+
+    while (*run + 1 < doc->runs_count && doc->runs[*run + 1].at <= at) {
+        (*run)++;
+    }
+
+    *end = *run + 1 < doc->runs_count ? doc->runs[*run + 1].at : doc->len;
+
+    return doc->runs[*run].link;
+}
+
+
+/*
+ * A list that both have is one in the merged text, and so is a table or a
+ * quotation: containers become the same from the outside in, where matched
+ * blocks are within them. The others stay what they were in their own text.
+ */
+static void
+pv_diff_containers(pv_diff_t *diff)
+{
+    size_t            i;
+    pv_doc_t         *docs = diff->doc;
+    const pv_item_t  *item;
+
+    docs[0].nodes[0].merged = 0;
+    docs[1].nodes[0].merged = 0;
+
+    for (i = 0; i < diff->items_count; i++) {
+        item = &diff->items[i];
+
+        if (item->kind == PV_ITEM_SAME || item->kind == PV_ITEM_CHANGED) {
+            pv_container_pair(diff, docs[0].blocks[item->a].node, docs[1].blocks[item->b].node);
+        }
+    }
+
+    pv_container_parts(diff);
+
+    for (i = 0; i < docs[1].nodes_count; i++) {
+        docs[1].nodes[i].merged = (uint32_t) i;
+    }
+
+    for (diff->merged = (uint32_t) i, i = 0; i < docs[0].nodes_count; i++) {
+        if (docs[0].nodes[i].merged == PV_NONE) {
+            docs[0].nodes[i].merged = diff->merged++;
+        }
+    }
+}
+
+
+/* 1 when the two are the same container now. */
+static int
+pv_container_pair(pv_diff_t *diff, uint32_t a, uint32_t b)
+{
+    pv_node_t  *x, *y;
+
+    x = &diff->doc[0].nodes[a];
+    y = &diff->doc[1].nodes[b];
+
+    if (x->merged != PV_NONE || y->merged != PV_NONE) {
+        return x->merged == b && y->merged == b;
+    }
+
+    /* One deeper than the other: it is within something that the other is not in. */
+    if (x->depth != y->depth || x->kind != y->kind || !pv_container_pair(diff, x->parent, y->parent)) {
+        return 0;
+    }
+
+    x->merged = b;
+    y->merged = b;
+
+    return 1;
+}
+
+
+/* A table has one head and one body: those of a table that both have are the same, even without a row in common. */
+static void
+pv_container_parts(pv_diff_t *diff)
+{
+    size_t      i;
+    uint32_t    k, table;
+    pv_node_t  *x, *y;
+
+    for (i = 1; i < diff->doc[0].nodes_count; i++) {
+        x = &diff->doc[0].nodes[i];
+        table = diff->doc[0].nodes[x->parent].merged;
+
+        if ((x->kind != PV_NODE_HEAD && x->kind != PV_NODE_BODY) || x->merged != PV_NONE || table == PV_NONE) {
+            continue;
+        }
+
+        /* A table's own parts come right behind it. */
+        for (k = table + 1; k < diff->doc[1].nodes_count; k++) {
+            y = &diff->doc[1].nodes[k];
+
+            if (y->parent != table) {
+                break;
+            }
+
+            if (y->kind == x->kind && y->merged == PV_NONE) {
+                x->merged = k;
+                y->merged = k;
+                break;
+            }
+        }
+    }
+}
+
+
+/* The items' operations as one list, neighbours joined. */
+static int
+pv_diff_script(pv_diff_t *diff)
+{
+    size_t         i;
+    pv_diff_op_t  *next;
+
+    for (i = 0; i < diff->ops_count; i++) {
+
+        if (diff->script_count != 0 && pv_op_join(&diff->script[diff->script_count - 1], &diff->ops[i])) {
+            continue;
+        }
+
+        next = pv_more((void **) &diff->script, &diff->script_size, diff->script_count, sizeof(pv_diff_op_t));
+        if (next == NULL) {
+            return PV_ERROR;
+        }
+
+        *next = diff->ops[i];
+        diff->script_count++;
+    }
+
+    return PV_OK;
+}
+
+
+static void
+pv_diff_count(pv_diff_t *diff)
+{
+    size_t               i;
+    pv_diff_stats_t     *s = &diff->stats;
+    const pv_diff_op_t  *op;
+
+    for (i = 0; i < diff->ops_count; i++) {
+        op = &diff->ops[i];
+
+        switch (op->kind) {
+        case PV_DIFF_DELETE:
+            s->deleted += pv_characters(&diff->doc[0], op->a, op->a_len);
+            break;
+        case PV_DIFF_INSERT:
+            s->inserted += pv_characters(&diff->doc[1], op->b, op->b_len);
+            break;
+        case PV_DIFF_MOVE_TO:
+            s->moved += pv_characters(&diff->doc[1], op->b, op->b_len);
+            break;
+        default:
+            break;
+        }
+    }
+
+    for (i = 0; i < diff->items_count; i++) {
+        switch (diff->items[i].kind) {
+        case PV_ITEM_SAME:
+            s->blocks_unchanged++;
+            break;
+        case PV_ITEM_CHANGED:
+            s->blocks_changed++;
+            break;
+        case PV_ITEM_INSERTED:
+            s->blocks_inserted++;
+            break;
+        case PV_ITEM_DELETED:
+            s->blocks_deleted++;
+            break;
+        case PV_ITEM_MOVED_TO:
+            s->blocks_moved++;
+            break;
+        case PV_ITEM_MOVED_FROM:
+            break;
+        }
+    }
+
+    s->characters[0] = pv_characters(&diff->doc[0], 0, diff->doc[0].len);
+    s->characters[1] = pv_characters(&diff->doc[1], 0, diff->doc[1].len);
+    s->links = diff->changed_count;
+    s->work = diff->work.spent;
+    s->limited = diff->work.over != 0;
+}
+
+
+static size_t
+pv_characters(const pv_doc_t *doc, uint32_t at, uint32_t len)
+{
+    size_t                n;
+    const unsigned char  *p, *end;
+
+    p = doc->text + at;
+
+    for (n = 0, end = p + len; p < end; p++) {
+        n += (*p & 0xc0) != 0x80;
+    }
+
+    return n;
+}
+
+
+pv_str_t
+pv_diff_text(const pv_diff_t *diff, int side)
+{
+    const pv_doc_t  *doc = &diff->doc[side != 0];
+
+    return (pv_str_t) { doc->text, doc->len };
+}
+
+
+const pv_diff_op_t *
+pv_diff_ops(const pv_diff_t *diff, size_t *n)
+{
+    *n = diff->script_count;
+
+    return diff->script;
+}
+
+
+const pv_diff_link_t *
+pv_diff_links(const pv_diff_t *diff, size_t *n)
+{
+    *n = diff->changed_count;
+
+    return diff->changed;
+}
+
+
+const pv_diff_stats_t *
+pv_diff_stats(const pv_diff_t *diff)
+{
+    return &diff->stats;
+}
+
+
+int
+pv_diff_same(const pv_diff_t *diff)
+{
+    return diff->stats.blocks_unchanged == diff->items_count;
+}
+
+
+int
+pv_diff_apply(pv_buf_t *out, const pv_diff_t *diff, pv_str_t text, int reverse)
+{
+    size_t               i;
+    const pv_diff_op_t  *op;
+
+    if (text.len != diff->doc[reverse != 0].len) {
+        return PV_INVALID;
+    }
+
+    if (reverse) {
+        return pv_diff_apply_back(out, diff, text);
+    }
+
+    for (i = 0; i < diff->script_count; i++) {
+        op = &diff->script[i];
+
+        switch (op->kind) {
+        case PV_DIFF_EQUAL:
+        case PV_DIFF_MOVE_TO:
+            pv_buf_add(out, text.data + op->a, op->a_len);
+            break;
+        case PV_DIFF_INSERT:
+            pv_buf_add(out, diff->doc[1].text + op->b, op->b_len);
+            break;
+        case PV_DIFF_DELETE:
+            if (memcmp(text.data + op->a, diff->doc[0].text + op->a, op->a_len) != 0) {
+                return PV_INVALID;
+            }
+            break;
+        case PV_DIFF_MOVE_FROM:
+            break;
+        }
+    }
+
+    return out->failed ? PV_ERROR : PV_OK;
+}
+
+
+/* In the order of A: what moved is put back by where it came from. */
+static int
+pv_diff_apply_back(pv_buf_t *out, const pv_diff_t *diff, pv_str_t text)
+{
+    size_t               i;
+    const pv_diff_op_t  *op, **order;
+
+    order = malloc((diff->script_count + 1) * sizeof(*order));
+    if (order == NULL) {
+        return PV_ERROR;
+    }
+
+    for (i = 0; i < diff->script_count; i++) {
+        order[i] = &diff->script[i];
+    }
+
+    qsort(order, diff->script_count, sizeof(*order), pv_op_order);
+
+    for (i = 0; i < diff->script_count; i++) {
+        op = order[i];
+
+        if (op->kind == PV_DIFF_DELETE) {
+            pv_buf_add(out, diff->doc[0].text + op->a, op->a_len);
+
+        } else if (op->kind == PV_DIFF_EQUAL || op->kind == PV_DIFF_MOVE_TO) {
+            pv_buf_add(out, text.data + op->b, op->b_len);
+
+        } else if (op->kind == PV_DIFF_INSERT
+                   && memcmp(text.data + op->b, diff->doc[1].text + op->b, op->b_len) != 0)
+        {
+            free(order);
+            return PV_INVALID;
+        }
+    }
+
+    free(order);
+
+    return out->failed ? PV_ERROR : PV_OK;
+}
+
+
+static int
+pv_op_order(const void *x, const void *y)
+{
+    const pv_diff_op_t  *p = *(const pv_diff_op_t *const *) x, *q = *(const pv_diff_op_t *const *) y;
+
+    return p->a < q->a ? -1 : p->a > q->a;
+}
