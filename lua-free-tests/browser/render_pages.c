@@ -141,7 +141,17 @@ render(pv_page_t page, size_t language)
 
     done(&b, pv_page_policy(&b, &page), "policy", tag);
     page.policy = versions[0];
+    pv_page_version_policy(&items[0], versions[0]);
+    pv_page_version_policy(&items[1], versions[1]);
+    items[0].before = pv_str("2026-07-01");
+    page.shown = page.earlier = &items[0];
+    page.later = &items[1];
+    page.at = NOW - 44 * 86400;
+    page.missed = pv_str("zh-TW");
     done(&b, pv_page_policy(&b, &page), "policy-archived", tag);
+    page.shown = page.earlier = page.later = NULL;
+    page.at = 0;
+    page.missed = pv_str("");
     page.policy = versions[1];
 
     /* Four: one to come, one that was withdrawn before it came, one in force, one archived. */

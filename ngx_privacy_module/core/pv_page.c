@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pv_page_ui.h"
+#include "pv_text.h"
 
 
 /* The version that is agreed to, and the one that binds until then. */
@@ -135,6 +136,76 @@ pv_page_choices(pv_buf_t *out, const pv_page_t *page)
 }
 
 
+static void
+view_neighbour(pv_view_t *v, const char *name, const pv_page_version_t *version)
+{
+    json_t     *o;
+    pv_fill_t   fill;
+
+    if (version == NULL) {
+        return;
+    }
+
+    o = json_object();
+
+    fill.name = "version";
+    fill.value = version->version;
+    pv_view_fill(v, o, "text", pv_view_string(v, name), &fill, 1);
+    pv_view_str(v, o, "version", version->version);
+    pv_view_set(v, v->root, name, o);
+}
+
+
+/* The day that was asked for, as it was written: in UTC. */
+static void
+view_as_of(pv_view_t *v)
+{
+    char       moment[PV_RFC3339_SIZE], keep[32];
+    pv_fill_t  fill;
+
+    if (v->page->at == 0) {
+        return;
+    }
+
+    pv_rfc3339_format(moment, v->page->at);
+
+    fill.name = "date";
+    fill.value.data = (const unsigned char *) moment;
+    fill.value.len = sizeof("2026-12-01") - 1;
+
+    pv_view_fill(v, v->root, "as_of", pv_view_string(v, "as_of"), &fill, 1);
+
+    snprintf(keep, sizeof(keep), "at=%.10s&", moment);
+    pv_view_str(v, v->root, "keep", pv_str(keep));
+}
+
+
+/* What the log knows of an archived version, and where to go from it. */
+static void
+view_archive(pv_view_t *v, int archived)
+{
+    const pv_page_version_t  *shown;
+
+    shown = v->page->shown;
+
+    pv_view_bool(v, v->root, "archived", archived);
+    view_neighbour(v, "earlier", v->page->earlier);
+    view_neighbour(v, "later", v->page->later);
+    view_as_of(v);
+
+    if (shown != NULL) {
+        pv_view_str(v, v->root, "before", shown->before);
+        pv_view_bool(v, v->root, "withdrawn", shown->withdrawn);
+        pv_view_str(v, v->root, "reason", shown->reason);
+    }
+
+    if (shown != NULL && shown->withdrawn) {
+        pv_view_bool(v, v->root, "archived", 0);
+        pv_view_time(v, v->root, "withdrawn_on", shown->withdrawn_at, pv_str(""));
+    }
+}
+
+
 int
 pv_page_policy(pv_buf_t *out, const pv_page_t *page)
 {
@@ -158,9 +229,9 @@ pv_page_policy(pv_buf_t *out, const pv_page_t *page)
     pv_page_version_policy(&version, page->policy);
     pv_view_changes(&v, v.root, &version);
 
-    pv_view_bool(&v, v.root, "archived", other && in_force->sequence > page->policy->sequence);
-    pv_view_bool(&v, v.root, "upcoming", (other && in_force->sequence < page->policy->sequence)
-                                         || (in_force == NULL && page->policy->effective > page->now));
+    view_archive(&v, other && in_force->sequence > page->policy->sequence);
+    pv_view_bool(&v, v.root, "upcoming", pv_page_is_upcoming(page, page->shown ? page->shown : &version));
+    pv_view_bool(&v, v.root, "archive", 1);
     pv_view_str(&v, v.root, "in_force_version", other ? in_force->version : pv_str(""));
     pv_view_bool(&v, v.root, "at_policy", !other);
 

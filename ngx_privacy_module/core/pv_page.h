@@ -98,8 +98,8 @@ typedef struct {
     /* The version whose terms hold for this visitor, when it is not the one in force. */
     const pv_page_version_t *bound;
     pv_str_t             agree_token;   /* for the form of pv_page_agree_form() */
-    /* Around an archived version; NULL: there is none. */
-    const pv_page_version_t *earlier, *later;
+    /* The version shown as the log knows it (withdrawn, before), and its neighbours; NULL: none, or not known. */
+    const pv_page_version_t *shown, *earlier, *later;
     int64_t              at;            /* reached by this date (?at=); 0: by its name */
     unsigned             must_agree:1;  /* a version since the bound one reduces rights: offer to agree */
     unsigned             user:1;        /* logged in */
