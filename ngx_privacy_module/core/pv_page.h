@@ -165,6 +165,9 @@ int pv_atom_versions(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t 
 typedef struct {
     const pv_policy_t  *from, *to;
     const pv_diff_t    *text;       /* of the two texts' HTML; NULL: no common language */
+    /* Versions after `from` up to `to`, newest first, that were not withdrawn: what they said of themselves. */
+    const pv_page_version_t *between;
+    size_t              between_count;
     unsigned            mine:1;     /* `from` is the version that binds this visitor */
 } pv_page_diff_t;
 
@@ -176,12 +179,16 @@ int pv_json_diff(pv_buf_t *out, const pv_page_t *page, const pv_page_diff_t *dif
 
 /* How anybody can check the version that page->policy is. */
 typedef struct {
-    pv_str_t  head;                 /* exactly as it was signed */
-    pv_str_t  signature;            /* base64url, as in the entry */
-    uint32_t  newest;               /* number of the newest entry of the log */
+    const pv_head_t  *head;
+    pv_str_t          sealed;       /* the entry, or its first bytes as far as its head goes, with the "\n" behind it */
+    uint32_t          newest;       /* number of the newest entry of the log */
 } pv_page_proof_t;
 
 int pv_page_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *proof);
+/*
+ * {"site","version","sequence","newest","published","size","digest","previous","key","signature","head","entry",
+ *  "bodies":[{"body":"declared"|"markdown"|"html","language","offset","size","sha256"}]}
+ */
 int pv_json_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *proof);
 
 /* A plain sentence with a way back. key: "not_found", "stale_form", "cross_site", "bad_form", "unknown_purpose",

@@ -178,6 +178,16 @@ pv_page_head(pv_buf_t *out, const pv_page_t *page, int shared)
 }
 
 
+/* As far as a policy knows what came before it. */
+static const pv_page_version_t *
+listed(pv_page_version_t *version, const pv_policy_t *policy)
+{
+    pv_page_version_policy(version, policy);
+
+    return version;
+}
+
+
 int
 pv_page_marked(pv_buf_t *out, const pv_page_t *page, int marked)
 {
@@ -201,8 +211,7 @@ pv_page_marked(pv_buf_t *out, const pv_page_t *page, int marked)
 
     case PV_MARKED_COOKIES:
         pv_view_purposes(&v, 0);
-        pv_view_recipients(&v);
-        return render_ascii(&v, out, "declarations.html");
+        return render_ascii(&v, out, "marked_cookies.html");
 
     case PV_MARKED_SETTINGS:
         return render_ascii(&v, out, "marked_settings.html");
@@ -211,9 +220,8 @@ pv_page_marked(pv_buf_t *out, const pv_page_t *page, int marked)
         return render_ascii(&v, out, "marked_version.html");
 
     case PV_MARKED_CHANGES:
-        pv_page_version_policy(&version, policy);
-        pv_view_changes(&v, v.root, &version);
-        return render_ascii(&v, out, "changes.html");
+        pv_view_listed(&v, v.root, page->shown != NULL ? page->shown : listed(&version, policy));
+        return render_ascii(&v, out, "marked_changes.html");
 
     default:
         pv_view_free(&v);

@@ -17,8 +17,8 @@ dump_chunk(const char *data, size_t len, void *out)
 
 
 /* Pure ASCII: the same bytes are right in a script of any charset. Frees the value. */
-static int
-dump(pv_buf_t *out, json_t *value, int failed)
+int
+pv_json_dump(pv_buf_t *out, json_t *value, int failed)
 {
     int  rc;
 
@@ -213,6 +213,20 @@ version_json(pv_view_t *v, json_t *o, const pv_page_version_t *version)
 }
 
 
+json_t *
+pv_json_version(pv_view_t *v, const pv_policy_t *policy)
+{
+    json_t             *o;
+    pv_page_version_t   version;
+
+    o = json_object();
+    pv_page_version_policy(&version, policy);
+    version_json(v, o, &version);
+
+    return o;
+}
+
+
 int
 pv_json_policy(pv_buf_t *out, const pv_page_t *page)
 {
@@ -253,13 +267,12 @@ pv_json_policy(pv_buf_t *out, const pv_page_t *page)
 
     pv_view_free(&v);
 
-    return dump(out, o, v.failed);
+    return pv_json_dump(out, o, v.failed);
 }
 
 
-/* prefix, what and the parts, as the value of name. */
-static void
-address(pv_view_t *v, json_t *o, const char *name, const char *what, pv_str_t id, const char *after)
+void
+pv_json_address(pv_view_t *v, json_t *o, const char *name, const char *what, pv_str_t id, const char *after)
 {
     pv_buf_t  b;
 
@@ -279,7 +292,7 @@ page_address(pv_view_t *v, json_t *o, const char *name, size_t page)
     char  number[32];
 
     snprintf(number, sizeof(number), "%zu", page);
-    address(v, o, name, "versions.json?page=", pv_str(number), "");
+    pv_json_address(v, o, name, "versions.json?page=", pv_str(number), "");
 }
 
 
@@ -292,13 +305,13 @@ listed_json(pv_view_t *v, const pv_page_version_t *version)
     o = json_object();
 
     version_json(v, o, version);
-    address(v, o, "url", "versions/", version->version, "");
-    address(v, o, "proof", "versions/", version->version, "/proof");
+    pv_json_address(v, o, "url", "versions/", version->version, "");
+    pv_json_address(v, o, "proof", "versions/", version->version, "/proof");
 
     if (version->before.len) {
         snprintf(both, sizeof(both), "%.*s/%.*s", (int) version->before.len, (const char *) version->before.data,
                  (int) version->version.len, (const char *) version->version.data);
-        address(v, o, "diff", "diff/", pv_str(both), "");
+        pv_json_address(v, o, "diff", "diff/", pv_str(both), "");
     }
 
     return o;
@@ -338,7 +351,7 @@ pv_json_versions(pv_buf_t *out, const pv_page_t *page, const pv_page_list_t *lis
 
     pv_view_set(&v, o, "versions", versions);
 
-    return dump(out, o, v.failed);
+    return pv_json_dump(out, o, v.failed);
 }
 
 
@@ -363,5 +376,5 @@ pv_form_document(pv_buf_t *out, const pv_page_t *page, const char *kind, pv_str_
     pv_view_str(&v, o, "kind", pv_str(kind));
     pv_view_str(&v, o, "html", html);
 
-    return dump(out, o, v.failed);
+    return pv_json_dump(out, o, v.failed);
 }

@@ -160,29 +160,37 @@ pv_page_is_current(const pv_page_t *page, const pv_page_version_t *version)
 }
 
 
-static json_t *
-version_item(pv_view_t *v, const pv_page_version_t *version)
+void
+pv_view_listed(pv_view_t *v, json_t *item, const pv_page_version_t *version)
 {
-    json_t     *item;
-    pv_fill_t   fill;
-
-    item = json_object();
+    pv_fill_t  fill;
 
     pv_view_version(v, item, version);
     pv_view_changes(v, item, version);
     pv_view_str(v, item, "before", version->before);
+    pv_view_bool(v, item, "first", version->sequence == 1);
+
+    fill.name = "version";
+    fill.value = version->before;
+    pv_view_fill(v, item, "since_before", pv_view_string(v, "since_version"), &fill, 1);
+}
+
+
+static json_t *
+version_item(pv_view_t *v, const pv_page_version_t *version)
+{
+    json_t  *item;
+
+    item = json_object();
+
+    pv_view_listed(v, item, version);
     pv_view_str(v, item, "reason", version->reason);
-    pv_view_bool(v, item, "first", version->before.len == 0);
     pv_view_bool(v, item, "current", pv_page_is_current(v->page, version));
     pv_view_bool(v, item, "future", pv_page_is_upcoming(v->page, version));
     pv_view_bool(v, item, "withdrawn", version->withdrawn);
     pv_view_bool(v, item, "reduces_rights", version->reduces_rights);
     pv_view_bool(v, item, "from", 0);
     pv_view_bool(v, item, "to", 0);
-
-    fill.name = "version";
-    fill.value = version->before;
-    pv_view_fill(v, item, "since_before", pv_view_string(v, "since_version"), &fill, 1);
 
     if (version->withdrawn) {
         pv_view_time(v, item, "withdrawn_on", version->withdrawn_at, pv_str(""));

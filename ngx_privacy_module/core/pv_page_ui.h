@@ -79,12 +79,19 @@ void pv_view_purposes(pv_view_t *v, int marks);
 void pv_view_recipients(pv_view_t *v);
 void pv_view_changes(pv_view_t *v, json_t *object, const pv_page_version_t *version);
 void pv_view_agree(pv_view_t *v);
+/* Version and changes, and where to see them. */
+void pv_view_listed(pv_view_t *v, json_t *object, const pv_page_version_t *version);
 /* Published, and to come into force; the one in force. */
 int pv_page_is_upcoming(const pv_page_t *page, const pv_page_version_t *version);
 int pv_page_is_current(const pv_page_t *page, const pv_page_version_t *version);
 void pv_view_text(pv_view_t *v);
 void pv_view_assets(pv_view_t *v);
 void pv_view_signal(pv_view_t *v);
+
+/* JSON documents: an address below the prefix, what every one says of a version; pure ASCII, frees the value. */
+void pv_json_address(pv_view_t *v, json_t *o, const char *name, const char *what, pv_str_t id, const char *after);
+json_t *pv_json_version(pv_view_t *v, const pv_policy_t *policy);
+int pv_json_dump(pv_buf_t *out, json_t *value, int failed);
 
 /* The table of contents of sanitised HTML: [{"id","text"}] of its <h2 id>; NULL when out of memory. */
 json_t *pv_toc(pv_str_t html);
