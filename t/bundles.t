@@ -63,9 +63,9 @@ $t->publish($t->bundle);
 ok(wait_for(sub { versions() eq '2026-01-01' }, 2), 'published while nginx runs: every worker has it');
 
 my $sealed = slurp(file(1));
-my ($head, $signature, $payload) = split /\n/, $sealed, 3;
-is($head, 'privacy-bundle 1', 'the node keeps the sealed bundle');
-is($sealed, $t->redis->command('GET', "privacy:$site:bundle:" . sha256_hex($payload)), '... the same bytes as Redis');
+my ($magic, $signature, $head) = split /\n/, $sealed;
+is($magic, 'privacy-bundle 1', 'the node keeps the sealed bundle');
+is($sealed, $t->redis->command('GET', "privacy:$site:bundle:" . sha256_hex($head)), '... the same bytes as Redis');
 
 # In force when its time comes, without anybody's doing.
 
@@ -82,15 +82,16 @@ cmp_ok(time, '>=', int $soon, '... not earlier');
 sub forge {
     my ($sequence, $bytes, $digest) = @_;
 
-    $digest //= sha256_hex((split /\n/, $bytes, 3)[2] // '');
+    $digest //= sha256_hex((split /\n/, $bytes)[2] // '');
     $t->redis->command('SET', "privacy:$site:bundle:$digest", $bytes);
-    $t->redis->command('XADD', $log, "$sequence-0", digest => $digest, version => 'forged', effective => 1);
+    $t->redis->command('XADD', $log, "$sequence-0", kind => 'version', digest => $digest, version => 'forged',
+        effective => 1);
     $t->redis->command('PUBLISH', "privacy:$site:events", "published $sequence");
 }
 
 my $next = slurp(file(2));
-my ($next_signature, $next_payload) = (split /\n/, $next, 3)[1, 2];
-(my $altered = $next_payload) =~ s/"sequence":2\b/"sequence":3/ or die 'no sequence in a payload';
+my ($next_signature, $next_rest) = (split /\n/, $next, 3)[1, 2];
+(my $altered = $next_rest) =~ s/"sequence":2\b/"sequence":3/ or die 'no sequence in a head';
 my %forged = (
     altered => "privacy-bundle 1\n$next_signature\n$altered",
     unsigned => "privacy-bundle 1\n\n$altered",

@@ -48,7 +48,9 @@ use(const redisReply *reply)
     (void) pvr_ledger_appended(reply);
 
     for (i = 0; i < 8; i++) {
-        if (pvr_policy_entry(&e, reply, i) == PV_OK && (e.sequence == 0 || e.version.len == 0)) {
+        if (pvr_policy_entry(&e, reply, i) == PV_OK
+            && (e.sequence == 0 || (e.kind == PV_ENTRY_VERSION) != (e.version.len != 0)))
+        {
             abort();
         }
     }

@@ -362,6 +362,8 @@ entry_of(pvr_policy_entry_t *e, const char *id, const char *fields)
 
 #define DIGEST_FIELD     "$6\r\ndigest\r\n$64\r\n" DIGEST "\r\n"
 #define VERSION_FIELD    "$7\r\nversion\r\n$2\r\nv1\r\n"
+#define KIND_FIELD       "$4\r\nkind\r\n$7\r\nversion\r\n"
+#define KEY_FIELD        "$4\r\nkind\r\n$3\r\nkey\r\n"
 #define EFFECTIVE_FIELD  "$9\r\neffective\r\n$10\r\n1900000000\r\n"
 
 static void
@@ -369,19 +371,25 @@ test_policy_entry(void **state)
 {
     pvr_policy_entry_t  e;
 
-    static const char  good[] = "*6\r\n" DIGEST_FIELD VERSION_FIELD EFFECTIVE_FIELD;
+    static const char  good[] = "*8\r\n" KIND_FIELD DIGEST_FIELD VERSION_FIELD EFFECTIVE_FIELD;
 
     (void) state;
 
     assert_int_equal(entry_of(&e, "3-0", good), PV_OK);
     assert_int_equal(e.sequence, 3);
+    assert_int_equal(e.kind, PV_ENTRY_VERSION);
     assert_memory_equal(e.digest, digest, PV_SHA256_LEN);
     assert_int_equal(e.effective, 1900000000);
     assert_int_equal(e.version.len, 2);
 
     assert_int_equal(entry_of(&e, "4294967295-0", good), PV_OK);
-    assert_int_equal(entry_of(&e, "3-0", "*8\r\n" DIGEST_FIELD "$1\r\nx\r\n$1\r\ny\r\n" VERSION_FIELD
+    assert_int_equal(entry_of(&e, "3-0", "*10\r\n" DIGEST_FIELD "$1\r\nx\r\n$1\r\ny\r\n" VERSION_FIELD KIND_FIELD
                                          EFFECTIVE_FIELD), PV_OK);
+
+    assert_int_equal(entry_of(&e, "4-0", "*4\r\n" KEY_FIELD DIGEST_FIELD), PV_OK);
+    assert_int_equal(e.kind, PV_ENTRY_KEY);
+    assert_int_equal(e.version.len, 0);
+    assert_int_equal(e.effective, 0);
 
     assert_int_equal(entry_of(&e, "3-1", good), PV_INVALID);
     assert_int_equal(entry_of(&e, "0-0", good), PV_INVALID);
@@ -389,15 +397,19 @@ test_policy_entry(void **state)
     assert_int_equal(entry_of(&e, "03-0", good), PV_INVALID);
     assert_int_equal(entry_of(&e, "4294967296-0", good), PV_INVALID);
     assert_int_equal(entry_of(&e, "99999999999999999999-0", good), PV_INVALID);
-    assert_int_equal(entry_of(&e, "3-0", "*4\r\n" DIGEST_FIELD VERSION_FIELD), PV_INVALID);
-    assert_int_equal(entry_of(&e, "3-0", "*5\r\n" DIGEST_FIELD VERSION_FIELD "$1\r\nx\r\n"), PV_INVALID);
-    assert_int_equal(entry_of(&e, "3-0", "*8\r\n" DIGEST_FIELD VERSION_FIELD EFFECTIVE_FIELD VERSION_FIELD),
+    assert_int_equal(entry_of(&e, "3-0", "*6\r\n" DIGEST_FIELD VERSION_FIELD EFFECTIVE_FIELD), PV_INVALID);
+    assert_int_equal(entry_of(&e, "3-0", "*6\r\n" KIND_FIELD DIGEST_FIELD VERSION_FIELD), PV_INVALID);
+    assert_int_equal(entry_of(&e, "3-0", "*8\r\n" KEY_FIELD DIGEST_FIELD VERSION_FIELD EFFECTIVE_FIELD), PV_INVALID);
+    assert_int_equal(entry_of(&e, "3-0", "*4\r\n$4\r\nkind\r\n$4\r\nnote\r\n" DIGEST_FIELD), PV_INVALID);
+    assert_int_equal(entry_of(&e, "3-0", "*7\r\n" KIND_FIELD DIGEST_FIELD VERSION_FIELD "$1\r\nx\r\n"), PV_INVALID);
+    assert_int_equal(entry_of(&e, "3-0", "*10\r\n" KIND_FIELD DIGEST_FIELD VERSION_FIELD EFFECTIVE_FIELD VERSION_FIELD),
                      PV_INVALID);
-    assert_int_equal(entry_of(&e, "3-0", "*6\r\n$6\r\ndigest\r\n$2\r\nab\r\n" VERSION_FIELD EFFECTIVE_FIELD),
+    assert_int_equal(entry_of(&e, "3-0", "*8\r\n" KIND_FIELD "$6\r\ndigest\r\n$2\r\nab\r\n" VERSION_FIELD
+                                         EFFECTIVE_FIELD), PV_INVALID);
+    assert_int_equal(entry_of(&e, "3-0", "*8\r\n" KIND_FIELD "$6\r\ndigest\r\n:5\r\n" VERSION_FIELD EFFECTIVE_FIELD),
                      PV_INVALID);
-    assert_int_equal(entry_of(&e, "3-0", "*6\r\n$6\r\ndigest\r\n:5\r\n" VERSION_FIELD EFFECTIVE_FIELD), PV_INVALID);
-    assert_int_equal(entry_of(&e, "3-0", "*6\r\n" DIGEST_FIELD VERSION_FIELD "$9\r\neffective\r\n$2\r\n1x\r\n"),
-                     PV_INVALID);
+    assert_int_equal(entry_of(&e, "3-0", "*8\r\n" KIND_FIELD DIGEST_FIELD VERSION_FIELD
+                                         "$9\r\neffective\r\n$2\r\n1x\r\n"), PV_INVALID);
     assert_int_equal(entry_of(&e, "3-0", "*-1\r\n"), PV_INVALID);
     assert_int_equal(pvr_policy_entry(&e, NULL, 0), PV_INVALID);
 }
@@ -723,6 +735,15 @@ test_write_once(void **state)
     assert_string_equal(reply->str, "sealed");
     freeReplyObject(reply);
 
+    assert_int_equal(pvr_bundle_range(&out, site, digest, 1, 3), PV_OK);
+    assert_int_equal(pvr_bundle_range(&out, site, digest, 4, 4096), PV_OK);
+    reply = ask(redis, &out, 1);
+    assert_string_equal(reply->str, "eal");
+    freeReplyObject(reply);
+    assert_int_equal(redisGetReply(redis, (void **) &reply), REDIS_OK);
+    assert_string_equal(reply->str, "ed");
+    freeReplyObject(reply);
+
     pv_buf_free(&out);
 }
 
@@ -732,6 +753,7 @@ test_publication_log(void **state)
 {
     unsigned             i;
     pv_buf_t             out;
+    pv_head_t            head;
     redisReply          *reply;
     pvr_policy_entry_t   e;
 
@@ -742,9 +764,15 @@ test_publication_log(void **state)
     }
 
     pv_buf_init(&out, 65536);
+    memset(&head, 0, sizeof(head));
+    memcpy(head.digest, digest, PV_SHA256_LEN);
 
-    for (i = 1; i <= 3; i++) {
-        pvr_policies_append(&out, site, i, digest, text("2026-12-01"), 1900000000 + i);
+    for (i = 1; i <= 4; i++) {
+        head.kind = i == 4 ? PV_ENTRY_WITHDRAWAL : PV_ENTRY_VERSION;
+        head.sequence = i;
+        head.version = text("2026-12-01");
+        head.effective = 1900000000 + i;
+        pvr_policies_append(&out, site, &head);
         reply = ask(redis, &out, 1);
         assert_int_equal(pvr_status(reply), PVR_OK);
         freeReplyObject(reply);
@@ -752,20 +780,23 @@ test_publication_log(void **state)
 
     /* the compare-and-set: who comes second is told */
 
-    pvr_policies_append(&out, site, 3, digest, text("other"), 5);
+    head.sequence = 3;
+    pvr_policies_append(&out, site, &head);
     reply = ask(redis, &out, 1);
     assert_int_equal(pvr_status(reply), PVR_EXISTS);
     freeReplyObject(reply);
 
     pvr_policies_read(&out, site, 1, 10);
     reply = ask(redis, &out, 1);
-    assert_int_equal(reply->elements, 2);
+    assert_int_equal(reply->elements, 3);
     assert_int_equal(pvr_policy_entry(&e, reply, 1), PV_OK);
     assert_int_equal(e.sequence, 3);
     assert_int_equal(e.effective, 1900000003);
     assert_true(pv_str_eqs(e.version, "2026-12-01"));
     assert_memory_equal(e.digest, digest, PV_SHA256_LEN);
-    assert_int_equal(pvr_policy_entry(&e, reply, 2), PV_INVALID);
+    assert_int_equal(pvr_policy_entry(&e, reply, 2), PV_OK);
+    assert_int_equal(e.kind, PV_ENTRY_WITHDRAWAL);
+    assert_int_equal(pvr_policy_entry(&e, reply, 3), PV_INVALID);
     freeReplyObject(reply);
 
     pv_buf_free(&out);

@@ -22,6 +22,7 @@ struct pv_arena_block_s {
 
 
 static void *pv_arena_alloc(pv_arena_t *a, size_t size);
+static int pv_arena_block(pv_arena_t *a, size_t room);
 
 
 void
@@ -43,6 +44,29 @@ pv_arena_free(pv_arena_t *a)
     }
 
     a->blocks = NULL;
+}
+
+
+void
+pv_arena_reserve(pv_arena_t *a, size_t size)
+{
+    (void) pv_arena_block(a, size);
+}
+
+
+size_t
+pv_arena_used(const pv_arena_t *a)
+{
+    size_t                   used;
+    const pv_arena_block_t  *block;
+
+    used = 0;
+
+    for (block = a->blocks; block != NULL; block = block->next) {
+        used += block->used;
+    }
+
+    return used;
 }
 
 
@@ -106,20 +130,35 @@ pv_arena_alloc(pv_arena_t *a, size_t size)
     if (block == NULL || block->size - block->used < size) {
         room = size > PV_ARENA_BLOCK / 4 ? size : PV_ARENA_BLOCK;
 
-        block = malloc(sizeof(pv_arena_block_t) + room);
-        if (block == NULL) {
-            a->failed = 1;
+        if (pv_arena_block(a, room) != PV_OK) {
             return NULL;
         }
 
-        block->used = 0;
-        block->size = room;
-        block->next = a->blocks;
-        a->blocks = block;
+        block = a->blocks;
     }
 
     p = block->data + block->used;
     block->used += size;
 
     return p;
+}
+
+
+static int
+pv_arena_block(pv_arena_t *a, size_t room)
+{
+    pv_arena_block_t  *block;
+
+    block = malloc(sizeof(pv_arena_block_t) + room);
+    if (block == NULL) {
+        a->failed = 1;
+        return PV_ERROR;
+    }
+
+    block->used = 0;
+    block->size = room;
+    block->next = a->blocks;
+    a->blocks = block;
+
+    return PV_OK;
 }

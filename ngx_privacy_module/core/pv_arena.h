@@ -19,6 +19,9 @@ typedef struct {
 
 void pv_arena_init(pv_arena_t *a);
 void pv_arena_free(pv_arena_t *a);
+/* The first block holds just so much: for who knows (from pv_arena_used() of a trial) what will be needed. */
+void pv_arena_reserve(pv_arena_t *a, size_t size);
+size_t pv_arena_used(const pv_arena_t *a);
 /* n zeroed elements, aligned for anything; NULL when memory ran out, also for n == 0. */
 void *pv_arena_array(pv_arena_t *a, size_t n, size_t size);
 /* A copy, with a zero behind it. */

@@ -9,17 +9,7 @@
 /*
  * From a bundle folder (policy.json and policy.LANG.md files, given as bytes)
  * to a sealed bundle: validated, canonicalised, rendered, digested, signed.
- *
- * A sealed bundle is one string, the same in Redis, in a node's folder and in
- * the archive:
- *
- *   "privacy-bundle 1\n"
- *   BASE64URL(Ed25519 signature) "\n"
- *   payload: canonical JSON (sorted keys, no white space, NFC)
- *
- * The signature is over "privacy-bundle 1\n" SITE "\n" payload. The digest of
- * the version is SHA-256 of the payload. The payload names site, sequence
- * number and the digest of the version before: the log is a chain.
+ * What a sealed bundle looks like: pv_head.h.
  */
 
 #include "pv_policy.h"
@@ -40,13 +30,19 @@ typedef struct {
 } pv_bundle_source_t;
 
 typedef struct {
-    pv_str_t     site;
-    uint32_t     sequence;              /* 1 + previous */
-    int64_t      now;                   /* when it is published */
-    unsigned     notice_days;           /* lead time of a material change */
-    const char  *urgent;                /* NULL, or the reason that is published */
-    /* The version before (NULL for the first) and every purpose id that ever had a bit. */
-    const pv_policy_t *previous;
+    pv_str_t              site;
+    uint32_t              sequence;     /* 1 + that of the log's last entry */
+    const unsigned char  *last;         /* that entry's digest; NULL: that of previous, if there is one */
+    int64_t               now;          /* when it is published */
+    unsigned              notice_days;  /* lead time of a material change */
+    const char           *urgent;       /* NULL, or the reason that is published */
+    /* The version before: the newest that was not withdrawn. NULL: there is none. */
+    const pv_policy_t    *previous;
+    /*
+     * The newest version of all, also when it was withdrawn: its bits are
+     * every one that was ever given. NULL: previous.
+     */
+    const pv_policy_t    *newest;
 } pv_bundle_context_t;
 
 /* All errors and warnings at once. PV_INVALID when there is an error. context may be NULL: no log to fit. */

@@ -14,7 +14,7 @@
 
 typedef struct {
     json_t    *declared;    /* policy.json, strings in NFC; NULL when it is no JSON */
-    json_t    *texts;       /* {language: {markdown, html, title}} */
+    json_t    *texts;       /* {language: {markdown, html, title}}, whole */
     json_t    *bits;        /* {purpose: bit}, of all purposes that ever were */
     json_t    *asked_since; /* {purpose: sequence} */
     pv_str_t   json;        /* policy.json as it is: where its fields stand; the caller's */
@@ -27,7 +27,7 @@ int pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const
     pv_problems_t *problems);
 void pv_draft_free(pv_draft_t *draft);
 
-/* The bits that the version before knows of, as a new object; NULL when out of memory. */
-json_t *pv_draft_bits(const pv_policy_t *previous);
+/* The bits that were given in the site up to now, as a new object; NULL when out of memory. */
+json_t *pv_draft_bits(const pv_bundle_context_t *context);
 
 #endif /* PV_BUNDLE_DRAFT_H */

@@ -77,7 +77,7 @@ pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const cha
     }
 
     json_decref(draft->bits);
-    draft->bits = pv_draft_bits(previous);
+    draft->bits = pv_draft_bits(context);
     draft->asked_since = json_object();
 
     if (draft->bits == NULL || draft->asked_since == NULL || pv_follow_bits(&f, draft->bits) != PV_OK
@@ -96,16 +96,17 @@ pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const cha
 
 
 json_t *
-pv_draft_bits(const pv_policy_t *previous)
+pv_draft_bits(const pv_bundle_context_t *context)
 {
-    size_t   i;
-    json_t  *bits;
+    size_t              i;
+    json_t             *bits;
+    const pv_policy_t  *newest;
 
     bits = json_object();
+    newest = context->newest != NULL ? context->newest : context->previous;
 
-    for (i = 0; bits != NULL && previous != NULL && i < previous->bits_count; i++) {
-        if (json_object_set_new(bits, (const char *) previous->bits[i].id.data,
-                                json_integer(previous->bits[i].bit)) != 0)
+    for (i = 0; bits != NULL && newest != NULL && i < newest->bits_count; i++) {
+        if (json_object_set_new(bits, (const char *) newest->bits[i].id.data, json_integer(newest->bits[i].bit)) != 0)
         {
             json_decref(bits);
             return NULL;

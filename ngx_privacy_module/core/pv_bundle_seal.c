@@ -7,15 +7,20 @@
 #include <string.h>
 
 #include "pv_bundle_draft.h"
+#include "pv_head_json.h"
+#include "pv_seal.h"
 #include "pv_text.h"
 
 
 static int pv_bundle_draft(pv_draft_t *draft, const pv_bundle_source_t *source, const pv_bundle_context_t *context,
     pv_problems_t *problems);
 static int pv_bundle_urgent(const pv_bundle_context_t *context, pv_problems_t *problems);
-static json_t *pv_bundle_payload(const pv_draft_t *draft, const pv_bundle_context_t *context);
-static int pv_bundle_sign(pv_buf_t *out, pv_str_t payload, pv_str_t site,
-    const unsigned char secret[PV_ED25519_SECRET]);
+static int pv_bundle_entry(pv_buf_t *out, const pv_draft_t *draft, const pv_bundle_context_t *context,
+    const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems);
+static int pv_bundle_head(json_t *head, const pv_draft_t *draft, const pv_bundle_context_t *context);
+static int pv_bundle_texts(json_t *head, pv_buf_t *bodies, const pv_draft_t *draft);
+static json_t *pv_bundle_part(pv_buf_t *bodies, pv_str_t bytes);
+static pv_str_t pv_bundle_string(const json_t *value);
 static int pv_bundle_reads_back(pv_str_t sealed, pv_str_t site, const unsigned char secret[PV_ED25519_SECRET],
     pv_problems_t *problems);
 
@@ -38,9 +43,7 @@ pv_bundle_seal(pv_buf_t *out, const pv_bundle_source_t *source, const pv_bundle_
     const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems)
 {
     int         rc;
-    char       *text;
     size_t      start;
-    json_t     *payload;
     pv_draft_t  draft;
 
     rc = pv_bundle_draft(&draft, source, context, problems);
@@ -50,18 +53,17 @@ pv_bundle_seal(pv_buf_t *out, const pv_bundle_source_t *source, const pv_bundle_
     }
 
     start = out->len;
-    payload = pv_bundle_payload(&draft, context);
-    text = payload != NULL ? json_dumps(payload, JSON_SORT_KEYS | JSON_COMPACT) : NULL;
-
-    rc = text != NULL ? pv_bundle_sign(out, pv_str(text), context->site, secret) : PV_ERROR;
+    rc = pv_bundle_entry(out, &draft, context, secret, problems);
 
     if (rc == PV_OK) {
         rc = pv_bundle_reads_back((pv_str_t) { out->data + start, out->len - start }, context->site, secret,
                                   problems);
     }
 
-    free(text);
-    json_decref(payload);
+    if (rc != PV_OK) {
+        out->len = start;
+    }
+
     pv_draft_free(&draft);
 
     return rc;
@@ -78,7 +80,7 @@ pv_bundle_draft(pv_draft_t *draft, const pv_bundle_source_t *source, const pv_bu
     bits = NULL;
 
     if (context != NULL) {
-        bits = pv_draft_bits(context->previous);
+        bits = pv_draft_bits(context);
         if (bits == NULL) {
             memset(draft, 0, sizeof(*draft));
             return PV_ERROR;
@@ -124,72 +126,131 @@ pv_bundle_urgent(const pv_bundle_context_t *context, pv_problems_t *problems)
 }
 
 
-static json_t *
-pv_bundle_payload(const pv_draft_t *draft, const pv_bundle_context_t *context)
+static int
+pv_bundle_entry(pv_buf_t *out, const pv_draft_t *draft, const pv_bundle_context_t *context,
+    const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems)
 {
-    char      previous[2 * PV_SHA256_LEN + 1];
-    json_t   *payload, *urgent;
-    pv_buf_t  reason;
-    static const unsigned char  zeros[PV_SHA256_LEN];
+    int        rc;
+    char      *declared;
+    json_t    *head;
+    pv_buf_t   bodies;
 
-    pv_hex_encode(previous, context->previous != NULL ? context->previous->digest : zeros, PV_SHA256_LEN);
-    previous[2 * PV_SHA256_LEN] = '\0';
+    pv_buf_init(&bodies, PV_SEALED_MAX);
 
-    payload = json_pack("{s:i, s:s%, s:I, s:s, s:I, s:O, s:O, s:O, s:O}",
-                        "format", 1,
-                        "site", (const char *) context->site.data, context->site.len,
-                        "sequence", (json_int_t) context->sequence,
-                        "previous", previous,
-                        "published", (json_int_t) context->now,
-                        "bits", draft->bits,
-                        "asked_since", draft->asked_since,
-                        "policy", draft->declared,
-                        "texts", draft->texts);
+    head = pv_seal_head(context, PV_ENTRY_VERSION, secret);
+    declared = json_dumps(draft->declared, JSON_SORT_KEYS | JSON_COMPACT);
+    rc = head != NULL && declared != NULL ? pv_bundle_head(head, draft, context) : PV_ERROR;
 
-    if (payload == NULL || context->urgent == NULL) {
-        return payload;
+    if (rc == PV_OK && json_object_set_new(head, "declared", pv_bundle_part(&bodies, pv_str(declared))) != 0) {
+        rc = PV_ERROR;
+    }
+
+    rc = rc == PV_OK ? pv_bundle_texts(head, &bodies, draft) : rc;
+
+    if (rc == PV_OK && bodies.failed) {
+        pv_problem(problems, NULL, 0, NULL, "the texts come to more than %d bytes together", PV_SEALED_MAX);
+        rc = PV_INVALID;
+    }
+
+    rc = rc == PV_OK ? pv_seal(out, context->site, head, (pv_str_t) { bodies.data, bodies.len }, secret, problems) : rc;
+
+    pv_buf_free(&bodies);
+    json_decref(head);
+    free(declared);
+
+    return rc;
+}
+
+
+/* What the head says besides the parts. */
+static int
+pv_bundle_head(json_t *head, const pv_draft_t *draft, const pv_bundle_context_t *context)
+{
+    int        rc;
+    json_t    *reduces;
+    pv_buf_t   reason;
+
+    reduces = json_boolean(json_is_true(json_object_get(draft->declared, "reduces_rights")));
+
+    rc = json_object_set(head, "version", json_object_get(draft->declared, "version")) == 0
+         && json_object_set(head, "effective", json_object_get(draft->declared, "effective")) == 0
+         && json_object_set(head, "languages", json_object_get(draft->declared, "languages")) == 0
+         && json_object_set_new(head, "reduces_rights", reduces) == 0
+         && json_object_set_new(head, "changes", pv_head_changes(draft->declared)) == 0
+         && json_object_set(head, "bits", draft->bits) == 0
+         && json_object_set(head, "asked_since", draft->asked_since) == 0 ? PV_OK : PV_ERROR;
+
+    if (rc != PV_OK || context->urgent == NULL) {
+        return rc;
     }
 
     pv_buf_init(&reason, 4 * 1024);
-    urgent = NULL;
+    rc = pv_text_nfc(&reason, pv_str(context->urgent));
 
-    if (pv_text_nfc(&reason, pv_str(context->urgent)) == PV_OK) {
-        urgent = json_stringn((const char *) reason.data, reason.len);
-    }
-
-    if (json_object_set_new(payload, "urgent", urgent) != 0) {
-        json_decref(payload);
-        payload = NULL;
+    if (rc == PV_OK
+        && json_object_set_new(head, "urgent", json_stringn((const char *) reason.data, reason.len)) != 0)
+    {
+        rc = PV_ERROR;
     }
 
     pv_buf_free(&reason);
 
-    return payload;
+    return rc;
 }
 
 
 static int
-pv_bundle_sign(pv_buf_t *out, pv_str_t payload, pv_str_t site, const unsigned char secret[PV_ED25519_SECRET])
+pv_bundle_texts(json_t *head, pv_buf_t *bodies, const pv_draft_t *draft)
 {
-    int            rc;
-    pv_buf_t       message;
-    unsigned char  signature[PV_ED25519_SIG], text[pv_base64url_size(PV_ED25519_SIG) + 1];
+    size_t       i;
+    json_t      *texts, *from, *tag, *markdown, *html;
+    const char  *language;
 
-    pv_buf_init(&message, PV_SEALED_MAX + 256);
-    pv_sealed_message(&message, site, payload);
-    rc = message.failed ? PV_ERROR : pv_ed25519_sign(signature, secret, message.data, message.len);
-    pv_buf_free(&message);
+    texts = json_object();
 
-    if (rc != PV_OK) {
-        return rc;
+    json_array_foreach(json_object_get(draft->declared, "languages"), i, tag) {
+        language = json_string_value(tag);
+        from = json_object_get(draft->texts, language);
+
+        markdown = pv_bundle_part(bodies, pv_bundle_string(json_object_get(from, "markdown")));
+        html = pv_bundle_part(bodies, pv_bundle_string(json_object_get(from, "html")));
+
+        if (json_object_set_new(texts, language, json_pack("{s:O, s:o, s:o}", "title", json_object_get(from, "title"),
+                                                           "markdown", markdown, "html", html)) != 0)
+        {
+            json_decref(texts);
+            return PV_ERROR;
+        }
     }
 
-    pv_buf_puts(out, PV_SEALED_MAGIC);
-    pv_buf_add(out, text, pv_base64url_encode(text, (pv_str_t) { signature, sizeof(signature) }));
-    pv_buf_puts(out, "\n");
-    pv_buf_str(out, payload);
+    return json_object_set_new(head, "texts", texts) == 0 ? PV_OK : PV_ERROR;
+}
 
-    return out->failed ? PV_ERROR : PV_OK;
+
+/* Adds the bytes to the bodies; the size and digest that the head names, or NULL. */
+static json_t *
+pv_bundle_part(pv_buf_t *bodies, pv_str_t bytes)
+{
+    char           hex[2 * PV_SHA256_LEN + 1];
+    unsigned char  digest[PV_SHA256_LEN];
+
+    pv_buf_str(bodies, bytes);
+
+    if (pv_sha256(digest, &bytes, 1) != PV_OK) {
+        return NULL;
+    }
+
+    pv_hex_encode(hex, digest, PV_SHA256_LEN);
+    hex[2 * PV_SHA256_LEN] = '\0';
+
+    return json_pack("{s:I, s:s}", "size", (json_int_t) bytes.len, "sha256", hex);
+}
+
+
+static pv_str_t
+pv_bundle_string(const json_t *value)
+{
+    return (pv_str_t) { (const unsigned char *) json_string_value(value), json_string_length(value) };
 }
 
 

@@ -98,6 +98,23 @@ pv_declared_check(const json_t *declared, const json_t *bits, const char *file, 
 }
 
 
+void
+pv_declared_head(const json_t *head, const json_t *bits, pv_problems_t *problems)
+{
+    pv_declared_t  d;
+
+    memset(&d, 0, sizeof(d));
+
+    d.root = head;
+    d.bits = bits;
+    d.problems = problems;
+
+    pv_declared_languages(&d);
+    pv_declared_version(&d);
+    pv_declared_changes(&d);
+}
+
+
 static void
 pv_declared_root(pv_declared_t *d)
 {

@@ -26,6 +26,9 @@
  */
 void pv_declared_check(const json_t *declared, const json_t *bits, const char *file, pv_problems_t *problems);
 
+/* The fields that a version's head has in common with policy.json: version, effective, languages, changes. */
+void pv_declared_head(const json_t *head, const json_t *bits, pv_problems_t *problems);
+
 /* 1 for a language tag that is well-formed enough to be a file name and an attribute (BCP 47, 35 characters). */
 int pv_declared_language(const char *tag);
 /* 1 for one of the six kinds that need a summary and lead time. */

@@ -32,7 +32,7 @@
 #define PV_HEAD_MAX          (64 * 1024)
 /* So many bytes of a sealed entry hold its head, whatever is in it; what to read first: most heads end before. */
 #define PV_HEAD_PREFIX_MAX   (PV_HEAD_MAX + 128)
-#define PV_HEAD_PREFIX       (8 * 1024)
+#define PV_HEAD_PREFIX       (4 * 1024)
 
 #define PV_BUNDLE_TEXT_MAX   (2 * 1024 * 1024)
 #define PV_BUNDLE_HTML_MAX   (8 * 1024 * 1024)
@@ -83,7 +83,8 @@ typedef struct {
     unsigned char     signature[PV_ED25519_SIG];
     uint32_t          bodies;                       /* where they begin in the sealed entry */
     uint32_t          size;                         /* of the whole sealed entry */
-    uint32_t          memory;                       /* that this head takes, for who counts */
+    uint32_t          memory;                       /* bytes that this head takes, for who counts */
+    void             *block;                        /* it is in */
 
     /* A version. */
     pv_str_t          version;
@@ -139,5 +140,14 @@ size_t pv_head_offset(const pv_head_t *head, pv_body_t body, size_t language);
 int pv_head_body_verify(const pv_head_t *head, pv_body_t body, size_t language, pv_str_t bytes);
 /* The body out of the whole sealed entry, borrowed, verified. PV_INVALID: altered, or the entry is cut or too long. */
 int pv_head_body(pv_str_t *out, const pv_head_t *head, pv_str_t sealed, pv_body_t body, size_t language);
+
+/*
+ * The parts of a sealed entry, borrowed: no check but of the frame. signature
+ * is its base64url text; bodies is what is there of them. PV_SHORT and *need
+ * as above (need may be NULL).
+ */
+int pv_sealed_split(pv_str_t sealed, pv_str_t *signature, pv_str_t *head, pv_str_t *bodies, size_t *need);
+/* What is signed: "privacy-bundle 1\n" SITE "\n" HEAD. */
+void pv_sealed_message(pv_buf_t *out, pv_str_t site, pv_str_t head);
 
 #endif /* PV_HEAD_H */

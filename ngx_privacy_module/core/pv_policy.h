@@ -118,23 +118,16 @@ typedef struct {
 } pv_policy_t;
 
 /*
- * Verifies and opens a sealed bundle: signature by pub over site and payload,
- * bounds, every field. PV_INVALID with the reason in problems for anything
- * else. *policy is freed by pv_policy_free().
+ * Verifies and opens a whole sealed version: signature by pub over site and
+ * head, the digests of all bodies, bounds, every field. PV_INVALID with the
+ * reason in problems for anything else, also for an entry of another kind.
+ * *policy is freed by pv_policy_free().
  */
 int pv_policy_open(pv_policy_t **policy, pv_str_t sealed, pv_str_t site,
     const unsigned char pub[PV_ED25519_PUBLIC], pv_problems_t *problems);
 void pv_policy_free(pv_policy_t *policy);
-/* The part of pv_policy_open() behind the signature: for who has verified it already, and for fuzzing. */
-int pv_policy_parse(pv_policy_t **policy, pv_str_t payload, pv_str_t site, pv_problems_t *problems);
-
-/*
- * The parts of a sealed bundle, borrowed: no check but of the frame. signature
- * is its base64url text.
- */
-int pv_sealed_split(pv_str_t sealed, pv_str_t *signature, pv_str_t *payload);
-/* What is signed: "privacy-bundle 1\n" SITE "\n" payload. */
-void pv_sealed_message(pv_buf_t *out, pv_str_t site, pv_str_t payload);
+/* The same but for the signature: for who has verified it already, and for fuzzing. */
+int pv_policy_parse(pv_policy_t **policy, pv_str_t sealed, pv_str_t site, pv_problems_t *problems);
 
 const pv_purpose_t *pv_policy_purpose(const pv_policy_t *policy, pv_str_t id);
 /* The translation for texts[language]; falls back to the default language. */

@@ -4,7 +4,7 @@
  */
 
 /*
- * Copies a checked payload into a pv_policy_t. Where memory runs out the arena
+ * Copies a checked entry into a pv_policy_t. Where memory runs out the arena
  * remembers it, and the whole policy is given up at the end.
  */
 
@@ -20,23 +20,25 @@
 
 /* What is carried through the building. */
 typedef struct {
-    pv_policy_t   *policy;
-    pv_arena_t    *arena;
-    const json_t  *payload;
-    const json_t  *declared;
+    pv_policy_t      *policy;
+    pv_arena_t       *arena;
+    const pv_head_t  *head;
+    const json_t     *root;         /* the head as JSON */
+    const json_t     *declared;
+    pv_str_t          sealed;
 } pv_build_t;
 
 
 static void pv_build_head(pv_build_t *b);
 static void pv_build_controller(pv_build_t *b);
 static void pv_build_texts(pv_build_t *b);
+static pv_str_t pv_build_body(pv_build_t *b, pv_body_t body, size_t language);
 static void pv_build_bits(pv_build_t *b);
 static void pv_build_purposes(pv_build_t *b);
 static void pv_build_purpose(pv_build_t *b, pv_purpose_t *purpose, const json_t *from);
 static void pv_build_cookies(pv_build_t *b, pv_purpose_t *purpose, const json_t *list);
 static void pv_build_recipients(pv_build_t *b);
 static void pv_build_changes(pv_build_t *b);
-static int pv_build_declared(pv_build_t *b);
 static int pv_build_gate(pv_build_t *b);
 static pv_str_t pv_build_string(pv_build_t *b, const json_t *object, const char *key);
 static pv_str_t *pv_build_strings(pv_build_t *b, const json_t *list, size_t *count);
@@ -46,7 +48,8 @@ static unsigned pv_build_number(const json_t *object, const char *key, unsigned 
 
 
 int
-pv_policy_build(pv_policy_t **policy, const json_t *payload, const unsigned char digest[PV_SHA256_LEN])
+pv_policy_build(pv_policy_t **policy, const pv_head_t *head, const json_t *root, const json_t *declared,
+    pv_str_t sealed)
 {
     int         rc;
     pv_build_t  b;
@@ -62,10 +65,10 @@ pv_policy_build(pv_policy_t **policy, const json_t *payload, const unsigned char
 
     pv_arena_init(b.arena);
     b.policy->memory = b.arena;
-    b.payload = payload;
-    b.declared = json_object_get(payload, "policy");
-
-    memcpy(b.policy->digest, digest, PV_SHA256_LEN);
+    b.head = head;
+    b.root = root;
+    b.declared = declared;
+    b.sealed = sealed;
 
     pv_build_head(&b);
     pv_build_controller(&b);
@@ -75,11 +78,9 @@ pv_policy_build(pv_policy_t **policy, const json_t *payload, const unsigned char
     pv_build_purposes(&b);
     pv_build_changes(&b);
 
-    rc = pv_build_declared(&b);
+    b.policy->declared = pv_build_body(&b, PV_BODY_DECLARED, 0);
 
-    if (rc == PV_OK) {
-        rc = b.arena->failed ? PV_ERROR : pv_build_gate(&b);
-    }
+    rc = b.arena->failed ? PV_ERROR : pv_build_gate(&b);
 
     if (rc != PV_OK) {
         pv_policy_free(b.policy);
@@ -116,11 +117,15 @@ pv_build_head(pv_build_t *b)
 
     p = b->policy;
 
-    p->sequence = (uint32_t) json_integer_value(json_object_get(b->payload, "sequence"));
-    p->published = json_integer_value(json_object_get(b->payload, "published"));
-    p->site = pv_build_string(b, b->payload, "site");
-    p->urgent = pv_build_string(b, b->payload, "urgent");
-    (void) pv_hex_decode(p->previous, PV_SHA256_LEN, pv_str(pv_declared_string(b->payload, "previous")));
+    p->sequence = b->head->sequence;
+    p->published = b->head->published;
+    p->site = pv_build_string(b, b->root, "site");
+    p->urgent = pv_build_string(b, b->root, "urgent");
+
+    memcpy(p->digest, b->head->digest, PV_SHA256_LEN);
+    memcpy(p->previous, b->head->previous, PV_SHA256_LEN);
+    memcpy(p->key, b->head->key, PV_ED25519_PUBLIC);
+    memcpy(p->signature, b->head->signature, PV_ED25519_SIG);
 
     p->version = pv_build_string(b, b->declared, "version");
     p->effective_text = pv_build_string(b, b->declared, "effective");
@@ -153,29 +158,34 @@ pv_build_controller(pv_build_t *b)
 static void
 pv_build_texts(pv_build_t *b)
 {
-    size_t         i;
-    json_t        *languages, *tag;
-    pv_text_t     *texts;
-    const json_t  *from;
+    size_t                 i;
+    pv_text_t             *texts;
+    const pv_head_text_t  *from;
 
-    languages = json_object_get(b->declared, "languages");
-
-    texts = pv_arena_array(b->arena, json_array_size(languages), sizeof(pv_text_t));
+    texts = pv_arena_array(b->arena, b->head->texts_count, sizeof(pv_text_t));
     if (texts == NULL) {
         return;
     }
 
-    json_array_foreach(languages, i, tag) {
-        from = json_object_get(json_object_get(b->payload, "texts"), json_string_value(tag));
+    for (i = 0; i < b->head->texts_count; i++) {
+        from = &b->head->texts[i];
 
-        texts[i].language = pv_arena_copy(b->arena, json_string_value(tag), json_string_length(tag));
-        texts[i].title = pv_build_string(b, from, "title");
-        texts[i].markdown = pv_build_string(b, from, "markdown");
-        texts[i].html = pv_build_string(b, from, "html");
+        texts[i].language = pv_arena_copy(b->arena, from->language.data, from->language.len);
+        texts[i].title = pv_arena_copy(b->arena, from->title.data, from->title.len);
+        texts[i].markdown = pv_build_body(b, PV_BODY_MARKDOWN, i);
+        texts[i].html = pv_build_body(b, PV_BODY_HTML, i);
     }
 
     b->policy->texts = texts;
-    b->policy->texts_count = json_array_size(languages);
+    b->policy->texts_count = b->head->texts_count;
+}
+
+
+static pv_str_t
+pv_build_body(pv_build_t *b, pv_body_t body, size_t language)
+{
+    return pv_arena_copy(b->arena, b->sealed.data + pv_head_offset(b->head, body, language),
+                         pv_head_part(b->head, body, language)->size);
 }
 
 
@@ -186,7 +196,7 @@ pv_build_bits(pv_build_t *b)
     pv_bit_t    *bits;
     const char  *id;
 
-    from = json_object_get(b->payload, "bits");
+    from = json_object_get(b->root, "bits");
 
     bits = pv_arena_array(b->arena, json_object_size(from), sizeof(pv_bit_t));
     if (bits == NULL) {
@@ -244,9 +254,9 @@ pv_build_purpose(pv_build_t *b, pv_purpose_t *purpose, const json_t *from)
     id = pv_declared_string(from, "id");
 
     purpose->id = pv_build_string(b, from, "id");
-    purpose->bit = (unsigned) json_integer_value(json_object_get(json_object_get(b->payload, "bits"), id));
+    purpose->bit = (unsigned) json_integer_value(json_object_get(json_object_get(b->root, "bits"), id));
     purpose->asked_since = (uint32_t)
-        json_integer_value(json_object_get(json_object_get(b->payload, "asked_since"), id));
+        json_integer_value(json_object_get(json_object_get(b->root, "asked_since"), id));
     purpose->necessary = json_is_true(json_object_get(from, "necessary"));
     purpose->separate = json_is_true(json_object_get(from, "separate"));
 
@@ -351,23 +361,6 @@ pv_build_changes(pv_build_t *b)
         c[i].summary = pv_build_words(b, one, "summary");
         c[i].summary_count = c[i].summary != NULL ? b->policy->texts_count : 0;
     }
-}
-
-
-static int
-pv_build_declared(pv_build_t *b)
-{
-    char  *text;
-
-    text = json_dumps(b->declared, JSON_SORT_KEYS | JSON_COMPACT);
-    if (text == NULL) {
-        return PV_ERROR;
-    }
-
-    b->policy->declared = pv_arena_copy(b->arena, text, strlen(text));
-    free(text);
-
-    return PV_OK;
 }
 
 

@@ -10,7 +10,11 @@
 
 #include "pv_policy.h"
 
-/* The policy from a payload that was checked in full; copies everything into its own arena. */
-int pv_policy_build(pv_policy_t **policy, const json_t *payload, const unsigned char digest[PV_SHA256_LEN]);
+/*
+ * The policy from what was checked in full: the head, opened and as JSON, what is declared, and the whole sealed
+ * entry, for its bodies. Copies everything into its own arena.
+ */
+int pv_policy_build(pv_policy_t **policy, const pv_head_t *head, const json_t *root, const json_t *declared,
+    pv_str_t sealed);
 
 #endif /* PV_POLICY_BUILD_H */

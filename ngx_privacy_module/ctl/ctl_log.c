@@ -5,8 +5,6 @@
 
 /* The publication log of a site, as privacyctl reads and extends it. */
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,34 +12,17 @@
 
 #include "ctl.h"
 #include "ctl_bundle.h"
-#include "ctl_file.h"
 
 #define CTL_LOG_BATCH  256
 #define CTL_LOG_MAX    100000
 
 
-typedef struct {
-    const ctl_log_t      *log;
-    ctl_redis_t          *redis;
-    pv_str_t              site;
-    const unsigned char  *pub;
-    pv_policy_t          *last;
-    int                   write;
-    size_t                written;
-} ctl_refill_t;
-
-
 static int ctl_log_batch(ctl_log_t *log, const redisReply *reply);
-static int ctl_log_get(pv_buf_t *sealed, ctl_redis_t *redis, pv_str_t site, const unsigned char *digest);
-static int ctl_log_put_bundle(ctl_redis_t *redis, pv_str_t sealed, const pv_policy_t *policy);
-static int ctl_log_add(ctl_redis_t *redis, const pv_policy_t *policy);
-static int ctl_log_taken(ctl_redis_t *redis, const pv_policy_t *policy);
-static void ctl_log_wake(ctl_redis_t *redis, const pv_policy_t *policy);
-static int ctl_log_run(ctl_redis_t *redis, pv_buf_t *command, redisReply **reply);
-static int ctl_log_error(const redisReply *reply, const char *what);
-static int ctl_log_is_sealed(const struct dirent *entry);
-static int ctl_log_refill_one(ctl_refill_t *r, const char *folder, const char *name);
-static int ctl_log_refill_fits(const ctl_refill_t *r, const pv_policy_t *policy, const char *file);
+static int ctl_log_is_entry(const pv_policy_t *policy, const ctl_log_entry_t *entry);
+static int ctl_log_put_bundle(ctl_redis_t *redis, pv_str_t site, pv_str_t sealed, const pv_head_t *head);
+static int ctl_log_add(ctl_redis_t *redis, pv_str_t site, const pv_head_t *head);
+static int ctl_log_taken(ctl_redis_t *redis, pv_str_t site, const pv_head_t *head);
+static void ctl_log_wake(ctl_redis_t *redis, pv_str_t site, const pv_head_t *head);
 
 
 int
@@ -110,10 +91,11 @@ ctl_log_batch(ctl_log_t *log, const redisReply *reply)
 
         e = &log->entries[log->count++];
         e->sequence = entry.sequence;
+        e->kind = entry.kind;
         e->effective = entry.effective;
         memcpy(e->digest, entry.digest, PV_SHA256_LEN);
-        memcpy(e->version, entry.version.data, entry.version.len);
-        e->version[entry.version.len] = '\0';
+        (void) snprintf(e->version, sizeof(e->version), "%.*s", (int) entry.version.len,
+                        entry.version.len ? (const char *) entry.version.data : "");
     }
 
     return CTL_OK;
@@ -122,7 +104,7 @@ ctl_log_batch(ctl_log_t *log, const redisReply *reply)
 
 int
 ctl_log_open(pv_policy_t **policy, ctl_redis_t *redis, pv_str_t site, const ctl_log_entry_t *entry,
-    const unsigned char pub[PV_ED25519_PUBLIC], pv_problems_t *problems)
+    const unsigned char key[PV_ED25519_PUBLIC], pv_problems_t *problems)
 {
     int       rc;
     pv_buf_t  sealed;
@@ -137,7 +119,7 @@ ctl_log_open(pv_policy_t **policy, ctl_redis_t *redis, pv_str_t site, const ctl_
         rc = CTL_WRONG;
     }
 
-    if (rc == CTL_OK && pv_policy_open(policy, (pv_str_t) { sealed.data, sealed.len }, site, pub, problems) != PV_OK) {
+    if (rc == CTL_OK && pv_policy_open(policy, (pv_str_t) { sealed.data, sealed.len }, site, key, problems) != PV_OK) {
         rc = CTL_WRONG;
     }
 
@@ -147,10 +129,7 @@ ctl_log_open(pv_policy_t **policy, ctl_redis_t *redis, pv_str_t site, const ctl_
         return rc;
     }
 
-    if ((*policy)->sequence != entry->sequence || (*policy)->effective != entry->effective
-        || memcmp((*policy)->digest, entry->digest, PV_SHA256_LEN) != 0
-        || !pv_str_eqs((*policy)->version, entry->version))
-    {
+    if (!ctl_log_is_entry(*policy, entry)) {
         pv_problem(problems, NULL, 0, NULL, "the log's entry is not what was signed");
         pv_policy_free(*policy);
         *policy = NULL;
@@ -161,8 +140,16 @@ ctl_log_open(pv_policy_t **policy, ctl_redis_t *redis, pv_str_t site, const ctl_
 }
 
 
-/* An absent one leaves sealed empty. */
 static int
+ctl_log_is_entry(const pv_policy_t *policy, const ctl_log_entry_t *entry)
+{
+    return entry->kind == PV_ENTRY_VERSION && policy->sequence == entry->sequence
+           && policy->effective == entry->effective && pv_str_eqs(policy->version, entry->version)
+           && memcmp(policy->digest, entry->digest, PV_SHA256_LEN) == 0;
+}
+
+
+int
 ctl_log_get(pv_buf_t *sealed, ctl_redis_t *redis, pv_str_t site, const unsigned char *digest)
 {
     int          rc;
@@ -191,23 +178,31 @@ ctl_log_get(pv_buf_t *sealed, ctl_redis_t *redis, pv_str_t site, const unsigned 
 
 
 int
-ctl_log_append(ctl_redis_t *redis, pv_str_t sealed, const pv_policy_t *policy)
+ctl_log_append(ctl_redis_t *redis, pv_str_t site, pv_str_t sealed)
 {
-    int  rc;
+    int             rc;
+    pv_head_t      *head;
+    pv_problems_t   problems;
 
-    rc = ctl_log_put_bundle(redis, sealed, policy);
-    rc = rc == CTL_OK ? ctl_log_add(redis, policy) : rc;
+    pv_problems_init(&problems);
+    rc = pv_head_open(&head, sealed, site, NULL, &problems) == PV_OK ? CTL_OK : ctl_fail(CTL_WRONG, "is no entry");
+    pv_problems_free(&problems);
+
+    rc = rc == CTL_OK ? ctl_log_put_bundle(redis, site, sealed, head) : rc;
+    rc = rc == CTL_OK ? ctl_log_add(redis, site, head) : rc;
 
     if (rc == CTL_OK) {
-        ctl_log_wake(redis, policy);
+        ctl_log_wake(redis, site, head);
     }
+
+    pv_head_free(head);
 
     return rc;
 }
 
 
 static int
-ctl_log_put_bundle(ctl_redis_t *redis, pv_str_t sealed, const pv_policy_t *policy)
+ctl_log_put_bundle(ctl_redis_t *redis, pv_str_t site, pv_str_t sealed, const pv_head_t *head)
 {
     int          rc, exists;
     pv_buf_t     command, there;
@@ -215,7 +210,7 @@ ctl_log_put_bundle(ctl_redis_t *redis, pv_str_t sealed, const pv_policy_t *polic
 
     pv_buf_init(&command, PV_SEALED_MAX + 4096);
 
-    rc = pvr_bundle_put(&command, policy->site, policy->digest, sealed);
+    rc = pvr_bundle_put(&command, site, head->digest, sealed);
     rc = rc == PV_OK ? ctl_log_run(redis, &command, &reply) : ctl_fail(CTL_WRONG, "out of memory");
 
     if (rc != CTL_OK) {
@@ -232,7 +227,7 @@ ctl_log_put_bundle(ctl_redis_t *redis, pv_str_t sealed, const pv_policy_t *polic
 
     /* Write once: the same bytes are a repeat, others stand where they must not. */
     pv_buf_init(&there, PV_SEALED_MAX);
-    rc = ctl_log_get(&there, redis, policy->site, policy->digest);
+    rc = ctl_log_get(&there, redis, site, head->digest);
 
     if (rc == CTL_OK && !pv_str_eq(sealed, (pv_str_t) { there.data, there.len })) {
         rc = ctl_fail(CTL_WRONG, "under the digest of this bundle Redis has something else");
@@ -245,7 +240,7 @@ ctl_log_put_bundle(ctl_redis_t *redis, pv_str_t sealed, const pv_policy_t *polic
 
 
 static int
-ctl_log_add(ctl_redis_t *redis, const pv_policy_t *policy)
+ctl_log_add(ctl_redis_t *redis, pv_str_t site, const pv_head_t *head)
 {
     int           rc;
     pv_buf_t      command;
@@ -254,8 +249,7 @@ ctl_log_add(ctl_redis_t *redis, const pv_policy_t *policy)
 
     pv_buf_init(&command, 4096);
 
-    rc = pvr_policies_append(&command, policy->site, policy->sequence, policy->digest, policy->version,
-                             policy->effective);
+    rc = pvr_policies_append(&command, site, head);
     rc = rc == PV_OK ? ctl_log_run(redis, &command, &reply) : ctl_fail(CTL_WRONG, "out of memory");
 
     if (rc != CTL_OK) {
@@ -263,29 +257,29 @@ ctl_log_add(ctl_redis_t *redis, const pv_policy_t *policy)
     }
 
     status = pvr_status(reply);
-    rc = status == PVR_EXISTS ? CTL_OK : ctl_log_error(reply, "the version cannot be appended to the log");
+    rc = status == PVR_EXISTS ? CTL_OK : ctl_log_error(reply, "the entry cannot be appended to the log");
     freeReplyObject(reply);
 
-    return status == PVR_EXISTS ? ctl_log_taken(redis, policy) : rc;
+    return status == PVR_EXISTS ? ctl_log_taken(redis, site, head) : rc;
 }
 
 
 /* The number is taken: by this very bundle, or by another admin's. */
 static int
-ctl_log_taken(ctl_redis_t *redis, const pv_policy_t *policy)
+ctl_log_taken(ctl_redis_t *redis, pv_str_t site, const pv_head_t *head)
 {
     int        rc;
     size_t     i;
     ctl_log_t  log;
 
-    rc = ctl_log_read(&log, redis, policy->site);
+    rc = ctl_log_read(&log, redis, site);
 
     if (rc == CTL_OK) {
         rc = CTL_WRONG;
 
         for (i = 0; i < log.count; i++) {
-            if (log.entries[i].sequence == policy->sequence
-                && memcmp(log.entries[i].digest, policy->digest, PV_SHA256_LEN) == 0)
+            if (log.entries[i].sequence == head->sequence
+                && memcmp(log.entries[i].digest, head->digest, PV_SHA256_LEN) == 0)
             {
                 rc = CTL_OK;
             }
@@ -293,7 +287,7 @@ ctl_log_taken(ctl_redis_t *redis, const pv_policy_t *policy)
 
         if (rc != CTL_OK) {
             ctl_fail(CTL_WRONG, "somebody else published number %" PRIu32 " in the meantime: nothing was changed; "
-                     "look at it with `privacyctl versions`, then publish again", policy->sequence);
+                     "look at it with `privacyctl versions`, then try again", head->sequence);
         }
     }
 
@@ -305,16 +299,16 @@ ctl_log_taken(ctl_redis_t *redis, const pv_policy_t *policy)
 
 /* To wake only: nodes that miss it read the log by themselves. */
 static void
-ctl_log_wake(ctl_redis_t *redis, const pv_policy_t *policy)
+ctl_log_wake(ctl_redis_t *redis, pv_str_t site, const pv_head_t *head)
 {
     char         text[64];
     pv_buf_t     command;
     redisReply  *reply;
 
-    snprintf(text, sizeof(text), PVR_EVENT_PUBLISHED " %" PRIu32, policy->sequence);
+    snprintf(text, sizeof(text), PVR_EVENT_PUBLISHED " %" PRIu32, head->sequence);
     pv_buf_init(&command, 4096);
 
-    if (pvr_event_publish(&command, policy->site, pv_str(text)) == PV_OK
+    if (pvr_event_publish(&command, site, pv_str(text)) == PV_OK
         && ctl_log_run(redis, &command, &reply) == CTL_OK)
     {
         freeReplyObject(reply);
@@ -325,8 +319,7 @@ ctl_log_wake(ctl_redis_t *redis, const pv_policy_t *policy)
 }
 
 
-/* One command, freed; one reply. */
-static int
+int
 ctl_log_run(ctl_redis_t *redis, pv_buf_t *command, redisReply **reply)
 {
     int  rc;
@@ -338,7 +331,7 @@ ctl_log_run(ctl_redis_t *redis, pv_buf_t *command, redisReply **reply)
 }
 
 
-static int
+int
 ctl_log_error(const redisReply *reply, const char *what)
 {
     if (reply->type != REDIS_REPLY_ERROR) {
@@ -347,139 +340,4 @@ ctl_log_error(const redisReply *reply, const char *what)
 
     return ctl_fail(pvr_status(reply) == PVR_ERROR ? CTL_WRONG : CTL_UNREACHABLE, "%s: Redis says %.200s", what,
                     reply->str);
-}
-
-
-int
-ctl_log_refill(const ctl_log_t *log, ctl_redis_t *redis, const char *cache, pv_str_t site,
-    const unsigned char pub[PV_ED25519_PUBLIC], size_t *n)
-{
-    int              i, count, rc;
-    char            *folder;
-    ctl_refill_t     r;
-    struct dirent  **entries;
-
-    *n = 0;
-    rc = CTL_OK;
-
-    if (asprintf(&folder, "%s/%.*s", cache, (int) site.len, (const char *) site.data) < 0) {
-        return ctl_fail(CTL_WRONG, "out of memory");
-    }
-
-    count = scandir(folder, &entries, ctl_log_is_sealed, alphasort);
-    if (count < 0) {
-        rc = errno == ENOENT ? CTL_OK : ctl_fail(CTL_WRONG, "cannot read the folder %s: %s", folder, strerror(errno));
-        free(folder);
-        return rc;
-    }
-
-    r = (ctl_refill_t) { log, redis, site, pub, NULL, 0, 0 };
-
-    /* All are verified before the first is written: never half of a log. */
-    for (i = 0; rc == CTL_OK && i < 2 * count; i++) {
-        if (i == count) {
-            pv_policy_free(r.last);
-            r.last = NULL;
-            r.write = 1;
-        }
-        rc = ctl_log_refill_one(&r, folder, entries[i % count]->d_name);
-    }
-
-    for (i = 0; i < count; i++) {
-        free(entries[i]);
-    }
-
-    *n = r.written;
-    pv_policy_free(r.last);
-    free(entries);
-    free(folder);
-
-    return rc;
-}
-
-
-/* Ten digits, ".bundle": sorted by name is sorted by number. */
-static int
-ctl_log_is_sealed(const struct dirent *entry)
-{
-    return strlen(entry->d_name) == 17 && strspn(entry->d_name, "0123456789") == 10
-           && strcmp(entry->d_name + 10, ".bundle") == 0;
-}
-
-
-static int
-ctl_log_refill_one(ctl_refill_t *r, const char *folder, const char *name)
-{
-    int             rc;
-    char           *file;
-    pv_buf_t        sealed;
-    pv_policy_t    *policy;
-    pv_problems_t   problems;
-
-    if (asprintf(&file, "%s/%s", folder, name) < 0) {
-        return ctl_fail(CTL_WRONG, "out of memory");
-    }
-
-    policy = NULL;
-    pv_buf_init(&sealed, PV_SEALED_MAX);
-    pv_problems_init(&problems);
-
-    rc = ctl_file_read(&sealed, file, PV_SEALED_MAX) == PV_OK ? CTL_OK : CTL_WRONG;
-
-    if (rc == CTL_OK
-        && pv_policy_open(&policy, (pv_str_t) { sealed.data, sealed.len }, r->site, r->pub, &problems) != PV_OK)
-    {
-        ctl_problems(&problems);
-        rc = ctl_fail(CTL_WRONG, "%s is not a bundle of this site and key: the log is not refilled", file);
-    }
-
-    rc = rc == CTL_OK ? ctl_log_refill_fits(r, policy, file) : rc;
-
-    if (rc == CTL_OK && r->write && policy->sequence > r->log->count) {
-        rc = ctl_log_append(r->redis, (pv_str_t) { sealed.data, sealed.len }, policy);
-        r->written += rc == CTL_OK;
-    }
-
-    if (rc == CTL_OK) {
-        pv_policy_free(r->last);
-        r->last = policy;
-        policy = NULL;
-    }
-
-    pv_policy_free(policy);
-    pv_problems_free(&problems);
-    pv_buf_free(&sealed);
-    free(file);
-
-    return rc;
-}
-
-
-/* It follows the one before it, in the folder or in the log, and is the log's own as far as the log goes. */
-static int
-ctl_log_refill_fits(const ctl_refill_t *r, const pv_policy_t *policy, const char *file)
-{
-    const unsigned char  *before;
-
-    before = NULL;
-
-    if (r->last != NULL && r->last->sequence + 1 == policy->sequence) {
-        before = r->last->digest;
-
-    } else if (policy->sequence > 1 && policy->sequence - 2 < r->log->count) {
-        before = r->log->entries[policy->sequence - 2].digest;
-    }
-
-    if (policy->sequence != 1 && (before == NULL || memcmp(policy->previous, before, PV_SHA256_LEN) != 0)) {
-        return ctl_fail(CTL_WRONG, "%s does not follow the version before it: the folder has a gap", file);
-    }
-
-    if (policy->sequence <= r->log->count
-        && memcmp(policy->digest, r->log->entries[policy->sequence - 1].digest, PV_SHA256_LEN) != 0)
-    {
-        return ctl_fail(CTL_WRONG, "%s is not what the log in Redis has as number %" PRIu32 ": another log", file,
-                        policy->sequence);
-    }
-
-    return CTL_OK;
 }

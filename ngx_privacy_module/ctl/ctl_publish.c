@@ -22,6 +22,8 @@
 
 
 static int ctl_publish_run(ctl_publish_t *p, const char *folder);
+static int ctl_publish_chain(ctl_publish_t *p);
+static int ctl_publish_open(ctl_publish_t *p, pv_policy_t **policy, const ctl_log_entry_t *entry);
 static int ctl_publish_refill(ctl_publish_t *p);
 static int ctl_publish_already(ctl_publish_t *p, int *already);
 static const char *ctl_publish_version(const ctl_publish_t *p, json_t **root);
@@ -107,7 +109,7 @@ ctl_publish_run(ctl_publish_t *p, const char *folder)
         return ctl_fail(CTL_WRONG, "nothing was published");
     }
 
-    rc = rc == CTL_OK ? ctl_log_append(p->redis, (pv_str_t) { p->sealed.data, p->sealed.len }, p->next) : rc;
+    rc = rc == CTL_OK ? ctl_log_append(p->redis, p->site_name, (pv_str_t) { p->sealed.data, p->sealed.len }) : rc;
 
     if (rc == CTL_OK) {
         ctl_publish_say(p, p->next, 0);
@@ -160,31 +162,79 @@ ctl_publish_settings(ctl_publish_t *p)
 }
 
 
-/* Reads the log and opens the version that was published last. */
 int
 ctl_publish_log(ctl_publish_t *p)
 {
     int               rc;
-    ctl_log_entry_t  *last;
+    size_t            i;
+    ctl_log_entry_t  *entry;
 
     ctl_log_free(&p->log);
 
     rc = ctl_log_read(&p->log, p->redis, p->site_name);
-    if (rc != CTL_OK || p->log.count == 0) {
-        return rc;
+    rc = rc == CTL_OK ? ctl_publish_chain(p) : rc;
+
+    for (i = p->log.count; rc == CTL_OK && p->previous == NULL && i > 0; i--) {
+        entry = &p->log.entries[i - 1];
+
+        if (entry->kind != PV_ENTRY_VERSION) {
+            continue;
+        }
+
+        if (pv_log_withdrawal(p->chain, entry->sequence) == NULL) {
+            rc = ctl_publish_open(p, &p->previous, entry);
+
+        } else if (p->newest == NULL) {
+            rc = ctl_publish_open(p, &p->newest, entry);
+        }
     }
 
-    last = &p->log.entries[p->log.count - 1];
+    return rc;
+}
 
-    rc = ctl_log_open(&p->previous, p->redis, p->site_name, last, p->pub, &p->problems);
+
+static int
+ctl_publish_chain(ctl_publish_t *p)
+{
+    int             rc;
+    uint32_t        next;
+    unsigned char   pub[PV_ED25519_PUBLIC];
+
+    rc = ctl_log_chain(&p->chain, &p->log, p->redis, p->site_name, p->pub, CTL_LOG_NEWEST, &p->problems);
+
+    if (rc != CTL_OK) {
+        ctl_problems(&p->problems);
+        return ctl_fail(rc, "the log cannot be followed: what it ends with does not verify with this key");
+    }
+
+    next = p->log.count ? p->log.entries[p->log.count - 1].sequence + 1 : 1;
+    pv_log_key(p->chain, next, pub);
+
+    if (p->key != NULL && memcmp(pub, p->pub, PV_ED25519_PUBLIC) != 0) {
+        return ctl_fail(CTL_WRONG, "%s signs nothing any more: the log hands over to a newer key", p->key);
+    }
+
+    return CTL_OK;
+}
+
+
+static int
+ctl_publish_open(ctl_publish_t *p, pv_policy_t **policy, const ctl_log_entry_t *entry)
+{
+    int            rc;
+    unsigned char  key[PV_ED25519_PUBLIC];
+
+    pv_log_key(p->chain, entry->sequence, key);
+
+    rc = ctl_log_open(policy, p->redis, p->site_name, entry, key, &p->problems);
     if (rc == CTL_OK) {
         return CTL_OK;
     }
 
     ctl_problems(&p->problems);
 
-    return ctl_fail(rc, "version %s (number %" PRIu32 "), which the log ends with, cannot be followed: it does not "
-                    "verify with this key", last->version, last->sequence);
+    return ctl_fail(rc, "version %s (number %" PRIu32 ") cannot be followed: it does not verify", entry->version,
+                    entry->sequence);
 }
 
 
@@ -201,7 +251,7 @@ ctl_publish_refill(ctl_publish_t *p)
     rc = ctl_log_refill(&p->log, p->redis, p->cache, p->site_name, p->pub, &n);
 
     if (n != 0) {
-        fprintf(stderr, "privacyctl: the log in Redis had lost %zu versions: refilled from %s\n", n, p->cache);
+        fprintf(stderr, "privacyctl: the log in Redis had lost %zu entries: refilled from %s\n", n, p->cache);
     }
 
     if (rc != CTL_OK || n == 0) {
@@ -209,7 +259,12 @@ ctl_publish_refill(ctl_publish_t *p)
     }
 
     pv_policy_free(p->previous);
+    pv_policy_free(p->newest);
+    pv_log_free(p->chain);
+
     p->previous = NULL;
+    p->newest = NULL;
+    p->chain = NULL;
 
     return ctl_publish_log(p);
 }
@@ -226,6 +281,7 @@ ctl_publish_already(ctl_publish_t *p, int *already)
     pv_policy_t  *policy;
 
     *already = 0;
+    policy = NULL;
     rc = CTL_OK;
     version = ctl_publish_version(p, &root);
 
@@ -234,10 +290,13 @@ ctl_publish_already(ctl_publish_t *p, int *already)
             continue;
         }
 
-        rc = ctl_log_open(&policy, p->redis, p->site_name, &p->log.entries[i], p->pub, &p->problems);
+        if (pv_log_withdrawal(p->chain, p->log.entries[i].sequence) != NULL) {
+            rc = ctl_fail(CTL_WRONG, "version %s was withdrawn: a new one needs an id of its own", version);
+            break;
+        }
+
+        rc = ctl_publish_open(p, &policy, &p->log.entries[i]);
         if (rc != CTL_OK) {
-            ctl_problems(&p->problems);
-            ctl_fail(rc, "version %s cannot be compared with the one that was published", version);
             break;
         }
 
@@ -270,11 +329,13 @@ void
 ctl_publish_context(ctl_publish_t *p)
 {
     p->context.site = p->site_name;
-    p->context.sequence = p->previous != NULL ? p->previous->sequence + 1 : 1;
+    p->context.sequence = p->log.count ? p->log.entries[p->log.count - 1].sequence + 1 : 1;
+    p->context.last = p->log.count ? p->log.entries[p->log.count - 1].digest : NULL;
     p->context.now = time(NULL);
     p->context.notice_days = p->days;
     p->context.urgent = p->urgent;
     p->context.previous = p->previous;
+    p->context.newest = p->newest;
 }
 
 
@@ -288,8 +349,10 @@ ctl_publish_version_is_new(ctl_publish_t *p)
 
     version = ctl_publish_version(p, &root);
 
-    for (i = 0; version != NULL && i + 1 < p->log.count; i++) {
-        if (strcmp(p->log.entries[i].version, version) == 0) {
+    for (i = 0; version != NULL && i < p->log.count; i++) {
+        if (strcmp(p->log.entries[i].version, version) == 0
+            && (p->previous == NULL || p->log.entries[i].sequence != p->previous->sequence))
+        {
             pv_problem(&p->problems, p->bundle.json_file, 0, "version", "was published already, as number %" PRIu32,
                        p->log.entries[i].sequence);
         }
@@ -399,6 +462,8 @@ ctl_publish_free(ctl_publish_t *p)
 
     pv_policy_free(p->next);
     pv_policy_free(p->previous);
+    pv_policy_free(p->newest);
+    pv_log_free(p->chain);
     ctl_log_free(&p->log);
     ctl_bundle_free(&p->bundle);
     pv_problems_free(&p->problems);

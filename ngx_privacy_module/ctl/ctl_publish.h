@@ -21,7 +21,9 @@ typedef struct {
     unsigned char         pub[PV_ED25519_PUBLIC];
     ctl_redis_t          *redis;
     ctl_log_t             log;
-    pv_policy_t          *previous;
+    pv_log_t             *chain;
+    pv_policy_t          *previous;     /* the newest version that was not withdrawn */
+    pv_policy_t          *newest;       /* the newest of all, when that is another one */
     ctl_folder_bundle_t   bundle;
     pv_bundle_context_t   context;
     pv_problems_t         problems;
@@ -34,7 +36,7 @@ void ctl_publish_free(ctl_publish_t *p);
 
 /* Site, keys, lead time, Redis: from the options. An exit code. */
 int ctl_publish_settings(ctl_publish_t *p);
-/* Reads the log and opens the version that was published last, into previous. An exit code. */
+/* Reads the log, and opens the versions that a new one follows. An exit code. */
 int ctl_publish_log(ctl_publish_t *p);
 void ctl_publish_context(ctl_publish_t *p);
 /* A version id names one bundle for ever: a problem when the log has it. */

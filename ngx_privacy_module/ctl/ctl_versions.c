@@ -26,22 +26,22 @@ typedef struct {
     unsigned char        pub[PV_ED25519_PUBLIC];
     ctl_redis_t         *redis;
     ctl_log_t            log;
-    size_t               in_force;      /* index; count: none */
-    unsigned char        last[PV_SHA256_LEN];
-    uint32_t             last_sequence;
+    pv_log_t            *chain;
+    pv_problems_t        problems;      /* of the chain: by number */
+    uint32_t             in_force;      /* 0: none */
     json_t              *answer;
 } ctl_versions_t;
 
 
 static int ctl_versions_run(ctl_versions_t *v);
 static int ctl_versions_connect(ctl_versions_t *v);
-static void ctl_versions_in_force(ctl_versions_t *v, int64_t now);
+static int ctl_versions_chain(ctl_versions_t *v);
 static int ctl_versions_one(ctl_versions_t *v, size_t i);
-static void ctl_versions_chain(ctl_versions_t *v, const ctl_log_entry_t *entry, const pv_policy_t *policy,
-    pv_problems_t *problems);
+static int ctl_versions_wrong(const ctl_versions_t *v, size_t i, pv_problems_t *problems);
+static const char *ctl_versions_state(const ctl_versions_t *v, const ctl_log_entry_t *entry);
 static void ctl_versions_line(const ctl_versions_t *v, size_t i, const pv_policy_t *policy,
     const pv_problems_t *problems);
-static void ctl_versions_kinds(char *out, size_t size, const pv_policy_t *policy);
+static void ctl_versions_kinds(char *out, size_t size, int version, const pv_policy_t *policy);
 static void ctl_versions_json(ctl_versions_t *v, size_t i, const pv_policy_t *policy,
     const pv_problems_t *problems);
 
@@ -62,11 +62,13 @@ ctl_versions(int argc, char **argv)
         "versions [options]",
         "Lists every version that a site published: number, id, when it was published and took\n"
         "effect, which is in force, the kinds of its changes, its digest, and whether signature\n"
-        "and chain hold. Returns 1 when one of them does not.\n",
+        "and chain hold; and with them withdrawals and new keys, which have numbers, too.\n"
+        "Returns 1 when something does not hold.\n",
         options, 0, 0
     };
 
     memset(&v, 0, sizeof(v));
+    pv_problems_init(&v.problems);
 
     rc = ctl_options(&usage, argc, argv, &operands);
     if (rc == -1) {
@@ -77,6 +79,8 @@ ctl_versions(int argc, char **argv)
         ctl_redis_close(v.redis);
     }
 
+    pv_problems_free(&v.problems);
+    pv_log_free(v.chain);
     ctl_log_free(&v.log);
     json_decref(v.answer);
 
@@ -92,12 +96,12 @@ ctl_versions_run(ctl_versions_t *v)
 
     rc = ctl_versions_connect(v);
     rc = rc == CTL_OK ? ctl_log_read(&v->log, v->redis, v->site_name) : rc;
+    rc = rc == CTL_OK ? ctl_versions_chain(v) : rc;
 
     if (rc != CTL_OK) {
         return rc;
     }
 
-    ctl_versions_in_force(v, time(NULL));
     v->answer = json_array();
 
     if (!v->json) {
@@ -150,19 +154,23 @@ ctl_versions_connect(ctl_versions_t *v)
 }
 
 
-/* The newest whose effective time has come. */
-static void
-ctl_versions_in_force(ctl_versions_t *v, int64_t now)
+/* What is wrong in it is said entry by entry. */
+static int
+ctl_versions_chain(ctl_versions_t *v)
 {
-    size_t  i;
+    int               rc;
+    const pv_head_t  *head;
 
-    v->in_force = v->log.count;
+    rc = ctl_log_chain(&v->chain, &v->log, v->redis, v->site_name, v->pub, CTL_LOG_ALL, &v->problems);
 
-    for (i = 0; i < v->log.count; i++) {
-        if (v->log.entries[i].effective <= now) {
-            v->in_force = i;
-        }
+    if (rc != CTL_OK && v->problems.errors == 0) {
+        return rc;
     }
+
+    head = pv_log_in_force(v->chain, time(NULL), 0);
+    v->in_force = head != NULL ? head->sequence : 0;
+
+    return CTL_OK;
 }
 
 
@@ -171,16 +179,21 @@ ctl_versions_one(ctl_versions_t *v, size_t i)
 {
     int                     rc;
     pv_policy_t            *policy;
+    unsigned char           key[PV_ED25519_PUBLIC];
     pv_problems_t           problems;
     const ctl_log_entry_t  *entry;
 
+    rc = CTL_OK;
+    policy = NULL;
     entry = &v->log.entries[i];
     pv_problems_init(&problems);
 
-    rc = ctl_log_open(&policy, v->redis, v->site_name, entry, v->pub, &problems);
+    if (!ctl_versions_wrong(v, i, &problems) && entry->kind == PV_ENTRY_VERSION) {
+        pv_log_key(v->chain, entry->sequence, key);
+        rc = ctl_log_open(&policy, v->redis, v->site_name, entry, key, &problems);
+    }
 
     if (rc != CTL_UNREACHABLE) {
-        ctl_versions_chain(v, entry, policy, &problems);
         rc = problems.errors ? CTL_WRONG : CTL_OK;
 
         if (v->json) {
@@ -197,20 +210,42 @@ ctl_versions_one(ctl_versions_t *v, size_t i)
 }
 
 
-/* The log's entries carry the digests, so that a broken bundle does not hide the chain after it. */
-static void
-ctl_versions_chain(ctl_versions_t *v, const ctl_log_entry_t *entry, const pv_policy_t *policy,
-    pv_problems_t *problems)
+/* What the chain found of it. */
+static int
+ctl_versions_wrong(const ctl_versions_t *v, size_t i, pv_problems_t *problems)
 {
-    if (entry->sequence != v->last_sequence + 1) {
-        pv_problem(problems, NULL, 0, NULL, "a number is missing before it");
+    size_t    k;
+    uint32_t  sequence;
 
-    } else if (policy != NULL && memcmp(policy->previous, v->last, PV_SHA256_LEN) != 0) {
-        pv_problem(problems, NULL, 0, NULL, "it was not signed as the next after the version before it");
+    sequence = v->log.entries[i].sequence;
+
+    if (sequence != (i > 0 ? v->log.entries[i - 1].sequence + 1 : 1)) {
+        pv_problem(problems, NULL, 0, NULL, "a number is missing before it");
     }
 
-    v->last_sequence = entry->sequence;
-    memcpy(v->last, entry->digest, PV_SHA256_LEN);
+    for (k = 0; k < v->problems.count; k++) {
+        if (!v->problems.list[k].warning && v->problems.list[k].line == sequence) {
+            pv_problem(problems, NULL, 0, NULL, "%s", v->problems.list[k].reason);
+        }
+    }
+
+    if (problems->errors == 0 && pv_log_find(v->chain, sequence) == NULL) {
+        pv_problem(problems, NULL, 0, NULL, "it was refused");
+    }
+
+    return problems->errors != 0;
+}
+
+
+static const char *
+ctl_versions_state(const ctl_versions_t *v, const ctl_log_entry_t *entry)
+{
+    if (entry->kind != PV_ENTRY_VERSION) {
+        return "";
+    }
+
+    return pv_log_withdrawal(v->chain, entry->sequence) != NULL ? "withdrawn"
+           : entry->sequence == v->in_force ? "yes" : entry->effective > time(NULL) ? "later" : "";
 }
 
 
@@ -218,20 +253,31 @@ static void
 ctl_versions_line(const ctl_versions_t *v, size_t i, const pv_policy_t *policy, const pv_problems_t *problems)
 {
     size_t                  k;
-    char                    digest[13], published[CTL_TIME_MAX], effective[CTL_TIME_MAX], kinds[128];
+    char                    digest[13], published[CTL_TIME_MAX], effective[CTL_TIME_MAX], kinds[128], subject[32];
+    const char             *name;
+    const pv_head_t        *head;
     const ctl_log_entry_t  *entry;
 
     entry = &v->log.entries[i];
+    head = pv_log_find(v->chain, entry->sequence);
+
+    snprintf(subject, sizeof(subject), "withdraws %" PRIu32, head != NULL ? head->withdraws : 0);
+    if (entry->kind == PV_ENTRY_KEY) {
+        snprintf(subject, sizeof(subject), "new key");
+    }
 
     pv_hex_encode(digest, entry->digest, 6);
     digest[12] = '\0';
-    ctl_versions_kinds(kinds, sizeof(kinds), policy);
+    ctl_versions_kinds(kinds, sizeof(kinds), entry->kind == PV_ENTRY_VERSION, policy);
+
+    name = entry->kind == PV_ENTRY_VERSION ? entry->version : head == NULL ? "?" : subject;
 
     printf("%6" PRIu32 "  ", entry->sequence);
-    ctl_print(pv_str(entry->version));
-    printf("%*s %-21s %-21s %-9s %-24s %-12s  ", strlen(entry->version) < 20 ? 20 - (int) strlen(entry->version) : 0,
-           "", policy != NULL ? ctl_time(published, policy->published) : "?", ctl_time(effective, entry->effective),
-           i == v->in_force ? "yes" : entry->effective > time(NULL) ? "later" : "", kinds, digest);
+    ctl_print(pv_str(name));
+    printf("%*s %-21s %-21s %-9s %-24s %-12s  ", strlen(name) < 20 ? 20 - (int) strlen(name) : 0, "",
+           head != NULL ? ctl_time(published, head->published) : "?",
+           entry->kind == PV_ENTRY_VERSION ? ctl_time(effective, entry->effective) : "-",
+           ctl_versions_state(v, entry), kinds, digest);
 
     for (k = 0; k < problems->count; k++) {
         if (!problems->list[k].warning) {
@@ -246,12 +292,12 @@ ctl_versions_line(const ctl_versions_t *v, size_t i, const pv_policy_t *policy, 
 
 /* Each kind once. */
 static void
-ctl_versions_kinds(char *out, size_t size, const pv_policy_t *policy)
+ctl_versions_kinds(char *out, size_t size, int version, const pv_policy_t *policy)
 {
     size_t       i, len;
     const char  *kind;
 
-    snprintf(out, size, "%s", policy == NULL ? "?" : policy->changes_count == 0 ? "-" : "");
+    snprintf(out, size, "%s", !version ? "-" : policy == NULL ? "?" : policy->changes_count == 0 ? "-" : "");
 
     for (i = 0; policy != NULL && i < policy->changes_count; i++) {
         kind = (const char *) policy->changes[i].kind.data;
@@ -270,14 +316,15 @@ ctl_versions_json(ctl_versions_t *v, size_t i, const pv_policy_t *policy, const 
     size_t                  k;
     char                    digest[2 * PV_SHA256_LEN + 1], effective[PV_RFC3339_SIZE], published[PV_RFC3339_SIZE];
     json_t                 *one, *kinds, *wrong;
+    const pv_head_t        *head;
     const ctl_log_entry_t  *entry;
 
     entry = &v->log.entries[i];
+    head = pv_log_find(v->chain, entry->sequence);
 
     pv_hex_encode(digest, entry->digest, PV_SHA256_LEN);
     digest[2 * PV_SHA256_LEN] = '\0';
-    pv_rfc3339_format(effective, entry->effective);
-    pv_rfc3339_format(published, policy != NULL ? policy->published : 0);
+    pv_rfc3339_format(published, head != NULL ? head->published : 0);
 
     kinds = json_array();
     wrong = json_array();
@@ -292,10 +339,23 @@ ctl_versions_json(ctl_versions_t *v, size_t i, const pv_policy_t *policy, const 
         }
     }
 
-    one = json_pack("{s:I, s:s, s:s?, s:s, s:b, s:o, s:s, s:b, s:o}", "number", (json_int_t) entry->sequence,
-                    "version", entry->version, "published", policy != NULL ? published : NULL,
-                    "effective", effective, "in_force", i == v->in_force, "changes", kinds, "digest", digest,
-                    "verified", problems->errors == 0, "problems", wrong);
+    one = json_pack("{s:I, s:s, s:s?, s:s, s:b, s:o}", "number", (json_int_t) entry->sequence,
+                    "kind", pv_entry_kind_name(entry->kind), "published", head != NULL ? published : NULL,
+                    "digest", digest, "verified", problems->errors == 0, "problems", wrong);
 
+    if (entry->kind == PV_ENTRY_VERSION) {
+        pv_rfc3339_format(effective, entry->effective);
+        json_object_set_new(one, "version", json_string(entry->version));
+        json_object_set_new(one, "effective", json_string(effective));
+        json_object_set_new(one, "in_force", json_boolean(entry->sequence == v->in_force));
+        json_object_set_new(one, "withdrawn", json_boolean(pv_log_withdrawal(v->chain, entry->sequence) != NULL));
+        json_object_set(one, "changes", kinds);
+
+    } else if (head != NULL && entry->kind == PV_ENTRY_WITHDRAWAL) {
+        json_object_set_new(one, "withdraws", json_integer(head->withdraws));
+        json_object_set_new(one, "reason", json_string((const char *) head->reason.data));
+    }
+
+    json_decref(kinds);
     json_array_append_new(v->answer, one);
 }

@@ -11,7 +11,8 @@
 
 static ngx_int_t ngx_http_privacy_store_name(ngx_str_t *site);
 static ngx_int_t ngx_http_privacy_store_grow(ngx_http_privacy_store_t *store);
-static ngx_int_t ngx_http_privacy_store_fits(ngx_http_privacy_store_t *store, pv_policy_t *policy, size_t place);
+static void ngx_http_privacy_store_insert(ngx_http_privacy_store_t *store, pv_policy_t *policy);
+static int ngx_http_privacy_store_verified(void *data, const pv_head_t *head);
 static size_t ngx_http_privacy_store_place(ngx_http_privacy_store_t *store, uint32_t sequence);
 static pv_policy_t *ngx_http_privacy_store_newest(ngx_http_privacy_store_t *store, time_t now);
 static void ngx_http_privacy_store_schedule(ngx_http_privacy_store_t *store, time_t now);
@@ -40,6 +41,11 @@ ngx_http_privacy_store_create(ngx_pool_t *pool, ngx_log_t *log, ngx_str_t *site,
     store->site = *site;
     store->redis = redis;
     ngx_memcpy(store->public_key, public_key, PV_ED25519_PUBLIC);
+
+    store->chain = pv_log_create(public_key);
+    if (store->chain == NULL) {
+        return NULL;
+    }
 
     if (folder && folder->len) {
         p = ngx_pnalloc(pool, folder->len + 1 + site->len + 1);
@@ -105,9 +111,19 @@ ngx_http_privacy_store_destroy(ngx_http_privacy_store_t *store)
         ngx_free(store->versions);
     }
 
+    pv_log_free(store->chain);
+
+    store->chain = NULL;
     store->versions = NULL;
     store->count = 0;
     store->in_force = NULL;
+}
+
+
+const pv_log_t *
+ngx_http_privacy_store_chain(ngx_http_privacy_store_t *store)
+{
+    return store->chain;
 }
 
 
@@ -174,85 +190,152 @@ ngx_http_privacy_store_set_floor(ngx_http_privacy_store_t *store, uint32_t seque
 }
 
 
-pv_policy_t *
+/* Its signature is verified with the key that it names; whether that one may sign is the chain's to say. */
+
+ngx_int_t
 ngx_http_privacy_store_open(ngx_http_privacy_store_t *store, pv_str_t sealed, uint32_t sequence,
-    const u_char *digest, const char *origin)
+    const u_char *digest, const char *origin, pv_head_t **head, pv_policy_t **policy)
 {
     int             rc;
     pv_str_t        site;
     const char     *field, *reason;
-    pv_policy_t    *policy;
     pv_problems_t   problems;
 
     site.data = store->site.data;
     site.len = store->site.len;
 
-    policy = NULL;
+    *policy = NULL;
     pv_problems_init(&problems);
 
-    rc = pv_policy_open(&policy, sealed, site, store->public_key, &problems);
+    rc = pv_head_open(head, sealed, site, NULL, &problems);
+
+    if (rc == PV_OK && (*head)->kind == PV_ENTRY_VERSION) {
+        rc = pv_policy_open(policy, sealed, site, (*head)->key, &problems);
+
+    } else if (rc == PV_OK) {
+        rc = (sealed.len == (*head)->size) ? pv_head_verify(sealed, site, (*head)->key) : PV_INVALID;
+    }
+
+    if (rc == PV_OK && ((*head)->sequence != sequence
+                        || (digest && !pv_equal((*head)->digest, digest, PV_SHA256_LEN))))
+    {
+        rc = PV_INVALID;
+        pv_problem(&problems, NULL, 0, NULL, "it is not the one that was announced");
+    }
 
     if (rc != PV_OK) {
         field = problems.count ? problems.list[0].field : NULL;
-        reason = problems.count ? problems.list[0].reason : "out of memory";
+        reason = problems.count ? problems.list[0].reason
+                 : (rc == PV_ERROR) ? "out of memory" : "it is cut, or its signature does not hold";
 
         ngx_http_privacy_store_refuse(store, "bundle %uD %s is refused: %s%s%s", sequence, origin,
                                       field ? field : "", field ? ": " : "", reason);
-        pv_problems_free(&problems);
-        return NULL;
+
+        pv_policy_free(*policy);
+        pv_head_free(*head);
     }
 
     pv_problems_free(&problems);
 
-    if (policy->sequence != sequence || (digest && !pv_equal(policy->digest, digest, PV_SHA256_LEN))) {
-        ngx_http_privacy_store_refuse(store, "bundle %uD %s is refused: it is not the one that was announced",
-                                      sequence, origin);
-        pv_policy_free(policy);
-        return NULL;
-    }
-
-    return policy;
+    return (rc == PV_OK) ? NGX_OK : NGX_ERROR;
 }
 
 
 ngx_int_t
-ngx_http_privacy_store_add(ngx_http_privacy_store_t *store, pv_policy_t *policy)
+ngx_http_privacy_store_add(ngx_http_privacy_store_t *store, pv_head_t *head, pv_policy_t *policy)
+{
+    ngx_int_t         rc;
+    const pv_head_t  *known;
+
+    known = NULL;
+    rc = ngx_http_privacy_store_grow(store);
+
+    if (rc == NGX_OK && pv_log_add(store->chain, head, &known) != PV_OK) {
+        rc = NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+        ngx_http_privacy_store_insert(store, policy);
+        return NGX_OK;
+    }
+
+    if (known && pv_equal(known->digest, head->digest, PV_SHA256_LEN)) {
+        rc = NGX_DECLINED;
+
+    } else if (known) {
+        ngx_http_privacy_store_refuse(store, "a second bundle %uD is refused: one sequence number, one bundle",
+                                      head->sequence);
+    }
+
+    pv_policy_free(policy);
+    pv_head_free(head);
+
+    return rc;
+}
+
+
+static void
+ngx_http_privacy_store_insert(ngx_http_privacy_store_t *store, pv_policy_t *policy)
 {
     size_t  place;
 
+    if (policy == NULL) {
+        return;
+    }
+
     place = ngx_http_privacy_store_place(store, policy->sequence);
-
-    if (place < store->count && store->versions[place]->sequence == policy->sequence) {
-
-        if (pv_equal(store->versions[place]->digest, policy->digest, PV_SHA256_LEN)) {
-            return NGX_DECLINED;
-        }
-
-        ngx_http_privacy_store_refuse(store, "a second bundle %uD is refused: one sequence number, one bundle",
-                                      policy->sequence);
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_privacy_store_fits(store, policy, place) != NGX_OK) {
-        ngx_http_privacy_store_refuse(store, "bundle %uD is refused: it does not name the one before it",
-                                      policy->sequence);
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_privacy_store_grow(store) != NGX_OK) {
-        return NGX_ERROR;
-    }
 
     ngx_memmove(store->versions + place + 1, store->versions + place,
                 (store->count - place) * sizeof(pv_policy_t *));
 
     store->versions[place] = policy;
     store->count++;
+}
 
-    ngx_log_error(NGX_LOG_INFO, store->log, 0, "privacy: site %V knows version %uD \"%*s\"", &store->site,
-                  policy->sequence, policy->version.len, policy->version.data);
 
-    return NGX_OK;
+void
+ngx_http_privacy_store_settle(ngx_http_privacy_store_t *store)
+{
+    size_t         i, k;
+    pv_policy_t   *policy;
+    pv_problems_t  problems;
+
+    pv_problems_init(&problems);
+
+    if (pv_log_settle(store->chain, ngx_http_privacy_store_verified, NULL, &problems) != PV_OK) {
+
+        for (i = 0; i < problems.count; i++) {
+            ngx_http_privacy_store_refuse(store, "bundle %ui is refused: it %s", (ngx_uint_t) problems.list[i].line,
+                                          problems.list[i].reason);
+        }
+
+        for (i = 0, k = 0; i < store->count; i++) {
+            policy = store->versions[i];
+
+            if (pv_log_find(store->chain, policy->sequence)) {
+                store->versions[k++] = policy;
+                continue;
+            }
+
+            pv_policy_free(policy);
+        }
+
+        store->count = k;
+    }
+
+    pv_problems_free(&problems);
+}
+
+
+/* When it was opened. */
+
+static int
+ngx_http_privacy_store_verified(void *data, const pv_head_t *head)
+{
+    (void) data;
+    (void) head;
+
+    return PV_OK;
 }
 
 
@@ -262,13 +345,13 @@ ngx_http_privacy_store_grow(ngx_http_privacy_store_t *store)
     size_t         size;
     pv_policy_t  **versions;
 
-    if (store->count < store->size) {
-        return NGX_OK;
+    if (pv_log_count(store->chain) >= NGX_HTTP_PRIVACY_STORE_VERSIONS) {
+        ngx_http_privacy_store_refuse(store, "more than %d entries", NGX_HTTP_PRIVACY_STORE_VERSIONS);
+        return NGX_ERROR;
     }
 
-    if (store->count >= NGX_HTTP_PRIVACY_STORE_VERSIONS) {
-        ngx_http_privacy_store_refuse(store, "more than %d versions", NGX_HTTP_PRIVACY_STORE_VERSIONS);
-        return NGX_ERROR;
+    if (store->count < store->size) {
+        return NGX_OK;
     }
 
     size = store->size ? store->size * 2 : 16;
@@ -286,37 +369,6 @@ ngx_http_privacy_store_grow(ngx_http_privacy_store_t *store)
 
     store->versions = versions;
     store->size = size;
-
-    return NGX_OK;
-}
-
-
-/* The chain, as far as the neighbours are known. place: where it would go. */
-
-static ngx_int_t
-ngx_http_privacy_store_fits(ngx_http_privacy_store_t *store, pv_policy_t *policy, size_t place)
-{
-    pv_policy_t                *before, *after;
-    static const unsigned char  none[PV_SHA256_LEN];
-
-    before = (place > 0) ? store->versions[place - 1] : NULL;
-    after = (place < store->count) ? store->versions[place] : NULL;
-
-    if (policy->sequence == 1 && !pv_equal(policy->previous, none, PV_SHA256_LEN)) {
-        return NGX_ERROR;
-    }
-
-    if (before && before->sequence + 1 == policy->sequence
-        && !pv_equal(policy->previous, before->digest, PV_SHA256_LEN))
-    {
-        return NGX_ERROR;
-    }
-
-    if (after && policy->sequence + 1 == after->sequence
-        && !pv_equal(after->previous, policy->digest, PV_SHA256_LEN))
-    {
-        return NGX_ERROR;
-    }
 
     return NGX_OK;
 }
@@ -347,31 +399,6 @@ ngx_http_privacy_store_place(ngx_http_privacy_store_t *store, uint32_t sequence)
 }
 
 
-uint32_t
-ngx_http_privacy_store_complete(ngx_http_privacy_store_t *store)
-{
-    size_t  low, high, middle;
-
-    /* versions[i]->sequence == i + 1 holds up to the first gap, and never after it */
-
-    low = 0;
-    high = store->count;
-
-    while (low < high) {
-        middle = low + (high - low) / 2;
-
-        if (store->versions[middle]->sequence == middle + 1) {
-            low = middle + 1;
-
-        } else {
-            high = middle;
-        }
-    }
-
-    return (uint32_t) low;
-}
-
-
 void
 ngx_http_privacy_store_update(ngx_http_privacy_store_t *store, ngx_uint_t added)
 {
@@ -385,7 +412,10 @@ ngx_http_privacy_store_update(ngx_http_privacy_store_t *store, ngx_uint_t added)
         store->changed = 1;
     }
 
-    if (policy && (store->in_force == NULL || policy->sequence > store->in_force->sequence)) {
+    if (policy && policy != store->in_force
+        && (store->in_force == NULL || policy->sequence > store->in_force->sequence
+            || pv_log_withdrawal(store->chain, store->in_force->sequence)))
+    {
         store->in_force = policy;
         store->changed = 1;
 
@@ -405,6 +435,10 @@ ngx_http_privacy_store_newest(ngx_http_privacy_store_t *store, time_t now)
 
     for (i = store->count; i > 0; i--) {
         policy = store->versions[i - 1];
+
+        if (pv_log_withdrawal(store->chain, policy->sequence)) {
+            continue;
+        }
 
         /* what once was in force, here or in another worker, stays: the clock may have been set back */
 
@@ -432,6 +466,10 @@ ngx_http_privacy_store_schedule(ngx_http_privacy_store_t *store, time_t now)
 
         if (store->in_force && policy->sequence <= store->in_force->sequence) {
             break;
+        }
+
+        if (pv_log_withdrawal(store->chain, policy->sequence)) {
+            continue;
         }
 
         if (next == 0 || policy->effective < next) {

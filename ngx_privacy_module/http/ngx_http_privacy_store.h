@@ -7,11 +7,11 @@
 #define NGX_HTTP_PRIVACY_STORE_H
 
 /*
- * The policy store of one site in one worker: every version that this worker
- * knows, and which one is in force. It is filled from the node's folder at
- * process start and from the publication log in Redis afterwards; both go
- * through one gate: signature, site, digest, and the chain of digests to the
- * neighbours that are known. What does not pass is logged and left out.
+ * The policy store of one site in one worker: every entry of the publication
+ * log that this worker knows, and which version is in force. It is filled from
+ * the node's folder at process start and from the log in Redis afterwards;
+ * both go through one gate: signature, site, digests, and the chain over what
+ * is known (pv_log.h). What does not pass is logged and left out.
  *
  * Nothing here waits: look-ups are memory only. Opened policies are kept for
  * the life of the process, so a pointer that was handed out stays good until
@@ -21,11 +21,12 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "pv_log.h"
 #include "pv_policy.h"
 #include "ngx_privacy_redis.h"
 
 
-#define NGX_HTTP_PRIVACY_STORE_VERSIONS  10000      /* past it: logged, and not added */
+#define NGX_HTTP_PRIVACY_STORE_VERSIONS  10000      /* entries; past it: logged, and not added */
 #define NGX_HTTP_PRIVACY_STORE_ERROR     256
 
 
@@ -57,7 +58,8 @@ struct ngx_http_privacy_store_s {
     ngx_str_t                         folder;       /* FOLDER/SITE, zero-terminated */
     ngx_privacy_redis_t              *redis;
 
-    pv_policy_t                     **versions;     /* by sequence, ascending; a node's folder may have gaps */
+    pv_log_t                         *chain;        /* every entry that is known; a node's folder may have gaps */
+    pv_policy_t                     **versions;     /* the versions among them, by sequence, ascending */
     size_t                            count;
     size_t                            size;
 
@@ -105,9 +107,12 @@ void ngx_http_privacy_store_start(ngx_http_privacy_store_t *store);
 /* In exit_process, before ngx_privacy_redis_close(): frees every policy. */
 void ngx_http_privacy_store_destroy(ngx_http_privacy_store_t *store);
 
+/* The entries of all kinds that are known, settled. */
+const pv_log_t *ngx_http_privacy_store_chain(ngx_http_privacy_store_t *store);
+
 /*
- * All known versions by sequence, ascending. Without gaps once the log was
- * read. The array moves when one is added: do not keep it, keep policies.
+ * All known versions by sequence, ascending, also those that were withdrawn.
+ * The array moves when one is added: do not keep it, keep policies.
  */
 pv_policy_t *const *ngx_http_privacy_store_versions(ngx_http_privacy_store_t *store, size_t *n);
 
@@ -115,7 +120,10 @@ pv_policy_t *const *ngx_http_privacy_store_versions(ngx_http_privacy_store_t *st
 pv_policy_t *ngx_http_privacy_store_sequence(ngx_http_privacy_store_t *store, uint32_t sequence);
 pv_policy_t *ngx_http_privacy_store_version(ngx_http_privacy_store_t *store, pv_str_t version);
 
-/* The newest version whose effective time has come, never an older one than before or than the floor. NULL: none. */
+/*
+ * The newest version whose effective time has come and that was not withdrawn, never an older one than before or than
+ * the floor. NULL: none.
+ */
 pv_policy_t *ngx_http_privacy_store_in_force(ngx_http_privacy_store_t *store);
 
 /* The zone's in-force mark: what any worker, before or after a reload, has had in force. Only ever rises. */

@@ -56,6 +56,7 @@ ngx_http_privacy_store_load(ngx_http_privacy_store_t *store)
 
     ngx_destroy_pool(pool);
 
+    ngx_http_privacy_store_settle(store);
     ngx_http_privacy_store_update(store, store->count != 0);
 
     return NGX_OK;
@@ -151,6 +152,7 @@ ngx_http_privacy_store_load_one(ngx_http_privacy_store_t *store, uint32_t sequen
     u_char        path[NGX_MAX_PATH], *data;
     size_t        len;
     pv_str_t      sealed;
+    pv_head_t    *head;
     pv_policy_t  *policy;
 
     ngx_snprintf(path, sizeof(path), "%V/%010uD.bundle%Z", &store->folder, sequence);
@@ -164,13 +166,11 @@ ngx_http_privacy_store_load_one(ngx_http_privacy_store_t *store, uint32_t sequen
     sealed.data = data;
     sealed.len = len;
 
-    policy = ngx_http_privacy_store_open(store, sealed, sequence, NULL, "in the node's folder");
+    if (ngx_http_privacy_store_open(store, sealed, sequence, NULL, "in the node's folder", &head, &policy) == NGX_OK) {
+        (void) ngx_http_privacy_store_add(store, head, policy);
+    }
 
     ngx_free(data);
-
-    if (policy && ngx_http_privacy_store_add(store, policy) != NGX_OK) {
-        pv_policy_free(policy);
-    }
 }
 
 

@@ -161,7 +161,7 @@ ngx_http_privacy_store_sync(ngx_http_privacy_store_t *store)
 
     /* from the newest that is known, that one included: is the log still the same? */
 
-    store->after = ngx_http_privacy_store_complete(store);
+    store->after = pv_log_complete(store->chain);
     store->after -= (store->after != 0);
 
     ngx_http_privacy_store_read_page(store);
@@ -220,9 +220,9 @@ ngx_http_privacy_store_emptied(ngx_http_privacy_store_t *store, redisReply *page
     ngx_uint_t          missing;
     pvr_policy_entry_t  entry;
 
-    complete = ngx_http_privacy_store_complete(store);
+    complete = pv_log_complete(store->chain);
 
-    if (store->count == 0 || (complete && store->after != complete - 1) || (!complete && store->after)) {
+    if (pv_log_count(store->chain) == 0 || (complete && store->after != complete - 1) || (!complete && store->after)) {
         /* a later page, or nothing to compare with */
         return;
     }
@@ -235,9 +235,9 @@ ngx_http_privacy_store_emptied(ngx_http_privacy_store_t *store, redisReply *page
 
     if (missing && !store->log_missing) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
-                      "privacy: site %V: Redis has lost the publication log that this node knows up to version %uD; "
+                      "privacy: site %V: Redis has lost the publication log that this node knows up to number %uD; "
                       "\"privacyctl publish\" refills it", &store->site,
-                      store->versions[store->count - 1]->sequence);
+                      pv_log_entry(store->chain, pv_log_count(store->chain) - 1)->sequence);
     }
 
     store->log_missing = missing;
@@ -248,7 +248,7 @@ static void
 ngx_http_privacy_store_want(ngx_http_privacy_store_t *store, redisReply *page)
 {
     size_t                           i;
-    pv_policy_t                     *known;
+    const pv_head_t                 *known;
     pvr_policy_entry_t               entry;
     ngx_http_privacy_store_entry_t  *wanted;
 
@@ -259,14 +259,14 @@ ngx_http_privacy_store_want(ngx_http_privacy_store_t *store, redisReply *page)
     for (i = 0; i < page->elements && i < NGX_HTTP_PRIVACY_STORE_PAGE; i++) {
 
         if (pvr_policy_entry(&entry, page, i) != PV_OK || entry.sequence <= store->after) {
-            ngx_http_privacy_store_refuse(store, "the publication log holds what is no entry, after version %uD",
+            ngx_http_privacy_store_refuse(store, "the publication log holds what is no entry, after number %uD",
                                           store->after);
             store->more = 0;
             return;
         }
 
         store->after = entry.sequence;
-        known = ngx_http_privacy_store_sequence(store, entry.sequence);
+        known = pv_log_find(store->chain, entry.sequence);
 
         if (known) {
             if (!pv_equal(known->digest, entry.digest, PV_SHA256_LEN)) {
@@ -323,6 +323,7 @@ static void
 ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
 {
     pv_str_t                         sealed;
+    pv_head_t                       *head;
     pv_policy_t                     *policy;
     ngx_http_privacy_store_t        *store;
     ngx_http_privacy_store_entry_t  *wanted;
@@ -342,21 +343,23 @@ ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **rep
     wanted = &store->wanted[store->wanted_next++];
 
     if (replies[0]->type != REDIS_REPLY_STRING || replies[0]->len > PV_SEALED_MAX) {
-        ngx_http_privacy_store_refuse(store, "the bundle of version %uD is not in Redis, although the log names it",
+        ngx_http_privacy_store_refuse(store, "the bundle of number %uD is not in Redis, although the log names it",
                                       wanted->sequence);
 
     } else {
         sealed.data = (u_char *) replies[0]->str;
         sealed.len = replies[0]->len;
 
-        policy = ngx_http_privacy_store_open(store, sealed, wanted->sequence, wanted->digest, "in Redis");
+        if (ngx_http_privacy_store_open(store, sealed, wanted->sequence, wanted->digest, "in Redis", &head, &policy)
+            == NGX_OK
+            && ngx_http_privacy_store_add(store, head, policy) == NGX_OK)
+        {
+            ngx_http_privacy_store_settle(store);
 
-        if (policy && ngx_http_privacy_store_add(store, policy) == NGX_OK) {
-            ngx_http_privacy_store_save(store, wanted->sequence, (u_char *) replies[0]->str, replies[0]->len);
-            store->added = 1;
-
-        } else if (policy) {
-            pv_policy_free(policy);
+            if (pv_log_find(store->chain, wanted->sequence)) {
+                ngx_http_privacy_store_save(store, wanted->sequence, (u_char *) replies[0]->str, replies[0]->len);
+                store->added = 1;
+            }
         }
     }
 

@@ -13,17 +13,20 @@
 
 
 /*
- * Verifies and opens. origin: for the log. NULL: refused, and said why. digest
- * may be NULL: whatever the bytes give.
+ * Verifies and opens: the head, and the policy when it is a version (else NULL). origin: for the log. NGX_ERROR:
+ * refused, and said why. digest may be NULL: whatever the bytes give.
  */
-pv_policy_t *ngx_http_privacy_store_open(ngx_http_privacy_store_t *store, pv_str_t sealed, uint32_t sequence,
-    const u_char *digest, const char *origin);
-/* Takes the policy over when NGX_OK. NGX_DECLINED: known already. NGX_ERROR: does not fit the chain, or no memory. */
-ngx_int_t ngx_http_privacy_store_add(ngx_http_privacy_store_t *store, pv_policy_t *policy);
+ngx_int_t ngx_http_privacy_store_open(ngx_http_privacy_store_t *store, pv_str_t sealed, uint32_t sequence,
+    const u_char *digest, const char *origin, pv_head_t **head, pv_policy_t **policy);
+/*
+ * Takes both over, in any case. NGX_DECLINED: known already. NGX_ERROR: it cannot be, or no memory. What was added
+ * counts once it is settled.
+ */
+ngx_int_t ngx_http_privacy_store_add(ngx_http_privacy_store_t *store, pv_head_t *head, pv_policy_t *policy);
+/* Takes out what does not fit the chain. */
+void ngx_http_privacy_store_settle(ngx_http_privacy_store_t *store);
 /* Works out anew what is in force; on_change follows in the next turn of the event loop. */
 void ngx_http_privacy_store_update(ngx_http_privacy_store_t *store, ngx_uint_t added);
-/* The last of 1, 2, 3... that is known without a gap. */
-uint32_t ngx_http_privacy_store_complete(ngx_http_privacy_store_t *store);
 /* Logs, and keeps for the status page. */
 void ngx_http_privacy_store_refuse(ngx_http_privacy_store_t *store, const char *fmt, ...);
 

@@ -13,24 +13,14 @@
 uint32_t
 ngx_http_privacy_reach(ngx_http_privacy_ctx_t *ctx, const pv_consent_t *consent)
 {
-    uint32_t      sequence, reach;
-    pv_policy_t  *next;
+    const pv_head_t  *bound;
 
     if (consent == NULL || consent->bound_version == 0) {
         return 0;
     }
 
-    reach = consent->bound_version;
+    bound = pv_log_bound(ngx_http_privacy_store_chain(ctx->site->store), consent->bound_version,
+                         ctx->policy->sequence);
 
-    for (sequence = reach + 1; sequence <= ctx->policy->sequence; sequence++) {
-        next = ngx_http_privacy_store_sequence(ctx->site->store, sequence);
-
-        if (next == NULL || next->reduces_rights) {
-            break;
-        }
-
-        reach = sequence;
-    }
-
-    return reach;
+    return bound ? bound->sequence : consent->bound_version;
 }

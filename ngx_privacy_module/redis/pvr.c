@@ -590,25 +590,44 @@ pvr_bundle_get(pv_buf_t *out, pv_str_t site, const unsigned char *digest)
 
 
 int
-pvr_policies_append(pv_buf_t *out, pv_str_t site, uint32_t sequence, const unsigned char *digest,
-    pv_str_t version, int64_t effective)
+pvr_bundle_range(pv_buf_t *out, pv_str_t site, const unsigned char *digest, size_t first, size_t last)
+{
+    char           key[PVR_KEY_MAX], from[PVR_NUMBER_MAX], to[PVR_NUMBER_MAX];
+    pvr_command_t  command = { .n = 0 };
+
+    pvr_word(&command, "GETRANGE");
+    pvr_add(&command, key, pvr_key_bundle(key, site, digest));
+    pvr_add(&command, from, pvr_decimal(from, first));
+    pvr_add(&command, to, pvr_decimal(to, last));
+
+    return pvr_emit(out, &command);
+}
+
+
+int
+pvr_policies_append(pv_buf_t *out, pv_str_t site, const pv_head_t *head)
 {
     char           key[PVR_KEY_MAX], id[PVR_NUMBER_MAX], at[PVR_NUMBER_MAX], hex[PV_SHA256_LEN * 2];
     pvr_command_t  command = { .n = 0 };
 
-    snprintf(id, sizeof(id), "%" PRIu32 "-0", sequence);
-    snprintf(at, sizeof(at), "%" PRId64, effective);
-    pv_hex_encode(hex, digest, PV_SHA256_LEN);
+    snprintf(id, sizeof(id), "%" PRIu32 "-0", head->sequence);
+    snprintf(at, sizeof(at), "%" PRId64, head->effective);
+    pv_hex_encode(hex, head->digest, PV_SHA256_LEN);
 
     pvr_word(&command, "XADD");
     pvr_add(&command, key, pvr_key_policies(key, site));
     pvr_word(&command, id);
+    pvr_word(&command, "kind");
+    pvr_word(&command, pv_entry_kind_name(head->kind));
     pvr_word(&command, "digest");
     pvr_add(&command, hex, sizeof(hex));
-    pvr_word(&command, "version");
-    pvr_add(&command, version.data, version.len);
-    pvr_word(&command, "effective");
-    pvr_word(&command, at);
+
+    if (head->kind == PV_ENTRY_VERSION) {
+        pvr_word(&command, "version");
+        pvr_add(&command, head->version.data, head->version.len);
+        pvr_word(&command, "effective");
+        pvr_word(&command, at);
+    }
 
     return pvr_emit(out, &command);
 }
@@ -718,6 +737,7 @@ pvr_policy_entry(pvr_policy_entry_t *e, const redisReply *xrange, size_t i)
         return PV_INVALID;
     }
 
+    memset(e, 0, sizeof(*e));
     e->sequence = (uint32_t) sequence;
     seen = 0;
 
@@ -731,7 +751,7 @@ pvr_policy_entry(pvr_policy_entry_t *e, const redisReply *xrange, size_t i)
         seen |= (unsigned) bit;
     }
 
-    return (seen == 7) ? PV_OK : PV_INVALID;
+    return (seen == (e->kind == PV_ENTRY_VERSION ? 15 : 9)) ? PV_OK : PV_INVALID;
 }
 
 
@@ -775,6 +795,11 @@ pvr_policy_field(pvr_policy_entry_t *e, const redisReply *name, const redisReply
 
         e->effective = negative ? -(int64_t) number : (int64_t) number;
         return 4;
+    }
+
+    if (pv_str_eqs(field, "kind")) {
+        e->kind = pv_entry_kind(text);
+        return (e->kind != 0) ? 8 : PV_INVALID;
     }
 
     return 0;

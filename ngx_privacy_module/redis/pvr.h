@@ -13,7 +13,7 @@
 
 #include <hiredis/hiredis.h>
 
-#include "pv_record.h"
+#include "pv_head.h"
 
 /* What became of a command. Each has one answer, never none. */
 typedef enum {
@@ -82,19 +82,24 @@ int pvr_ledger_length(pv_buf_t *out, pv_str_t site, const unsigned char *subject
 int pvr_form_put(pv_buf_t *out, pv_str_t site, uint64_t form, pv_str_t bytes);
 int pvr_form_exists(pv_buf_t *out, pv_str_t site, uint64_t form);
 
-/* The publication log. One entry a version: id SEQUENCE-0, fields digest (hex), version, effective (Unix seconds). */
+/*
+ * The publication log: id SEQUENCE-0, fields kind and digest (hex); of a version also version and effective (Unix
+ * seconds). bundle:DIGEST holds the sealed entry, of every kind.
+ */
 int pvr_bundle_put(pv_buf_t *out, pv_str_t site, const unsigned char *digest, pv_str_t sealed);  /* SET NX */
 int pvr_bundle_get(pv_buf_t *out, pv_str_t site, const unsigned char *digest);
-int pvr_policies_append(pv_buf_t *out, pv_str_t site, uint32_t sequence, const unsigned char *digest,
-    pv_str_t version, int64_t effective);
+/* GETRANGE: the bytes from first to last, both included, as far as there are. */
+int pvr_bundle_range(pv_buf_t *out, pv_str_t site, const unsigned char *digest, size_t first, size_t last);
+int pvr_policies_append(pv_buf_t *out, pv_str_t site, const pv_head_t *head);
 /* XRANGE (after-0 + COUNT */
 int pvr_policies_read(pv_buf_t *out, pv_str_t site, uint32_t after, unsigned count);
 
 typedef struct {
-    uint32_t       sequence;
-    unsigned char  digest[PV_SHA256_LEN];
-    pv_str_t       version;         /* into the reply */
-    int64_t        effective;
+    uint32_t          sequence;
+    pv_entry_kind_t   kind;
+    unsigned char     digest[PV_SHA256_LEN];
+    pv_str_t          version;      /* into the reply; empty when it is no version */
+    int64_t           effective;
 } pvr_policy_entry_t;
 
 /* Entry i of an XRANGE reply; PV_INVALID when it is not one of ours. */
