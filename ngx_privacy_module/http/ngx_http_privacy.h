@@ -43,6 +43,7 @@
 #include "pv_gate.h"
 #include "pv_html.h"
 #include "pv_language.h"
+#include "pv_memo.h"
 #include "pv_page.h"
 #include "pv_policy.h"
 #include "pvr.h"
@@ -78,6 +79,7 @@ typedef struct {
     ngx_str_t                  public_key_file;
     ngx_int_t                  slot;            /* in the zone */
     ngx_http_privacy_store_t  *store;           /* set in init_process */
+    pv_memo_t                 *memo;            /* the worker's verified consent cookies; NULL: none are kept */
 } ngx_http_privacy_site_t;
 
 
@@ -128,6 +130,13 @@ typedef struct {
 } ngx_http_privacy_loc_conf_t;
 
 
+/* The cookies of ours: "privacy" and "privacy-user", under a prefix wherever there is TLS. */
+typedef enum {
+    NGX_HTTP_PRIVACY_CONSENT_COOKIE = 0,
+    NGX_HTTP_PRIVACY_USER_COOKIE
+} ngx_http_privacy_cookie_t;
+
+
 /* Where in the wait for a ledger a request is. */
 typedef enum {
     NGX_HTTP_PRIVACY_LOOKUP_NONE,
@@ -172,6 +181,7 @@ typedef struct {
     unsigned                       binding_present:1;   /* a binding cookie came, valid or not */
     unsigned                       renew:1;     /* the consent cookie is worth setting again (fresher than the browser's) */
     unsigned                       navigation:1;/* what is answered may be decorated */
+    unsigned                       claims:1;    /* it has header lines that only we may write */
     unsigned                       document:1;  /* the browser says that it will show it as a page */
     unsigned                       enforced:1;  /* enforce, and something to enforce is known */
     unsigned                       restricted:1;/* the user became another one: the verdict only narrows */
@@ -232,10 +242,13 @@ ngx_int_t ngx_http_privacy_header_in_add(ngx_http_request_t *r, const char *key,
 ngx_uint_t ngx_http_privacy_header_in_remove(ngx_http_request_t *r, const char *lowcase);
 void ngx_http_privacy_header_in_detach(ngx_http_request_t *r, ngx_table_elt_t *h);
 ngx_int_t ngx_http_privacy_header_out(ngx_http_request_t *r, const char *key, ngx_str_t *value);
-/* Writes Set-Cookie. max_age < 0: a deletion. name without prefix: "privacy" or "privacy-user". */
-ngx_int_t ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, const char *name, ngx_str_t *value, time_t max_age);
+/* 1 when it has that name, which is in lower case (dashes and underscores count as equal). */
+ngx_uint_t ngx_http_privacy_header_named(ngx_table_elt_t *h, const char *lowcase);
+/* Writes Set-Cookie. max_age < 0: a deletion. */
+ngx_int_t ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie_t cookie, ngx_str_t *value,
+    time_t max_age);
 /* The full name under which a cookie of ours goes in this server over this connection. */
-ngx_str_t ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, const char *name);
+ngx_str_t ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie_t cookie);
 /* 1 when the visitor's side of the connection is TLS (privacy_origin says so when a balancer ends it). */
 ngx_uint_t ngx_http_privacy_secure(ngx_http_privacy_ctx_t *ctx);
 /* Encodes ctx->consent and sets it as cookie. The response has to be private or the answer to a POST. */
@@ -446,6 +459,23 @@ ngx_http_privacy_str(ngx_str_t *s)
     p.len = s->len;
 
     return p;
+}
+
+/* A response header line that sets a cookie. Of what a name can be made of, | 0x20 makes only these letters these. */
+
+static ngx_inline ngx_uint_t
+ngx_http_privacy_is_set_cookie(ngx_table_elt_t *h)
+{
+    uint64_t  word, expected;
+
+    if (h->hash == 0 || h->key.len != 10 || (h->key.data[8] | 0x20) != 'i' || (h->key.data[9] | 0x20) != 'e') {
+        return 0;
+    }
+
+    ngx_memcpy(&word, h->key.data, sizeof(word));
+    ngx_memcpy(&expected, "set-cook", sizeof(expected));
+
+    return (word | UINT64_C(0x2020202020202020)) == expected;
 }
 
 #endif /* NGX_HTTP_PRIVACY_H */
