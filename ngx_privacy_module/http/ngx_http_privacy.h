@@ -106,6 +106,7 @@ typedef struct {
     ngx_http_privacy_site_t   *site;
     ngx_str_t                  site_name;
     ngx_str_t                  prefix;          /* of the centre: "/privacy/"; empty: none in this server */
+    ngx_str_t                  link;            /* what the Link header says of it */
     ngx_str_t                  origin;          /* privacy_origin: "https://www.example" */
     ngx_str_t                  cookie_domain;   /* ".example.com"; empty: __Host- */
     time_t                     lease;           /* seconds */
@@ -461,21 +462,28 @@ ngx_http_privacy_str(ngx_str_t *s)
     return p;
 }
 
-/* A response header line that sets a cookie. Of what a name can be made of, | 0x20 makes only these letters these. */
+/*
+ * Eight bytes in any case; lowcase: letters, '-' and '/' only. What else | 0x20 makes these of is a control character
+ * or '@', none of which is in a header's name or a type.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_privacy_eight(const u_char *bytes, const char lowcase[8])
+{
+    uint64_t  word, expected;
+
+    ngx_memcpy(&word, bytes, sizeof(word));
+    ngx_memcpy(&expected, lowcase, sizeof(expected));
+
+    return (word | UINT64_C(0x2020202020202020)) == expected;
+}
+
 
 static ngx_inline ngx_uint_t
 ngx_http_privacy_is_set_cookie(ngx_table_elt_t *h)
 {
-    uint64_t  word, expected;
-
-    if (h->hash == 0 || h->key.len != 10 || (h->key.data[8] | 0x20) != 'i' || (h->key.data[9] | 0x20) != 'e') {
-        return 0;
-    }
-
-    ngx_memcpy(&word, h->key.data, sizeof(word));
-    ngx_memcpy(&expected, "set-cook", sizeof(expected));
-
-    return (word | UINT64_C(0x2020202020202020)) == expected;
+    return h->hash && h->key.len == 10 && ngx_http_privacy_eight(h->key.data, "set-cook")
+           && (h->key.data[8] | 0x20) == 'i' && (h->key.data[9] | 0x20) == 'e';
 }
 
 #endif /* NGX_HTTP_PRIVACY_H */

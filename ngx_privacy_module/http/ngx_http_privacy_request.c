@@ -484,7 +484,11 @@ ngx_http_privacy_read_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_said
 static ngx_inline void
 ngx_http_privacy_read_one(ngx_table_elt_t **said, ngx_table_elt_t *h, const char *lowcase)
 {
-    if (*said == NULL && h->hash && ngx_strncasecmp(h->key.data, (u_char *) lowcase, h->key.len) == 0) {
+    if (*said == NULL && h->hash
+        && (h->lowcase_key != NULL ? ngx_memcmp(h->lowcase_key, lowcase, h->key.len)
+                                   : ngx_strncasecmp(h->key.data, (u_char *) lowcase, h->key.len))
+           == 0)
+    {
         *said = h;
     }
 }
