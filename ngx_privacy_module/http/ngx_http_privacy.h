@@ -274,6 +274,12 @@ void ngx_http_privacy_lease_event(void *data, ngx_str_t *text);         /* "revo
  * the last before one that reduces rights or is not known. 0: consent is NULL or binds to nothing.
  */
 uint32_t ngx_http_privacy_reach(ngx_http_privacy_ctx_t *ctx, const pv_consent_t *consent);
+/*
+ * The same for a page: which version binds this visitor, and, where that is not the one in force, the form to agree.
+ * bound and token belong to the caller and have to live as long as page.
+ */
+void ngx_http_privacy_terms_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, pv_page_version_t *bound,
+    char token[PV_TOKEN_MAX + 1]);
 
 /* pending: ctx->consent carries an unrecorded refusal: record it in the background, with the next contact. */
 void ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx);
@@ -369,6 +375,8 @@ ngx_http_privacy_form_t *ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t 
     ngx_http_privacy_main_conf_t *pmcf, uint64_t number, uint32_t version);
 /* The number of the choices form of policy, language (and signal). */
 uint64_t ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx);
+/* The number of the form that agrees to policy, in language. */
+uint64_t ngx_http_privacy_form_agree(ngx_http_privacy_ctx_t *ctx);
 
 /* gate: drops what is denied, learns the inventory. *consented: a cookie passed only because of a grant. */
 ngx_int_t ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, ngx_uint_t *consented);
