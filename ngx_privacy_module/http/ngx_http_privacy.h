@@ -23,7 +23,10 @@
  *   validators  ETag variants, and conditional requests translated back
  *   page        the body filter that drives the HTML machine
  *   view        what is inserted: fragments and forms, rendered once a version
- *   store       the versions that this worker knows
+ *   store       the publication log as this worker knows it, and whole versions in memory
+ *   load        whole versions for a request
+ *   task        work in threads, and requests that wait (a header of its own)
+ *   log         the log and its entries, as they are
  *   zone        what the workers share
  *   variables   $privacy_...
  *   center      the pages and documents under the centre's prefix
@@ -43,7 +46,6 @@
 #include "pv_gate.h"
 #include "pv_html.h"
 #include "pv_language.h"
-#include "pv_memo.h"
 #include "pv_page.h"
 #include "pv_policy.h"
 #include "pvr.h"
@@ -79,7 +81,6 @@ typedef struct {
     ngx_str_t                  public_key_file;
     ngx_int_t                  slot;            /* in the zone */
     ngx_http_privacy_store_t  *store;           /* set in init_process */
-    pv_memo_t                 *memo;            /* the worker's verified consent cookies; NULL: none are kept */
 } ngx_http_privacy_site_t;
 
 
@@ -106,7 +107,6 @@ typedef struct {
     ngx_http_privacy_site_t   *site;
     ngx_str_t                  site_name;
     ngx_str_t                  prefix;          /* of the centre: "/privacy/"; empty: none in this server */
-    ngx_str_t                  link;            /* what the Link header says of it */
     ngx_str_t                  origin;          /* privacy_origin: "https://www.example" */
     ngx_str_t                  cookie_domain;   /* ".example.com"; empty: __Host- */
     time_t                     lease;           /* seconds */
@@ -131,13 +131,6 @@ typedef struct {
 } ngx_http_privacy_loc_conf_t;
 
 
-/* The cookies of ours: "privacy" and "privacy-user", under a prefix wherever there is TLS. */
-typedef enum {
-    NGX_HTTP_PRIVACY_CONSENT_COOKIE = 0,
-    NGX_HTTP_PRIVACY_USER_COOKIE
-} ngx_http_privacy_cookie_t;
-
-
 /* Where in the wait for a ledger a request is. */
 typedef enum {
     NGX_HTTP_PRIVACY_LOOKUP_NONE,
@@ -156,6 +149,7 @@ typedef struct {
     ngx_http_privacy_srv_conf_t   *server;
     ngx_http_privacy_site_t       *site;
     pv_policy_t                   *policy;      /* in force when the request began; NULL: none known */
+    ngx_http_privacy_whole_t      *whole;       /* the same, held until the request ends */
     size_t                         language;    /* index into policy->texts */
 
     pv_consent_t                   consent;     /* valid when has_consent */
@@ -182,7 +176,6 @@ typedef struct {
     unsigned                       binding_present:1;   /* a binding cookie came, valid or not */
     unsigned                       renew:1;     /* the consent cookie is worth setting again (fresher than the browser's) */
     unsigned                       navigation:1;/* what is answered may be decorated */
-    unsigned                       claims:1;    /* it has header lines that only we may write */
     unsigned                       document:1;  /* the browser says that it will show it as a page */
     unsigned                       enforced:1;  /* enforce, and something to enforce is known */
     unsigned                       restricted:1;/* the user became another one: the verdict only narrows */
@@ -243,13 +236,10 @@ ngx_int_t ngx_http_privacy_header_in_add(ngx_http_request_t *r, const char *key,
 ngx_uint_t ngx_http_privacy_header_in_remove(ngx_http_request_t *r, const char *lowcase);
 void ngx_http_privacy_header_in_detach(ngx_http_request_t *r, ngx_table_elt_t *h);
 ngx_int_t ngx_http_privacy_header_out(ngx_http_request_t *r, const char *key, ngx_str_t *value);
-/* 1 when it has that name, which is in lower case (dashes and underscores count as equal). */
-ngx_uint_t ngx_http_privacy_header_named(ngx_table_elt_t *h, const char *lowcase);
-/* Writes Set-Cookie. max_age < 0: a deletion. */
-ngx_int_t ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie_t cookie, ngx_str_t *value,
-    time_t max_age);
+/* Writes Set-Cookie. max_age < 0: a deletion. name without prefix: "privacy" or "privacy-user". */
+ngx_int_t ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, const char *name, ngx_str_t *value, time_t max_age);
 /* The full name under which a cookie of ours goes in this server over this connection. */
-ngx_str_t ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie_t cookie);
+ngx_str_t ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, const char *name);
 /* 1 when the visitor's side of the connection is TLS (privacy_origin says so when a balancer ends it). */
 ngx_uint_t ngx_http_privacy_secure(ngx_http_privacy_ctx_t *ctx);
 /* Encodes ctx->consent and sets it as cookie. The response has to be private or the answer to a POST. */
@@ -274,12 +264,6 @@ void ngx_http_privacy_lease_event(void *data, ngx_str_t *text);         /* "revo
  * the last before one that reduces rights or is not known. 0: consent is NULL or binds to nothing.
  */
 uint32_t ngx_http_privacy_reach(ngx_http_privacy_ctx_t *ctx, const pv_consent_t *consent);
-/*
- * The same for a page: which version binds this visitor, and, where that is not the one in force, the form to agree.
- * bound and token belong to the caller and have to live as long as page.
- */
-void ngx_http_privacy_terms_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, pv_page_version_t *bound,
-    char token[PV_TOKEN_MAX + 1]);
 
 /* pending: ctx->consent carries an unrecorded refusal: record it in the background, with the next contact. */
 void ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx);
@@ -339,7 +323,7 @@ void ngx_http_privacy_ledger_revoked(ngx_http_privacy_main_conf_t *pmcf, ngx_htt
 
 /*
  * view: what is inserted, rendered when first needed for a policy, language
- * and signal, and kept until the version is no longer in force.
+ * and signal, and kept as long as the policy is in memory.
  */
 typedef struct {
     pv_banner_t  banner[NGX_HTTP_PRIVACY_SIGNALS];      /* personal; form numbers inside */
@@ -353,6 +337,9 @@ typedef struct {
     u_char       variant_shared[8];
 } ngx_http_privacy_view_t;
 
+/* What was rendered of a version that goes out of memory, for all servers of a site. */
+void ngx_http_privacy_view_forget(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
+    pv_policy_t *policy);
 /* For personal or shared decoration; NULL: it cannot be rendered (logged), or no policy is known. */
 ngx_http_privacy_view_t *ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration);
 /* The page context of a rendering for this request: policy, language, prefix, verdict, signal, now. */
@@ -370,13 +357,14 @@ struct ngx_http_privacy_form_s {
     time_t            stored_time;      /* when that became known */
 };
 
-/* By number; version: from the token, so that its forms can be rendered when they are not there yet. NULL: not ours. */
+/*
+ * By number; version: from the token, so that its forms can be rendered when they are not there yet. NULL: not ours,
+ * or of a version that is not in memory. Good as long as that is: who keeps it holds the version.
+ */
 ngx_http_privacy_form_t *ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t *pscf,
     ngx_http_privacy_main_conf_t *pmcf, uint64_t number, uint32_t version);
 /* The number of the choices form of policy, language (and signal). */
 uint64_t ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx);
-/* The number of the form that agrees to policy, in language. */
-uint64_t ngx_http_privacy_form_agree(ngx_http_privacy_ctx_t *ctx);
 
 /* gate: drops what is denied, learns the inventory. *consented: a cookie passed only because of a grant. */
 ngx_int_t ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, ngx_uint_t *consented);
@@ -414,6 +402,9 @@ ngx_int_t ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, n
 ngx_int_t ngx_http_privacy_variables_add(ngx_conf_t *cf);
 
 /* answer: whole answers of ours. */
+#define NGX_HTTP_PRIVACY_IMMUTABLE   "public, max-age=31536000, immutable"
+#define NGX_HTTP_PRIVACY_REVALIDATE  "no-cache"
+
 typedef struct {
     ngx_uint_t   status;
     const char  *type;          /* "text/html"; UTF-8 */
@@ -428,6 +419,9 @@ typedef struct {
 ngx_int_t ngx_http_privacy_send(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, pv_buf_t *body);
 /* The same with bytes that outlive the request. */
 ngx_int_t ngx_http_privacy_send_bytes(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, pv_str_t bytes);
+/* The same with a file, taken over; for what nginx may cut into ranges. */
+ngx_int_t ngx_http_privacy_send_file(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, ngx_fd_t fd,
+    size_t len);
 /* An ETag of the body's own bytes, in the request's pool. */
 ngx_int_t ngx_http_privacy_body_tag(ngx_http_privacy_ctx_t *ctx, pv_buf_t *body, pv_str_t *tag);
 /* A page with one plain sentence, see pv_page_message(); the request's body is discarded. */
@@ -453,6 +447,7 @@ ngx_int_t ngx_http_privacy_origin(ngx_http_privacy_ctx_t *ctx, ngx_str_t *origin
 ngx_int_t ngx_http_privacy_center_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_privacy_choice_handler(ngx_http_privacy_ctx_t *ctx);     /* POST choices */
 ngx_int_t ngx_http_privacy_withdraw_handler(ngx_http_privacy_ctx_t *ctx);   /* POST me/withdraw */
+ngx_int_t ngx_http_privacy_route_log(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);    /* GET log, log/N */
 ngx_int_t ngx_http_privacy_gpc_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_privacy_status_handler(ngx_http_request_t *r);
 
@@ -468,30 +463,6 @@ ngx_http_privacy_str(ngx_str_t *s)
     p.len = s->len;
 
     return p;
-}
-
-/*
- * Eight bytes in any case; lowcase: letters, '-' and '/' only. What else | 0x20 makes these of is a control character
- * or '@', none of which is in a header's name or a type.
- */
-
-static ngx_inline ngx_uint_t
-ngx_http_privacy_eight(const u_char *bytes, const char lowcase[8])
-{
-    uint64_t  word, expected;
-
-    ngx_memcpy(&word, bytes, sizeof(word));
-    ngx_memcpy(&expected, lowcase, sizeof(expected));
-
-    return (word | UINT64_C(0x2020202020202020)) == expected;
-}
-
-
-static ngx_inline ngx_uint_t
-ngx_http_privacy_is_set_cookie(ngx_table_elt_t *h)
-{
-    return h->hash && h->key.len == 10 && ngx_http_privacy_eight(h->key.data, "set-cook")
-           && (h->key.data[8] | 0x20) == 'i' && (h->key.data[9] | 0x20) == 'e';
 }
 
 #endif /* NGX_HTTP_PRIVACY_H */

@@ -19,6 +19,8 @@
 #define NGX_HTTP_PRIVACY_LOCAL_MAX  2048
 
 
+static ngx_int_t ngx_http_privacy_answer_send(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer,
+    ngx_buf_t *b);
 static ngx_int_t ngx_http_privacy_answer_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer);
 static ngx_int_t ngx_http_privacy_answer_content(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer);
 static ngx_int_t ngx_http_privacy_answer_page(ngx_http_privacy_ctx_t *ctx);
@@ -74,8 +76,70 @@ ngx_http_privacy_answer_free(void *data)
 ngx_int_t
 ngx_http_privacy_send_bytes(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, pv_str_t bytes)
 {
+    ngx_buf_t  *b;
+
+    b = ngx_calloc_buf(ctx->request->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (bytes.len) {
+        b->pos = (u_char *) bytes.data;
+        b->last = b->pos + bytes.len;
+        b->memory = 1;
+    }
+
+    return ngx_http_privacy_answer_send(ctx, answer, b);
+}
+
+
+ngx_int_t
+ngx_http_privacy_send_file(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, ngx_fd_t fd, size_t len)
+{
+    ngx_buf_t                *b;
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_request_t       *r;
+    ngx_pool_cleanup_file_t  *file;
+
+    r = ctx->request;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_pool_cleanup_file_t));
+    if (cln == NULL) {
+        (void) ngx_close_file(fd);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_pool_cleanup_file;
+    file = cln->data;
+    file->fd = fd;
+    file->name = (u_char *) "";
+    file->log = r->pool->log;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->file = ngx_pcalloc(r->pool, sizeof(ngx_file_t));
+    if (b->file == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->file->fd = fd;
+    b->file->log = r->connection->log;
+    b->file_last = len;
+    b->in_file = 1;
+
+    r->allow_ranges = 1;
+
+    return ngx_http_privacy_answer_send(ctx, answer, b);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_answer_send(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, ngx_buf_t *b)
+{
     ngx_int_t            rc;
-    ngx_buf_t           *b;
     ngx_chain_t          out;
     ngx_http_request_t  *r;
 
@@ -86,23 +150,12 @@ ngx_http_privacy_send_bytes(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    r->headers_out.content_length_n = bytes.len;
+    r->headers_out.content_length_n = ngx_buf_size(b);
 
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (bytes.len) {
-        b->pos = (u_char *) bytes.data;
-        b->last = b->pos + bytes.len;
-        b->memory = 1;
     }
 
     b->last_buf = (r == r->main) ? 1 : 0;
@@ -185,7 +238,9 @@ ngx_http_privacy_answer_content(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_an
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
 
-    if (ngx_strcmp(answer->type, "application/json") != 0) {
+    if (ngx_strcmp(answer->type, "application/json") != 0
+        && ngx_strcmp(answer->type, "application/octet-stream") != 0)
+    {
         ngx_str_set(&r->headers_out.charset, "utf-8");
     }
 
@@ -374,11 +429,10 @@ ngx_http_privacy_send_error(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, cons
 ngx_int_t
 ngx_http_privacy_send_choices(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, const char *key, ngx_uint_t json)
 {
-    char                       token[PV_TOKEN_MAX + 1], agree[PV_TOKEN_MAX + 1];
+    char                       token[PV_TOKEN_MAX + 1];
     pv_buf_t                   body;
     ngx_int_t                  len, rc;
     pv_page_t                  page;
-    pv_page_version_t          bound;
     ngx_http_privacy_answer_t  answer;
 
     if (ctx->policy == NULL) {
@@ -396,8 +450,6 @@ ngx_http_privacy_send_choices(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, co
     page.token.data = (unsigned char *) token;
     page.token.len = (len > 0) ? len : 0;
     page.message = key;
-
-    ngx_http_privacy_terms_page(ctx, &page, &bound, agree);
 
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
     answer.status = status ? status : NGX_HTTP_OK;

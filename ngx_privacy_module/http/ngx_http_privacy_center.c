@@ -12,15 +12,12 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_task.h"
 
 
 #define NGX_HTTP_NOT_ACCEPTABLE        406
 
 #define NGX_HTTP_PRIVACY_DOCUMENT_MAX  (32 * 1024 * 1024)
-
-#define NGX_HTTP_PRIVACY_IMMUTABLE     "public, max-age=31536000, immutable"
-#define NGX_HTTP_PRIVACY_REVALIDATE    "no-cache"
 
 #define NGX_HTTP_PRIVACY_READ          (NGX_HTTP_GET|NGX_HTTP_HEAD)
 
@@ -61,8 +58,11 @@ static pv_str_t ngx_http_privacy_header_text(ngx_http_request_t *r, const char *
 static size_t ngx_http_privacy_language(ngx_http_privacy_ctx_t *ctx, const pv_policy_t *policy);
 static ngx_int_t ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page,
     ngx_http_privacy_type_t type, ngx_http_privacy_answer_t *answer);
-static pv_policy_t *ngx_http_privacy_find_version(ngx_http_privacy_ctx_t *ctx, pv_str_t name,
+static ngx_int_t ngx_http_privacy_version(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies,
+    void *data);
+static const pv_head_t *ngx_http_privacy_find_version(ngx_http_privacy_ctx_t *ctx, pv_str_t name,
     ngx_http_privacy_type_t *type);
+static ngx_int_t ngx_http_privacy_list_versions(ngx_http_privacy_ctx_t *ctx, pv_page_list_t *list);
 static ngx_uint_t ngx_http_privacy_foreign(ngx_http_request_t *r);
 
 
@@ -78,6 +78,8 @@ static const ngx_http_privacy_route_t  ngx_http_privacy_routes[] = {
     { ngx_string(""), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_policy },
     { ngx_string("versions"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_versions },
     { ngx_string("versions/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_version },
+    { ngx_string("log"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_log },
+    { ngx_string("log/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_log },
     { ngx_string("choices"), 0, NGX_HTTP_PRIVACY_READ|NGX_HTTP_POST, ngx_http_privacy_route_choices },
     { ngx_string("me/withdraw"), 0, NGX_HTTP_POST, ngx_http_privacy_route_withdraw },
     { ngx_string("state.css"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_state_css },
@@ -359,37 +361,25 @@ static ngx_int_t
 ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 {
     int                        rc;
-    size_t                     i, n;
     pv_buf_t                   body;
     pv_page_t                  page;
+    ngx_int_t                  status;
     pv_page_list_t             list;
-    pv_policy_t *const        *versions;
-    pv_page_version_t         *items;
     ngx_http_privacy_answer_t  answer;
 
     if (ctx->policy == NULL) {
         return ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "no_policy", 5);
     }
 
-    versions = ngx_http_privacy_store_versions(ctx->site->store, &n);
+    status = ngx_http_privacy_list_versions(ctx, &list);
 
-    items = ngx_palloc(ctx->request->pool, n * sizeof(pv_page_version_t));
-    if (items == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (status == NGX_HTTP_NOT_FOUND) {
+        return ngx_http_privacy_send_message(ctx, NGX_HTTP_NOT_FOUND, "not_found", 0);
     }
 
-    for (i = 0; i < n; i++) {
-        pv_page_version_policy(&items[i], versions[n - 1 - i]);
-
-        if (i + 1 < n) {
-            items[i].before = versions[n - 2 - i]->version;
-        }
+    if (status != NGX_OK) {
+        return status;
     }
-
-    ngx_memzero(&list, sizeof(pv_page_list_t));
-    list.versions = items;
-    list.n = list.total = n;
-    list.page = list.pages = 1;
 
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
     answer.status = NGX_HTTP_OK;
@@ -422,6 +412,70 @@ ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 }
 
 
+/* One page of versions, newest first: ?page=1, 2... */
+
+static ngx_int_t
+ngx_http_privacy_list_versions(ngx_http_privacy_ctx_t *ctx, pv_page_list_t *list)
+{
+    size_t              i, skip;
+    ngx_str_t           arg;
+    ngx_int_t           page;
+    const pv_log_t     *entries;
+    const pv_head_t    *head, *before;
+    pv_page_version_t  *items;
+
+    page = 1;
+
+    if (ngx_http_arg(ctx->request, (u_char *) "page", 4, &arg) == NGX_OK) {
+        page = ngx_atoi(arg.data, arg.len);
+    }
+
+    entries = ngx_http_privacy_store_log(ctx->site->store);
+
+    ngx_memzero(list, sizeof(pv_page_list_t));
+    list->total = ngx_http_privacy_store_versions(ctx->site->store);
+    list->pages = ngx_max((list->total + PV_PAGE_VERSIONS - 1) / PV_PAGE_VERSIONS, 1);
+
+    if (page < 1 || (size_t) page > list->pages) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    items = ngx_pcalloc(ctx->request->pool, PV_PAGE_VERSIONS * sizeof(pv_page_version_t));
+    if (items == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    list->page = page;
+    list->versions = items;
+    skip = (page - 1) * PV_PAGE_VERSIONS;
+
+    for (i = pv_log_count(entries); i > 0 && list->n < PV_PAGE_VERSIONS; i--) {
+        head = pv_log_entry(entries, i - 1);
+
+        if (head->kind != PV_ENTRY_VERSION) {
+            continue;
+        }
+
+        if (skip) {
+            skip--;
+            continue;
+        }
+
+        pv_page_version_head(&items[list->n], head, pv_log_withdrawal(entries, head->sequence));
+
+        before = pv_log_before(entries, head->sequence);
+
+        if (before) {
+            items[list->n].before = before->version;
+        }
+
+        list->n++;
+    }
+
+    return NGX_OK;
+}
+
+
 /*
  * An archived version. Its text and its JSON never change. The page around it
  * says whether it is in force, which changes until it has been superseded.
@@ -430,21 +484,41 @@ ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 static ngx_int_t
 ngx_http_privacy_route_version(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 {
+    uint32_t                  sequence;
+    const pv_head_t          *head;
+    ngx_http_privacy_type_t  *type;
+
+    type = ngx_palloc(ctx->request->pool, sizeof(ngx_http_privacy_type_t));
+    if (type == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    head = ngx_http_privacy_find_version(ctx, rest, type);
+    sequence = head ? head->sequence : 0;
+
+    return ngx_http_privacy_archive_get(ctx, &sequence, 1, ngx_http_privacy_version, type);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_version(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies, void *data)
+{
     ngx_str_t                  arg;
     pv_page_t                  page;
     pv_policy_t               *policy;
     ngx_http_privacy_type_t    type;
     ngx_http_privacy_answer_t  answer;
 
+    if (rc != NGX_OK) {
+        return ngx_http_privacy_archive_refuse(ctx, rc);
+    }
+
+    policy = policies[0];
+    type = *(ngx_http_privacy_type_t *) data;
+
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
     answer.status = NGX_HTTP_OK;
     answer.vary = "Accept-Language";
-
-    policy = ngx_http_privacy_find_version(ctx, rest, &type);
-
-    if (policy == NULL) {
-        return ngx_http_privacy_send_message(ctx, NGX_HTTP_NOT_FOUND, "not_found", 0);
-    }
 
     if (type == NGX_HTTP_PRIVACY_ANY) {
         answer.vary = "Accept, Accept-Language";
@@ -477,19 +551,22 @@ ngx_http_privacy_route_version(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 
 /* ID, or ID.html, ID.md, ID.json; a version's own id may hold dots, so that the whole name is tried first. */
 
-static pv_policy_t *
+static const pv_head_t *
 ngx_http_privacy_find_version(ngx_http_privacy_ctx_t *ctx, pv_str_t name, ngx_http_privacy_type_t *type)
 {
     pv_str_t          id;
     ngx_uint_t        i;
-    pv_policy_t      *policy;
+    const pv_log_t   *entries;
     const ngx_str_t  *suffix;
+    const pv_head_t  *head;
 
     *type = NGX_HTTP_PRIVACY_ANY;
 
-    policy = ngx_http_privacy_store_version(ctx->site->store, name);
-    if (policy) {
-        return policy;
+    entries = ngx_http_privacy_store_log(ctx->site->store);
+
+    head = pv_log_version(entries, name);
+    if (head) {
+        return head;
     }
 
     for (i = 0; i < 3; i++) {
@@ -506,7 +583,7 @@ ngx_http_privacy_find_version(ngx_http_privacy_ctx_t *ctx, pv_str_t name, ngx_ht
         id.data = name.data;
         id.len = name.len - suffix->len;
 
-        return ngx_http_privacy_store_version(ctx->site->store, id);
+        return pv_log_version(entries, id);
     }
 
     return NULL;

@@ -13,6 +13,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_privacy_choice.h"
+#include "ngx_http_privacy_task.h"
 
 
 #define NGX_HTTP_PRIVACY_RATE        30         /* choices a minute, an address prefix */
@@ -31,6 +32,8 @@ static void ngx_http_privacy_choice_cleanup(void *data);
 static void ngx_http_privacy_choice_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_choice_collect(ngx_http_request_t *r, pv_str_t *body);
 static ngx_int_t ngx_http_privacy_choice_read(ngx_http_privacy_choice_t *choice, pv_str_t body);
+static ngx_int_t ngx_http_privacy_choice_screen(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies,
+    void *data);
 static void ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_choice_understand(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice);
@@ -270,7 +273,34 @@ ngx_http_privacy_choice_body(ngx_http_request_t *r)
         return;
     }
 
+    if (choice->token.version == choice->ctx->policy->sequence) {
+        choice->screen = choice->ctx->policy;
+        ngx_http_privacy_choice_judge(choice);
+        return;
+    }
+
+    /* made on a page from before another version came into force: it may have to be loaded */
+
+    rc = ngx_http_privacy_archive_get(choice->ctx, &choice->token.version, 1, ngx_http_privacy_choice_screen, choice);
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_privacy_choice_screen(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies, void *data)
+{
+    ngx_http_privacy_choice_t  *choice = data;
+
+    if (rc == NGX_OK) {
+        choice->screen = policies[0];
+    }
+
     ngx_http_privacy_choice_judge(choice);
+
+    return NGX_DONE;
 }
 
 
@@ -436,7 +466,7 @@ ngx_http_privacy_choice_understand(ngx_http_privacy_choice_t *choice)
 
     ctx = choice->ctx;
 
-    shown = ngx_http_privacy_store_sequence(ctx->site->store, choice->token.version);
+    shown = choice->screen;
 
     if (shown == NULL || shown->sequence > ctx->policy->sequence) {
 

@@ -24,6 +24,7 @@ typedef struct {
     pv_token_t                       token;
     pv_choice_t                      choice;
     pv_str_t                         return_to;     /* a local path; empty: none */
+    pv_policy_t                     *screen;        /* the version that was on it; NULL: not to be had */
     ngx_http_privacy_form_t         *form;          /* what was on the screen; NULL: not known here any more */
 
     u_char                           subject[PV_SUBJECT_LEN];

@@ -6,10 +6,6 @@
 #include "ngx_http_privacy_task.h"
 
 
-/* Consent cookies that a worker remembers as verified, a site: visitors who are loading a page right now. */
-#define NGX_HTTP_PRIVACY_MEMO  1024
-
-
 #define NGX_HTTP_PRIVACY_ZONE_SIZE   (16 * 1024 * 1024)
 #define NGX_HTTP_PRIVACY_LEASE       300
 #define NGX_HTTP_PRIVACY_GRACE       3600
@@ -522,6 +518,16 @@ ngx_http_privacy_store_changed(void *data, ngx_http_privacy_store_t *store)
 }
 
 
+static void
+ngx_http_privacy_store_dropped(void *data, pv_policy_t *policy)
+{
+    ngx_http_privacy_site_t  *site = data;
+
+    ngx_http_privacy_view_forget(ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_http_privacy_module), site,
+                                 policy);
+}
+
+
 static ngx_int_t
 ngx_http_privacy_init_site(ngx_cycle_t *cycle, ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site)
 {
@@ -541,15 +547,15 @@ ngx_http_privacy_init_site(ngx_cycle_t *cycle, ngx_http_privacy_main_conf_t *pmc
     }
 
     store->on_change = ngx_http_privacy_store_changed;
+    store->on_drop = ngx_http_privacy_store_dropped;
     store->on_event = ngx_http_privacy_lease_event;
     store->data = site;
 
     site->store = store;
-    site->memo = pv_memo_create(NGX_HTTP_PRIVACY_MEMO);
 
     ngx_http_privacy_store_set_floor(store, ngx_http_privacy_zone_in_force(pmcf->zone, site->slot));
 
-    if (ngx_http_privacy_store_load(store) != NGX_OK) {
+    if (ngx_http_privacy_store_open(store) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -615,13 +621,9 @@ ngx_http_privacy_exit_process(ngx_cycle_t *cycle)
         if (sites[i]->store != NULL) {
             ngx_http_privacy_store_destroy(sites[i]->store);
         }
-
-        pv_memo_free(sites[i]->memo);
     }
 
     if (pmcf->redis != NULL) {
         ngx_privacy_redis_close(pmcf->redis);
     }
-
-    ngx_http_privacy_zone_leave(pmcf->zone);
 }

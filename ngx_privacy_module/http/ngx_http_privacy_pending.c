@@ -23,7 +23,7 @@ typedef struct {
     ngx_http_privacy_main_conf_t  *main;
     ngx_http_privacy_srv_conf_t   *server;
     ngx_http_privacy_site_t       *site;
-    pv_policy_t                   *policy;
+    int64_t                        term;        /* s that the record is kept */
     pv_consent_t                   consent;     /* of the cookie; position and head move on when it is rebased */
     pv_record_t                    refusal;     /* as the visitor made it */
     pv_record_t                    record;      /* as it is being appended */
@@ -31,6 +31,7 @@ typedef struct {
 } ngx_http_privacy_pending_t;
 
 
+static ngx_uint_t ngx_http_privacy_pending_form_ready(ngx_http_privacy_pending_t *pending);
 static ngx_int_t ngx_http_privacy_pending_look(ngx_http_privacy_pending_t *pending);
 static void ngx_http_privacy_pending_append(ngx_http_privacy_pending_t *pending);
 static void ngx_http_privacy_pending_appended(void *data, ngx_http_privacy_append_result_t result,
@@ -63,7 +64,7 @@ ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx)
     pending->main = ctx->main;
     pending->server = ctx->server;
     pending->site = ctx->site;
-    pending->policy = ctx->policy;
+    pending->term = ngx_http_privacy_ledger_expire_at(ctx->server, ctx->policy) - (int64_t) ngx_time();
     pending->consent = ctx->consent;
 
     packed.data = ctx->consent.pending;
@@ -76,6 +77,11 @@ ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx)
 
     pending->record = pending->refusal;
 
+    if (!ngx_http_privacy_pending_form_ready(pending)) {
+        ngx_free(pending);
+        return;
+    }
+
     /* On top of what is not there any more it would stand alone, and spoil what is begun anew. */
 
     if (pending->consent.position == 0) {
@@ -84,6 +90,36 @@ ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx)
     } else if (ngx_http_privacy_pending_look(pending) != NGX_OK) {
         ngx_free(pending);
     }
+}
+
+
+/*
+ * The form is stored with the record, and may be of a version that is not in
+ * memory: 0 when that is on its way there; a later request of this visitor
+ * finds it.
+ */
+
+static ngx_uint_t
+ngx_http_privacy_pending_form_ready(ngx_http_privacy_pending_t *pending)
+{
+    ngx_queue_t               *waiting;
+    const pv_head_t           *head;
+    ngx_http_privacy_store_t  *store;
+    ngx_http_privacy_whole_t  *whole;
+
+    store = pending->site->store;
+
+    whole = ngx_http_privacy_store_hold(store, pending->record.decided_version);
+
+    if (whole) {
+        ngx_http_privacy_store_let_go(whole);
+        return 1;
+    }
+
+    head = pv_log_find(ngx_http_privacy_store_log(store), pending->record.decided_version);
+
+    return head == NULL || head->kind != PV_ENTRY_VERSION
+           || ngx_http_privacy_store_load(store, head, &waiting) != NGX_OK;
 }
 
 
@@ -111,7 +147,7 @@ ngx_http_privacy_pending_append(ngx_http_privacy_pending_t *pending)
 
     if (ngx_http_privacy_ledger_append(pending->main, pending->server, pending->consent.subject,
                                        pending->consent.position + 1, record,
-                                       ngx_http_privacy_ledger_expire_at(pending->server, pending->policy),
+                                       (int64_t) ngx_time() + pending->term,
                                        ngx_http_privacy_form_find(pending->server, pending->main,
                                                                   pending->record.form,
                                                                   pending->record.decided_version),

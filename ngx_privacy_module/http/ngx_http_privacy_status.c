@@ -218,7 +218,7 @@ ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmc
     n = 0;
 
     if (store) {
-        (void) ngx_http_privacy_store_versions(store, &n);
+        n = ngx_http_privacy_store_versions(store);
 
         pv_buf_printf(b, ",\"versions\":%zu,\"log_missing\":%s,\"subscribed\":%s,\"last_sync\":%ld,\"last_error\":",
                       n, store->log_missing ? "true" : "false", store->subscribed ? "true" : "false",

@@ -6,15 +6,16 @@
 #include "ngx_http_privacy_store_private.h"
 
 
-#define NGX_HTTP_PRIVACY_STORE_LOOK  60000      /* the wall clock may be set: look at it so often, ms */
+#define NGX_HTTP_PRIVACY_STORE_LOOK        60000    /* the wall clock may be set: look at it so often, ms */
+#define NGX_HTTP_PRIVACY_STORE_CANDIDATES  16       /* versions that are tried, where the newest cannot be had */
 
 
 static ngx_int_t ngx_http_privacy_store_name(ngx_str_t *site);
-static ngx_int_t ngx_http_privacy_store_grow(ngx_http_privacy_store_t *store);
-static void ngx_http_privacy_store_insert(ngx_http_privacy_store_t *store, pv_policy_t *policy);
-static int ngx_http_privacy_store_verified(void *data, const pv_head_t *head);
-static size_t ngx_http_privacy_store_place(ngx_http_privacy_store_t *store, uint32_t sequence);
-static pv_policy_t *ngx_http_privacy_store_newest(ngx_http_privacy_store_t *store, time_t now);
+static ngx_http_privacy_whole_t *ngx_http_privacy_store_newest(ngx_http_privacy_store_t *store, time_t now);
+static ngx_uint_t ngx_http_privacy_store_wants(ngx_http_privacy_store_t *store, const pv_head_t *head);
+static ngx_http_privacy_whole_t *ngx_http_privacy_store_have(ngx_http_privacy_store_t *store,
+    const pv_head_t *head, ngx_int_t *rc);
+static void ngx_http_privacy_store_ahead(ngx_http_privacy_store_t *store, time_t now);
 static void ngx_http_privacy_store_schedule(ngx_http_privacy_store_t *store, time_t now);
 static void ngx_http_privacy_store_effective(ngx_event_t *ev);
 
@@ -41,6 +42,9 @@ ngx_http_privacy_store_create(ngx_pool_t *pool, ngx_log_t *log, ngx_str_t *site,
     store->site = *site;
     store->redis = redis;
     ngx_memcpy(store->public_key, public_key, PV_ED25519_PUBLIC);
+
+    ngx_queue_init(&store->wholes);
+    ngx_queue_init(&store->loads);
 
     store->chain = pv_log_create(public_key);
     if (store->chain == NULL) {
@@ -92,77 +96,55 @@ ngx_http_privacy_store_name(ngx_str_t *site)
 }
 
 
+ngx_int_t
+ngx_http_privacy_store_open(ngx_http_privacy_store_t *store)
+{
+    if (ngx_http_privacy_store_load_heads(store) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    store->opening = 1;
+    ngx_http_privacy_store_update(store, pv_log_count(store->chain) != 0);
+    store->opening = 0;
+
+    return NGX_OK;
+}
+
+
 void
 ngx_http_privacy_store_destroy(ngx_http_privacy_store_t *store)
 {
-    size_t  i;
-
     ngx_http_privacy_store_sync_stop(store);
+    ngx_http_privacy_store_mirror_stop(store);
+    ngx_http_privacy_store_loads_stop(store);
 
     if (store->effective.timer_set) {
         ngx_del_timer(&store->effective);
     }
 
-    for (i = 0; i < store->count; i++) {
-        pv_policy_free(store->versions[i]);
-    }
+    store->in_force = NULL;
+    store->upcoming = NULL;
 
-    if (store->versions) {
-        ngx_free(store->versions);
-    }
+    ngx_http_privacy_store_wholes_free(store);
 
     pv_log_free(store->chain);
-
     store->chain = NULL;
-    store->versions = NULL;
-    store->count = 0;
-    store->in_force = NULL;
 }
 
 
-const pv_log_t *
-ngx_http_privacy_store_chain(ngx_http_privacy_store_t *store)
+size_t
+ngx_http_privacy_store_versions(ngx_http_privacy_store_t *store)
 {
-    return store->chain;
-}
+    size_t  i, n, versions;
 
+    n = pv_log_count(store->chain);
+    versions = 0;
 
-pv_policy_t *const *
-ngx_http_privacy_store_versions(ngx_http_privacy_store_t *store, size_t *n)
-{
-    *n = store->count;
-
-    return store->versions;
-}
-
-
-pv_policy_t *
-ngx_http_privacy_store_sequence(ngx_http_privacy_store_t *store, uint32_t sequence)
-{
-    size_t  place;
-
-    place = ngx_http_privacy_store_place(store, sequence);
-
-    if (place < store->count && store->versions[place]->sequence == sequence) {
-        return store->versions[place];
+    for (i = 0; i < n; i++) {
+        versions += (pv_log_entry(store->chain, i)->kind == PV_ENTRY_VERSION);
     }
 
-    return NULL;
-}
-
-
-pv_policy_t *
-ngx_http_privacy_store_version(ngx_http_privacy_store_t *store, pv_str_t version)
-{
-    size_t  i;
-
-    for (i = store->count; i > 0; i--) {
-        if (pv_str_eq(store->versions[i - 1]->version, version)) {
-            return store->versions[i - 1];
-        }
-    }
-
-    return NULL;
+    return versions;
 }
 
 
@@ -173,7 +155,7 @@ ngx_http_privacy_store_in_force(ngx_http_privacy_store_t *store)
         ngx_http_privacy_store_update(store, 0);
     }
 
-    return store->in_force;
+    return store->in_force ? store->in_force->policy : NULL;
 }
 
 
@@ -183,308 +165,260 @@ ngx_http_privacy_store_set_floor(ngx_http_privacy_store_t *store, uint32_t seque
     if (sequence > store->floor) {
         store->floor = sequence;
 
-        if (store->in_force == NULL || store->in_force->sequence < sequence) {
+        if (store->in_force == NULL || store->in_force->policy->sequence < sequence) {
             ngx_http_privacy_store_update(store, 0);
         }
     }
 }
 
 
-/* Its signature is verified with the key that it names; whether that one may sign is the chain's to say. */
-
 ngx_int_t
-ngx_http_privacy_store_open(ngx_http_privacy_store_t *store, pv_str_t sealed, uint32_t sequence,
-    const u_char *digest, const char *origin, pv_head_t **head, pv_policy_t **policy)
+ngx_http_privacy_store_put(ngx_http_privacy_store_t *store, pv_str_t prefix, uint32_t sequence,
+    const u_char *digest, const char *origin, size_t *need)
 {
-    int             rc;
-    pv_str_t        site;
-    const char     *field, *reason;
-    pv_problems_t   problems;
-
-    site.data = store->site.data;
-    site.len = store->site.len;
-
-    *policy = NULL;
-    pv_problems_init(&problems);
-
-    rc = pv_head_open(head, sealed, site, NULL, &problems);
-
-    if (rc == PV_OK && (*head)->kind == PV_ENTRY_VERSION) {
-        rc = pv_policy_open(policy, sealed, site, (*head)->key, &problems);
-
-    } else if (rc == PV_OK) {
-        rc = (sealed.len == (*head)->size) ? pv_head_verify(sealed, site, (*head)->key) : PV_INVALID;
-    }
-
-    if (rc == PV_OK && ((*head)->sequence != sequence
-                        || (digest && !pv_equal((*head)->digest, digest, PV_SHA256_LEN))))
-    {
-        rc = PV_INVALID;
-        pv_problem(&problems, NULL, 0, NULL, "it is not the one that was announced");
-    }
-
-    if (rc != PV_OK) {
-        field = problems.count ? problems.list[0].field : NULL;
-        reason = problems.count ? problems.list[0].reason
-                 : (rc == PV_ERROR) ? "out of memory" : "it is cut, or its signature does not hold";
-
-        ngx_http_privacy_store_refuse(store, "bundle %uD %s is refused: %s%s%s", sequence, origin,
-                                      field ? field : "", field ? ": " : "", reason);
-
-        pv_policy_free(*policy);
-        pv_head_free(*head);
-    }
-
-    pv_problems_free(&problems);
-
-    return (rc == PV_OK) ? NGX_OK : NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_http_privacy_store_add(ngx_http_privacy_store_t *store, pv_head_t *head, pv_policy_t *policy)
-{
-    ngx_int_t         rc;
+    int               rc;
+    pv_head_t        *head;
+    const char       *field, *reason;
+    pv_problems_t     problems;
     const pv_head_t  *known;
-
-    known = NULL;
-    rc = ngx_http_privacy_store_grow(store);
-
-    if (rc == NGX_OK && pv_log_add(store->chain, head, &known) != PV_OK) {
-        rc = NGX_ERROR;
-    }
-
-    if (rc == NGX_OK) {
-        ngx_http_privacy_store_insert(store, policy);
-        return NGX_OK;
-    }
-
-    if (known && pv_equal(known->digest, head->digest, PV_SHA256_LEN)) {
-        rc = NGX_DECLINED;
-
-    } else if (known) {
-        ngx_http_privacy_store_refuse(store, "a second bundle %uD is refused: one sequence number, one bundle",
-                                      head->sequence);
-    }
-
-    pv_policy_free(policy);
-    pv_head_free(head);
-
-    return rc;
-}
-
-
-static void
-ngx_http_privacy_store_insert(ngx_http_privacy_store_t *store, pv_policy_t *policy)
-{
-    size_t  place;
-
-    if (policy == NULL) {
-        return;
-    }
-
-    place = ngx_http_privacy_store_place(store, policy->sequence);
-
-    ngx_memmove(store->versions + place + 1, store->versions + place,
-                (store->count - place) * sizeof(pv_policy_t *));
-
-    store->versions[place] = policy;
-    store->count++;
-}
-
-
-void
-ngx_http_privacy_store_settle(ngx_http_privacy_store_t *store)
-{
-    size_t         i, k;
-    pv_policy_t   *policy;
-    pv_problems_t  problems;
-
-    pv_problems_init(&problems);
-
-    if (pv_log_settle(store->chain, ngx_http_privacy_store_verified, NULL, &problems) != PV_OK) {
-
-        for (i = 0; i < problems.count; i++) {
-            ngx_http_privacy_store_refuse(store, "bundle %ui is refused: it %s", (ngx_uint_t) problems.list[i].line,
-                                          problems.list[i].reason);
-        }
-
-        for (i = 0, k = 0; i < store->count; i++) {
-            policy = store->versions[i];
-
-            if (pv_log_find(store->chain, policy->sequence)) {
-                store->versions[k++] = policy;
-                continue;
-            }
-
-            pv_policy_free(policy);
-        }
-
-        store->count = k;
-    }
-
-    pv_problems_free(&problems);
-}
-
-
-/* When it was opened. */
-
-static int
-ngx_http_privacy_store_verified(void *data, const pv_head_t *head)
-{
-    (void) data;
-    (void) head;
-
-    return PV_OK;
-}
-
-
-static ngx_int_t
-ngx_http_privacy_store_grow(ngx_http_privacy_store_t *store)
-{
-    size_t         size;
-    pv_policy_t  **versions;
 
     if (pv_log_count(store->chain) >= NGX_HTTP_PRIVACY_STORE_VERSIONS) {
         ngx_http_privacy_store_refuse(store, "more than %d entries", NGX_HTTP_PRIVACY_STORE_VERSIONS);
-        return NGX_ERROR;
+        return NGX_DECLINED;
     }
 
-    if (store->count < store->size) {
-        return NGX_OK;
+    pv_problems_init(&problems);
+
+    rc = pv_head_open(&head, prefix, ngx_http_privacy_store_site(store), need, &problems);
+
+    if (rc != PV_OK && rc != PV_SHORT) {
+        field = problems.count ? problems.list[0].field : NULL;
+        reason = problems.count ? problems.list[0].reason : "out of memory";
+
+        ngx_http_privacy_store_refuse(store, "bundle %uD %s is refused: %s%s%s", sequence, origin,
+                                      field ? field : "", field ? ": " : "", reason);
     }
 
-    size = store->size ? store->size * 2 : 16;
-    size = ngx_min(size, NGX_HTTP_PRIVACY_STORE_VERSIONS);
+    pv_problems_free(&problems);
 
-    versions = ngx_alloc(size * sizeof(pv_policy_t *), store->log);
-    if (versions == NULL) {
-        return NGX_ERROR;
+    if (rc != PV_OK) {
+        return (rc == PV_SHORT) ? NGX_AGAIN : NGX_DECLINED;
     }
 
-    if (store->versions) {
-        ngx_memcpy(versions, store->versions, store->count * sizeof(pv_policy_t *));
-        ngx_free(store->versions);
+    if (head->sequence != sequence || (digest && !pv_equal(head->digest, digest, PV_SHA256_LEN))) {
+        ngx_http_privacy_store_refuse(store, "bundle %uD %s is refused: it is not the one that was announced",
+                                      sequence, origin);
+        pv_head_free(head);
+        return NGX_DECLINED;
     }
 
-    store->versions = versions;
-    store->size = size;
+    rc = pv_log_add(store->chain, head, &known);
+
+    if (rc != PV_OK) {
+
+        if (rc == PV_INVALID && !pv_equal(known->digest, head->digest, PV_SHA256_LEN)) {
+            ngx_http_privacy_store_refuse(store, "a second bundle %uD is refused: one number, one bundle", sequence);
+        }
+
+        pv_head_free(head);
+        return NGX_DECLINED;
+    }
 
     return NGX_OK;
 }
 
 
-/* The index of the first version that is not before sequence. */
-
-static size_t
-ngx_http_privacy_store_place(ngx_http_privacy_store_t *store, uint32_t sequence)
+ngx_int_t
+ngx_http_privacy_store_settle(ngx_http_privacy_store_t *store, pv_log_verify_pt verify, void *data,
+    const char *origin)
 {
-    size_t  low, high, middle;
+    int            rc;
+    size_t         i;
+    pv_problems_t  problems;
 
-    low = 0;
-    high = store->count;
+    pv_problems_init(&problems);
 
-    while (low < high) {
-        middle = low + (high - low) / 2;
+    rc = pv_log_settle(store->chain, verify, data, &problems);
 
-        if (store->versions[middle]->sequence < sequence) {
-            low = middle + 1;
-
-        } else {
-            high = middle;
-        }
+    for (i = 0; i < problems.count; i++) {
+        ngx_http_privacy_store_refuse(store, "bundle %uD %s is refused: it %s", (uint32_t) problems.list[i].line,
+                                      origin, problems.list[i].reason);
     }
 
-    return low;
+    pv_problems_free(&problems);
+
+    return (rc == PV_ERROR) ? NGX_ERROR : NGX_OK;
 }
 
 
 void
 ngx_http_privacy_store_update(ngx_http_privacy_store_t *store, ngx_uint_t added)
 {
-    time_t        now;
-    pv_policy_t  *policy;
+    time_t                     now;
+    pv_policy_t               *policy;
+    ngx_http_privacy_whole_t  *whole;
 
     now = ngx_time();
-    policy = ngx_http_privacy_store_newest(store, now);
+    store->lacking = 0;
 
     if (added) {
         store->changed = 1;
     }
 
-    if (policy && policy != store->in_force
-        && (store->in_force == NULL || policy->sequence > store->in_force->sequence
-            || pv_log_withdrawal(store->chain, store->in_force->sequence)))
-    {
-        store->in_force = policy;
+    whole = ngx_http_privacy_store_newest(store, now);
+
+    if (whole) {
+        ngx_http_privacy_store_let_go(store->in_force);
+        store->in_force = whole;
         store->changed = 1;
+
+        policy = whole->policy;
+        store->floor = ngx_max(store->floor, policy->sequence);
 
         ngx_log_error(NGX_LOG_NOTICE, store->log, 0, "privacy: site %V: version %uD \"%*s\" is in force",
                       &store->site, policy->sequence, policy->version.len, policy->version.data);
     }
 
+    ngx_http_privacy_store_ahead(store, now);
     ngx_http_privacy_store_schedule(store, now);
 }
 
 
-static pv_policy_t *
+/*
+ * What is to come into force now, held; NULL: nothing, or it is on its way.
+ * Where the newest cannot be had, the one before it is better than one that is
+ * older still.
+ */
+
+static ngx_http_privacy_whole_t *
 ngx_http_privacy_store_newest(ngx_http_privacy_store_t *store, time_t now)
 {
-    size_t        i;
-    pv_policy_t  *policy;
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    const pv_head_t           *head;
+    ngx_http_privacy_whole_t  *whole;
 
-    for (i = store->count; i > 0; i--) {
-        policy = store->versions[i - 1];
+    head = pv_log_in_force(store->chain, now, store->floor);
 
-        if (pv_log_withdrawal(store->chain, policy->sequence)) {
-            continue;
+    for (i = 0; head && i < NGX_HTTP_PRIVACY_STORE_CANDIDATES; i++) {
+
+        if (!ngx_http_privacy_store_wants(store, head)) {
+            return NULL;
         }
 
-        /* what once was in force, here or in another worker, stays: the clock may have been set back */
+        if (head->effective <= now || head->sequence <= store->floor) {
+            whole = ngx_http_privacy_store_have(store, head, &rc);
 
-        if (policy->effective <= now || policy->sequence <= store->floor) {
-            return policy;
+            if (whole || rc == NGX_OK) {
+                return whole;
+            }
+
+            store->lacking = 1;
         }
+
+        head = pv_log_before(store->chain, head->sequence);
     }
 
     return NULL;
 }
 
 
-static void
-ngx_http_privacy_store_schedule(ngx_http_privacy_store_t *store, time_t now)
+/* Never back; but a version that was withdrawn after all, which an early clock had in force, goes. */
+
+static ngx_uint_t
+ngx_http_privacy_store_wants(ngx_http_privacy_store_t *store, const pv_head_t *head)
 {
-    size_t        i;
-    time_t        next;
-    ngx_msec_t    delay;
-    pv_policy_t  *policy;
+    uint32_t  current;
 
-    next = 0;
+    if (store->in_force == NULL) {
+        return 1;
+    }
 
-    for (i = store->count; i > 0; i--) {
-        policy = store->versions[i - 1];
+    current = store->in_force->policy->sequence;
 
-        if (store->in_force && policy->sequence <= store->in_force->sequence) {
-            break;
-        }
+    return head->sequence > current
+           || (head->sequence < current && pv_log_withdrawal(store->chain, current) != NULL);
+}
 
-        if (pv_log_withdrawal(store->chain, policy->sequence)) {
-            continue;
-        }
 
-        if (next == 0 || policy->effective < next) {
-            next = (time_t) policy->effective;
+/* In memory, held; else it is being loaded (NGX_OK), or cannot be had now. */
+
+static ngx_http_privacy_whole_t *
+ngx_http_privacy_store_have(ngx_http_privacy_store_t *store, const pv_head_t *head, ngx_int_t *rc)
+{
+    ngx_queue_t               *waiting;
+    ngx_http_privacy_whole_t  *whole;
+
+    whole = ngx_http_privacy_store_hold(store, head->sequence);
+
+    if (whole) {
+        return whole;
+    }
+
+    if (store->opening) {
+        *rc = ngx_http_privacy_store_load_now(store, head);
+        return (*rc == NGX_OK) ? ngx_http_privacy_store_hold(store, head->sequence) : NULL;
+    }
+
+    *rc = ngx_http_privacy_store_load(store, head, &waiting);
+
+    return NULL;
+}
+
+
+/* The version that is in force next is in memory before its time comes. */
+
+static void
+ngx_http_privacy_store_ahead(ngx_http_privacy_store_t *store, time_t now)
+{
+    uint32_t                   current;
+    ngx_int_t                  rc;
+    const pv_head_t           *head;
+    ngx_http_privacy_whole_t  *whole;
+
+    current = store->in_force ? store->in_force->policy->sequence : 0;
+    store->next = (time_t) pv_log_next(store->chain, current);
+
+    whole = NULL;
+    head = store->next ? pv_log_in_force(store->chain, ngx_max(store->next, now), store->floor) : NULL;
+
+    if (head && head->sequence > current) {
+        whole = ngx_http_privacy_store_have(store, head, &rc);
+
+        if (whole == NULL && rc != NGX_OK) {
+            store->lacking = 1;
         }
     }
 
-    store->next = next;
+    ngx_http_privacy_store_let_go(store->upcoming);
+    store->upcoming = whole;
+
+    if (store->next && store->next <= now) {
+        /* its time has come, and it is not here yet: it is not looked for with each request */
+        store->next = now + 1;
+    }
+}
+
+
+static void
+ngx_http_privacy_store_schedule(ngx_http_privacy_store_t *store, time_t now)
+{
+    ngx_msec_t  delay;
 
     if (store->changed) {
         delay = 0;
 
-    } else if (next) {
-        delay = (next - now < NGX_HTTP_PRIVACY_STORE_LOOK / 1000) ? (ngx_msec_t) (next - now) * 1000
-                                                                 : NGX_HTTP_PRIVACY_STORE_LOOK;
+    } else if (store->next || store->lacking) {
+        delay = NGX_HTTP_PRIVACY_STORE_LOOK;
+
+        if (store->next) {
+            delay = ngx_min(delay, (ngx_msec_t) (store->next - now) * 1000);
+        }
+
+        if (store->lacking) {
+            delay = ngx_min(delay, (NGX_HTTP_PRIVACY_STORE_MISS + 1) * 1000);
+        }
+
     } else {
         return;
     }

@@ -8,21 +8,30 @@
 
 /*
  * Follows the publication log: reads it page by page from the newest entry
- * that is known, fetches what is not, one bundle after another. One read at a
- * time; a wake-up during one makes another follow.
+ * that is known, and the heads of those that are not: the first bytes of each
+ * sealed entry, a batch at a time. One read at a time; a wake-up during one
+ * makes another follow.
  */
 
 #define NGX_HTTP_PRIVACY_STORE_PAGE     128
+#define NGX_HTTP_PRIVACY_STORE_BATCH    32
 #define NGX_HTTP_PRIVACY_STORE_POLL     60000
 #define NGX_HTTP_PRIVACY_STORE_RETRY    1000
 #define NGX_HTTP_PRIVACY_STORE_READ     3000        /* deadlines */
-#define NGX_HTTP_PRIVACY_STORE_FETCH    10000
+#define NGX_HTTP_PRIVACY_STORE_HEADS    5000
 
 
 typedef struct ngx_http_privacy_store_entry_s {
     uint32_t  sequence;
     u_char    digest[PV_SHA256_LEN];
 } ngx_http_privacy_store_entry_t;
+
+/* The heads that one answer brought, for who verifies their signatures. */
+typedef struct {
+    ngx_http_privacy_store_t  *store;
+    redisReply               **replies;
+    ngx_uint_t                 n;
+} ngx_http_privacy_store_batch_t;
 
 
 static void ngx_http_privacy_store_message(void *data, ngx_str_t *channel, ngx_str_t *message);
@@ -32,25 +41,16 @@ static void ngx_http_privacy_store_read_page(ngx_http_privacy_store_t *store);
 static void ngx_http_privacy_store_page(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static void ngx_http_privacy_store_emptied(ngx_http_privacy_store_t *store, redisReply *page);
 static void ngx_http_privacy_store_want(ngx_http_privacy_store_t *store, redisReply *page);
-static void ngx_http_privacy_store_fetch(ngx_http_privacy_store_t *store);
-static void ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
-static void ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, ngx_msec_t deadline,
-    ngx_privacy_redis_handler_pt handler);
+static void ngx_http_privacy_store_heads(ngx_http_privacy_store_t *store);
+static void ngx_http_privacy_store_heads_read(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static ngx_uint_t ngx_http_privacy_store_take(ngx_http_privacy_store_t *store, redisReply **replies, ngx_uint_t n,
+    size_t *need);
+static int ngx_http_privacy_store_verify_batch(void *data, const pv_head_t *head);
+static void ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, ngx_uint_t n,
+    ngx_msec_t deadline, ngx_privacy_redis_handler_pt handler);
 static void ngx_http_privacy_store_failed(ngx_http_privacy_store_t *store, pvr_status_t status);
 static void ngx_http_privacy_store_show(ngx_http_privacy_store_t *store);
 static void ngx_http_privacy_store_done(ngx_http_privacy_store_t *store, ngx_msec_t next);
-
-
-static pv_str_t
-ngx_http_privacy_store_site(ngx_http_privacy_store_t *store)
-{
-    pv_str_t  site;
-
-    site.data = store->site.data;
-    site.len = store->site.len;
-
-    return site;
-}
 
 
 void
@@ -154,6 +154,7 @@ ngx_http_privacy_store_sync(ngx_http_privacy_store_t *store)
     store->refused = 0;
     store->wanted_count = 0;
     store->wanted_next = 0;
+    store->prefix = PV_HEAD_PREFIX;
 
     if (store->poll.timer_set) {
         ngx_del_timer(&store->poll);
@@ -177,7 +178,7 @@ ngx_http_privacy_store_read_page(ngx_http_privacy_store_t *store)
     (void) pvr_policies_read(&command, ngx_http_privacy_store_site(store), store->after,
                              NGX_HTTP_PRIVACY_STORE_PAGE);
 
-    ngx_http_privacy_store_send(store, &command, NGX_HTTP_PRIVACY_STORE_READ, ngx_http_privacy_store_page);
+    ngx_http_privacy_store_send(store, &command, 1, NGX_HTTP_PRIVACY_STORE_READ, ngx_http_privacy_store_page);
 }
 
 
@@ -207,7 +208,7 @@ ngx_http_privacy_store_page(void *data, pvr_status_t status, redisReply **replie
 
     ngx_http_privacy_store_emptied(store, page);
     ngx_http_privacy_store_want(store, page);
-    ngx_http_privacy_store_fetch(store);
+    ngx_http_privacy_store_heads(store);
 }
 
 
@@ -216,13 +217,16 @@ ngx_http_privacy_store_page(void *data, pvr_status_t status, redisReply **replie
 static void
 ngx_http_privacy_store_emptied(ngx_http_privacy_store_t *store, redisReply *page)
 {
+    size_t              n;
     uint32_t            complete;
     ngx_uint_t          missing;
     pvr_policy_entry_t  entry;
 
     complete = pv_log_complete(store->chain);
 
-    if (pv_log_count(store->chain) == 0 || (complete && store->after != complete - 1) || (!complete && store->after)) {
+    n = pv_log_count(store->chain);
+
+    if (n == 0 || (complete && store->after != complete - 1) || (!complete && store->after)) {
         /* a later page, or nothing to compare with */
         return;
     }
@@ -235,9 +239,9 @@ ngx_http_privacy_store_emptied(ngx_http_privacy_store_t *store, redisReply *page
 
     if (missing && !store->log_missing) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
-                      "privacy: site %V: Redis has lost the publication log that this node knows up to number %uD; "
+                      "privacy: site %V: Redis has lost the publication log that this node knows up to entry %uD; "
                       "\"privacyctl publish\" refills it", &store->site,
-                      pv_log_entry(store->chain, pv_log_count(store->chain) - 1)->sequence);
+                      pv_log_entry(store->chain, n - 1)->sequence);
     }
 
     store->log_missing = missing;
@@ -259,7 +263,7 @@ ngx_http_privacy_store_want(ngx_http_privacy_store_t *store, redisReply *page)
     for (i = 0; i < page->elements && i < NGX_HTTP_PRIVACY_STORE_PAGE; i++) {
 
         if (pvr_policy_entry(&entry, page, i) != PV_OK || entry.sequence <= store->after) {
-            ngx_http_privacy_store_refuse(store, "the publication log holds what is no entry, after number %uD",
+            ngx_http_privacy_store_refuse(store, "the publication log holds what is no entry, after %uD",
                                           store->after);
             store->more = 0;
             return;
@@ -285,10 +289,10 @@ ngx_http_privacy_store_want(ngx_http_privacy_store_t *store, redisReply *page)
 
 
 static void
-ngx_http_privacy_store_fetch(ngx_http_privacy_store_t *store)
+ngx_http_privacy_store_heads(ngx_http_privacy_store_t *store)
 {
-    pv_buf_t                         command;
-    ngx_http_privacy_store_entry_t  *wanted;
+    pv_buf_t    command;
+    ngx_uint_t  i;
 
     if (store->wanted_next == store->wanted_count) {
 
@@ -306,33 +310,45 @@ ngx_http_privacy_store_fetch(ngx_http_privacy_store_t *store)
             store->last_error.len = 0;
         }
 
+        ngx_http_privacy_store_mirror(store);
         ngx_http_privacy_store_done(store, NGX_HTTP_PRIVACY_STORE_POLL);
         return;
     }
 
-    wanted = &store->wanted[store->wanted_next];
+    /* one that is longer than most comes alone */
 
-    pv_buf_init(&command, 4096);
-    (void) pvr_bundle_get(&command, ngx_http_privacy_store_site(store), wanted->digest);
+    store->batch = (store->prefix > PV_HEAD_PREFIX) ? 1 : NGX_HTTP_PRIVACY_STORE_BATCH;
+    store->batch = ngx_min(store->batch, store->wanted_count - store->wanted_next);
 
-    ngx_http_privacy_store_send(store, &command, NGX_HTTP_PRIVACY_STORE_FETCH, ngx_http_privacy_store_fetched);
+    pv_buf_init(&command, 64 * 1024);
+
+    for (i = 0; i < store->batch; i++) {
+        (void) pvr_bundle_range(&command, ngx_http_privacy_store_site(store),
+                                store->wanted[store->wanted_next + i].digest, 0, store->prefix - 1);
+    }
+
+    ngx_http_privacy_store_send(store, &command, store->batch, NGX_HTTP_PRIVACY_STORE_HEADS,
+                                ngx_http_privacy_store_heads_read);
 }
 
 
 static void
-ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
+ngx_http_privacy_store_heads_read(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
 {
-    pv_str_t                         sealed;
-    pv_head_t                       *head;
-    pv_policy_t                     *policy;
-    ngx_http_privacy_store_t        *store;
-    ngx_http_privacy_store_entry_t  *wanted;
+    size_t                          need;
+    ngx_uint_t                      i;
+    ngx_http_privacy_store_t       *store;
+    ngx_http_privacy_store_batch_t  batch;
 
     store = data;
     store->request = NULL;
 
-    if (status == PVR_OK) {
-        status = (n == 1) ? pvr_status(replies[0]) : PVR_PROTOCOL;
+    if (status == PVR_OK && n != store->batch) {
+        status = PVR_PROTOCOL;
+    }
+
+    for (i = 0; status == PVR_OK && i < n; i++) {
+        status = pvr_status(replies[i]);
     }
 
     if (status != PVR_OK) {
@@ -340,37 +356,95 @@ ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **rep
         return;
     }
 
-    wanted = &store->wanted[store->wanted_next++];
+    need = PV_HEAD_PREFIX;
 
-    if (replies[0]->type != REDIS_REPLY_STRING || replies[0]->len > PV_SEALED_MAX) {
-        ngx_http_privacy_store_refuse(store, "the bundle of number %uD is not in Redis, although the log names it",
-                                      wanted->sequence);
+    batch.store = store;
+    batch.replies = replies;
+    batch.n = ngx_http_privacy_store_take(store, replies, n, &need);
 
-    } else {
-        sealed.data = (u_char *) replies[0]->str;
-        sealed.len = replies[0]->len;
+    if (ngx_http_privacy_store_settle(store, ngx_http_privacy_store_verify_batch, &batch, "in Redis") != NGX_OK) {
+        ngx_http_privacy_store_failed(store, PVR_UNREACHABLE);
+        return;
+    }
 
-        if (ngx_http_privacy_store_open(store, sealed, wanted->sequence, wanted->digest, "in Redis", &head, &policy)
-            == NGX_OK
-            && ngx_http_privacy_store_add(store, head, policy) == NGX_OK)
-        {
-            ngx_http_privacy_store_settle(store);
+    store->wanted_next += batch.n;
+    store->prefix = need;
 
-            if (pv_log_find(store->chain, wanted->sequence)) {
-                ngx_http_privacy_store_save(store, wanted->sequence, (u_char *) replies[0]->str, replies[0]->len);
-                store->added = 1;
-            }
+    ngx_http_privacy_store_heads(store);
+}
+
+
+/* Returns how many of the batch are dealt with; the one after them needs *need bytes. */
+
+static ngx_uint_t
+ngx_http_privacy_store_take(ngx_http_privacy_store_t *store, redisReply **replies, ngx_uint_t n, size_t *need)
+{
+    size_t                           len;
+    pv_str_t                         prefix;
+    ngx_int_t                        rc;
+    ngx_uint_t                       i;
+    ngx_http_privacy_store_entry_t  *wanted;
+
+    for (i = 0; i < n; i++) {
+        wanted = &store->wanted[store->wanted_next + i];
+
+        if (replies[i]->type != REDIS_REPLY_STRING || replies[i]->len == 0) {
+            ngx_http_privacy_store_refuse(store, "bundle %uD in Redis is refused: there is none, although the log "
+                                          "names it", wanted->sequence);
+            continue;
+        }
+
+        prefix.data = (u_char *) replies[i]->str;
+        prefix.len = replies[i]->len;
+
+        rc = ngx_http_privacy_store_put(store, prefix, wanted->sequence, wanted->digest, "in Redis", &len);
+
+        if (rc == NGX_AGAIN && len > store->prefix && prefix.len == store->prefix) {
+            *need = len;
+            return i;
+        }
+
+        if (rc == NGX_AGAIN) {
+            ngx_http_privacy_store_refuse(store, "bundle %uD in Redis is refused: it is cut", wanted->sequence);
+        }
+
+        if (rc == NGX_OK) {
+            store->added = 1;
         }
     }
 
-    ngx_http_privacy_store_fetch(store);
+    return n;
+}
+
+
+static int
+ngx_http_privacy_store_verify_batch(void *data, const pv_head_t *head)
+{
+    ngx_http_privacy_store_batch_t  *batch = data;
+
+    pv_str_t                   prefix;
+    ngx_uint_t                 i;
+    ngx_http_privacy_store_t  *store;
+
+    store = batch->store;
+
+    for (i = 0; i < batch->n; i++) {
+        if (store->wanted[store->wanted_next + i].sequence == head->sequence) {
+            prefix.data = (u_char *) batch->replies[i]->str;
+            prefix.len = batch->replies[i]->len;
+
+            return pv_head_verify(prefix, ngx_http_privacy_store_site(store), head->key);
+        }
+    }
+
+    return PV_ERROR;
 }
 
 
 /* Frees the command. */
 
 static void
-ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, ngx_msec_t deadline,
+ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, ngx_uint_t n, ngx_msec_t deadline,
     ngx_privacy_redis_handler_pt handler)
 {
     char       key[PVR_KEY_MAX];
@@ -380,7 +454,7 @@ ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, 
     route.data = (u_char *) key;
 
     if (!command->failed) {
-        store->request = ngx_privacy_redis_send(store->redis, &route, command->data, command->len, 1, deadline, 1,
+        store->request = ngx_privacy_redis_send(store->redis, &route, command->data, command->len, n, deadline, 1,
                                                 handler, store);
     }
 

@@ -19,45 +19,7 @@ ngx_http_privacy_reach(ngx_http_privacy_ctx_t *ctx, const pv_consent_t *consent)
         return 0;
     }
 
-    bound = pv_log_bound(ngx_http_privacy_store_chain(ctx->site->store), consent->bound_version,
-                         ctx->policy->sequence);
+    bound = pv_log_bound(ngx_http_privacy_store_log(ctx->site->store), consent->bound_version, ctx->policy->sequence);
 
     return bound ? bound->sequence : consent->bound_version;
-}
-
-
-void
-ngx_http_privacy_terms_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, pv_page_version_t *bound,
-    char token[PV_TOKEN_MAX + 1])
-{
-    uint32_t      sequence;
-    ngx_int_t     len;
-    pv_policy_t  *policy;
-
-    if (!ctx->has_consent || ctx->policy == NULL) {
-        return;
-    }
-
-    sequence = ngx_http_privacy_reach(ctx, &ctx->consent);
-
-    if (sequence == 0 || sequence >= ctx->policy->sequence) {
-        return;
-    }
-
-    policy = ngx_http_privacy_store_sequence(ctx->site->store, sequence);
-
-    if (policy == NULL) {
-        return;
-    }
-
-    pv_page_version_policy(bound, policy);
-    page->bound = bound;
-
-    len = ngx_http_privacy_token(ctx, ngx_http_privacy_form_agree(ctx), token);
-
-    if (len > 0) {
-        page->agree_token.data = (unsigned char *) token;
-        page->agree_token.len = len;
-        page->must_agree = 1;
-    }
 }

@@ -271,7 +271,7 @@ ngx_http_privacy_variable_version(ngx_http_request_t *r, ngx_http_variable_value
 static ngx_int_t
 ngx_http_privacy_variable_bound_version(ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {
-    pv_policy_t             *bound;
+    const pv_head_t         *bound;
     ngx_http_privacy_ctx_t  *ctx;
 
     ctx = ngx_http_privacy_ctx(r);
@@ -280,7 +280,7 @@ ngx_http_privacy_variable_bound_version(ngx_http_request_t *r, ngx_http_variable
         return ngx_http_privacy_variable_none(v);
     }
 
-    bound = ngx_http_privacy_store_sequence(ctx->site->store, ngx_http_privacy_reach(ctx, &ctx->consent));
+    bound = pv_log_find(ngx_http_privacy_store_log(ctx->site->store), ngx_http_privacy_reach(ctx, &ctx->consent));
 
     if (bound == NULL) {
         return ngx_http_privacy_variable_none(v);

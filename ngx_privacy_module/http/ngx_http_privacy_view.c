@@ -8,21 +8,15 @@
 
 #define NGX_HTTP_PRIVACY_FRAGMENT_MAX  (4 * 1024 * 1024)
 
-/* A version's forms: banner and choices, of each a signal each, and one that agrees to the version. */
-#define NGX_HTTP_PRIVACY_FORM_BANNER   0
-#define NGX_HTTP_PRIVACY_FORM_CHOICES  NGX_HTTP_PRIVACY_SIGNALS
-#define NGX_HTTP_PRIVACY_FORM_AGREE    (2 * NGX_HTTP_PRIVACY_SIGNALS)
-#define NGX_HTTP_PRIVACY_FORMS         (NGX_HTTP_PRIVACY_FORM_AGREE + 1)
-
 
 static const char  *ngx_http_privacy_signal_names[NGX_HTTP_PRIVACY_SIGNALS] = { NULL, "gpc", "dnt" };
 
 
 /*
  * What is inserted into pages of one server, for one version and language.
- * Kept for the process life: responses under way point into it, and a process
- * sees few versions come into force.  Forms are shown to people and signed for
- * in tokens, so they are numbered and kept with it.
+ * Kept as long as the version is in memory: responses under way point into it,
+ * and their requests hold the version.  Forms are shown to people and signed
+ * for in tokens, so they are numbered and kept with it.
  */
 
 typedef struct {
@@ -30,7 +24,7 @@ typedef struct {
     pv_policy_t              *policy;
     size_t                    language;
     ngx_http_privacy_view_t   view;
-    ngx_http_privacy_form_t   forms[NGX_HTTP_PRIVACY_FORMS];
+    ngx_http_privacy_form_t   forms[2 * NGX_HTTP_PRIVACY_SIGNALS];     /* banner, choices: a signal each */
     unsigned                  ready:1;
     unsigned                  broken:1;     /* rendering failed: said once */
 } ngx_http_privacy_view_entry_t;
@@ -53,17 +47,13 @@ struct ngx_http_privacy_views_s {
 
 
 static ngx_http_privacy_view_entry_t *ngx_http_privacy_view_entry(ngx_http_privacy_srv_conf_t *pscf,
-    ngx_http_privacy_main_conf_t *pmcf, pv_policy_t *policy, size_t language);
+    ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_whole_t *whole, size_t language);
+static size_t ngx_http_privacy_view_bytes(ngx_http_privacy_view_entry_t *entry);
+static void ngx_http_privacy_view_free(ngx_http_privacy_view_entry_t *entry);
 static ngx_int_t ngx_http_privacy_view_render(ngx_http_privacy_view_entry_t *entry,
     ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_main_conf_t *pmcf);
 static ngx_int_t ngx_http_privacy_view_fragments(ngx_http_privacy_view_entry_t *entry, pv_page_t *page);
 static ngx_int_t ngx_http_privacy_view_forms(ngx_http_privacy_view_entry_t *entry, pv_page_t *page);
-static ngx_int_t ngx_http_privacy_view_page_form(ngx_http_privacy_view_entry_t *entry,
-    ngx_http_privacy_form_t *form, pv_page_t *page, const char *kind,
-    int (*render)(pv_buf_t *out, const pv_page_t *page));
-static ngx_int_t ngx_http_privacy_view_form(ngx_http_privacy_view_entry_t *entry, ngx_http_privacy_form_t *form,
-    pv_page_t *page, const char *kind, uint64_t number, pv_str_t html);
-static uint64_t ngx_http_privacy_form_number(ngx_http_privacy_ctx_t *ctx, ngx_uint_t form);
 static ngx_int_t ngx_http_privacy_view_keep(pv_str_t *out, pv_buf_t *b, int rc);
 static void ngx_http_privacy_view_variant(u_char out[8], pv_policy_t *policy, pv_str_t head, pv_str_t body);
 
@@ -82,7 +72,7 @@ ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
 
     language = (decoration == NGX_HTTP_PRIVACY_SHARED) ? 0 : ctx->language;
 
-    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->policy, language);
+    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->whole, language);
 
     return entry ? &entry->view : NULL;
 }
@@ -90,10 +80,13 @@ ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
 
 static ngx_http_privacy_view_entry_t *
 ngx_http_privacy_view_entry(ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_main_conf_t *pmcf,
-    pv_policy_t *policy, size_t language)
+    ngx_http_privacy_whole_t *whole, size_t language)
 {
     ngx_queue_t                    *q;
+    pv_policy_t                    *policy;
     ngx_http_privacy_view_entry_t  *entry;
+
+    policy = whole->policy;
 
     if (pscf->views == NULL) {
         pscf->views = ngx_alloc(sizeof(ngx_http_privacy_views_t), ngx_cycle->log);
@@ -140,8 +133,99 @@ ngx_http_privacy_view_entry(ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_
     }
 
     entry->ready = 1;
+    ngx_http_privacy_store_weigh(whole, ngx_http_privacy_view_bytes(entry));
 
     return entry;
+}
+
+
+void
+ngx_http_privacy_view_forget(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site, pv_policy_t *policy)
+{
+    ngx_uint_t                      i;
+    ngx_queue_t                    *q, *next;
+    ngx_http_privacy_srv_conf_t   **servers;
+    ngx_http_privacy_view_entry_t  *entry;
+
+    servers = pmcf->servers.elts;
+
+    for (i = 0; i < pmcf->servers.nelts; i++) {
+
+        if (servers[i]->site != site || servers[i]->views == NULL) {
+            continue;
+        }
+
+        for (q = ngx_queue_head(&servers[i]->views->entries);
+             q != ngx_queue_sentinel(&servers[i]->views->entries);
+             q = next)
+        {
+            next = ngx_queue_next(q);
+            entry = ngx_queue_data(q, ngx_http_privacy_view_entry_t, queue);
+
+            if (entry->policy == policy) {
+                ngx_queue_remove(q);
+                ngx_http_privacy_view_free(entry);
+            }
+        }
+    }
+}
+
+
+static size_t
+ngx_http_privacy_view_bytes(ngx_http_privacy_view_entry_t *entry)
+{
+    int                       marked;
+    size_t                    bytes;
+    ngx_uint_t                i;
+    ngx_http_privacy_view_t  *view;
+
+    view = &entry->view;
+    bytes = sizeof(ngx_http_privacy_view_entry_t) + view->banner_shared.len + view->settings.len + view->head.len
+            + view->head_shared.len;
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS; i++) {
+        bytes += view->banner[i].bytes.size;
+    }
+
+    for (marked = PV_MARKED_POLICY; marked <= PV_MARKED_CHANGES; marked++) {
+        bytes += view->marked[marked].len;
+    }
+
+    for (i = 0; i < sizeof(entry->forms) / sizeof(entry->forms[0]); i++) {
+        bytes += entry->forms[i].document.size;
+    }
+
+    return bytes;
+}
+
+
+static void
+ngx_http_privacy_view_free(ngx_http_privacy_view_entry_t *entry)
+{
+    int                       marked;
+    ngx_uint_t                i;
+    ngx_http_privacy_view_t  *view;
+
+    view = &entry->view;
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS; i++) {
+        pv_banner_free(&view->banner[i]);
+    }
+
+    ngx_free((void *) view->banner_shared.data);
+    ngx_free((void *) view->settings.data);
+    ngx_free((void *) view->head.data);
+    ngx_free((void *) view->head_shared.data);
+
+    for (marked = PV_MARKED_POLICY; marked <= PV_MARKED_CHANGES; marked++) {
+        ngx_free((void *) view->marked[marked].data);
+    }
+
+    for (i = 0; i < sizeof(entry->forms) / sizeof(entry->forms[0]); i++) {
+        pv_buf_free(&entry->forms[i].document);
+    }
+
+    ngx_free(entry);
 }
 
 
@@ -250,81 +334,60 @@ ngx_http_privacy_view_fragments(ngx_http_privacy_view_entry_t *entry, pv_page_t 
 static ngx_int_t
 ngx_http_privacy_view_forms(ngx_http_privacy_view_entry_t *entry, pv_page_t *page)
 {
+    int                       rc;
+    pv_buf_t                  html;
     pv_str_t                  bytes;
-    ngx_int_t                 rc;
     ngx_uint_t                i;
     pv_banner_t              *banner;
     ngx_http_privacy_form_t  *form;
 
-    rc = NGX_OK;
-
-    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS && rc == NGX_OK; i++) {
+    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS; i++) {
         page->signal = ngx_http_privacy_signal_names[i];
 
         banner = &entry->view.banner[i];
-        form = &entry->forms[NGX_HTTP_PRIVACY_FORM_BANNER + i];
+        form = &entry->forms[i];
+
+        form->number = banner->form;
+        form->policy = entry->policy;
+        form->language = entry->language;
 
         bytes.data = banner->bytes.data;
         bytes.len = banner->bytes.len;
 
-        rc = ngx_http_privacy_view_form(entry, form, page, "banner", banner->form, bytes);
+        pv_buf_init(&form->document, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
 
-        if (rc == NGX_OK) {
-            form = &entry->forms[NGX_HTTP_PRIVACY_FORM_CHOICES + i];
-            rc = ngx_http_privacy_view_page_form(entry, form, page, "choices", pv_page_choices_form);
+        if (pv_form_document(&form->document, page, "banner", bytes) != PV_OK) {
+            return NGX_ERROR;
+        }
+
+        form = &entry->forms[NGX_HTTP_PRIVACY_SIGNALS + i];
+
+        form->policy = entry->policy;
+        form->language = entry->language;
+
+        pv_buf_init(&html, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+        pv_buf_init(&form->document, 2 * NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+
+        rc = pv_page_choices_form(&html, page);
+
+        bytes.data = html.data;
+        bytes.len = html.len;
+
+        if (rc == PV_OK) {
+            form->number = pv_form_number(bytes);
+            rc = pv_form_document(&form->document, page, "choices", bytes);
+        }
+
+        pv_buf_free(&html);
+
+        if (rc != PV_OK) {
+            return NGX_ERROR;
         }
     }
 
     page->signal = NULL;
 
-    if (rc == NGX_OK) {
-        form = &entry->forms[NGX_HTTP_PRIVACY_FORM_AGREE];
-        rc = ngx_http_privacy_view_page_form(entry, form, page, "agree", pv_page_agree_form);
-    }
-
-    return rc;
-}
-
-
-/* A form of the centre's own pages: its number is of its HTML as it is the same for everybody. */
-
-static ngx_int_t
-ngx_http_privacy_view_page_form(ngx_http_privacy_view_entry_t *entry, ngx_http_privacy_form_t *form,
-    pv_page_t *page, const char *kind, int (*render)(pv_buf_t *out, const pv_page_t *page))
-{
-    pv_buf_t   html;
-    pv_str_t   bytes;
-    ngx_int_t  rc;
-
-    pv_buf_init(&html, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
-
-    if (render(&html, page) != PV_OK || html.failed) {
-        pv_buf_free(&html);
-        return NGX_ERROR;
-    }
-
-    bytes.data = html.data;
-    bytes.len = html.len;
-
-    rc = ngx_http_privacy_view_form(entry, form, page, kind, pv_form_number(bytes), bytes);
-
-    pv_buf_free(&html);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_http_privacy_view_form(ngx_http_privacy_view_entry_t *entry, ngx_http_privacy_form_t *form, pv_page_t *page,
-    const char *kind, uint64_t number, pv_str_t html)
-{
-    form->number = number;
-    form->policy = entry->policy;
-    form->language = entry->language;
-
-    pv_buf_init(&form->document, 2 * NGX_HTTP_PRIVACY_FRAGMENT_MAX);
-
-    return (pv_form_document(&form->document, page, kind, html) == PV_OK) ? NGX_OK : NGX_ERROR;
+    return NGX_OK;
 }
 
 
@@ -431,49 +494,41 @@ ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_m
 {
     size_t                          language;
     ngx_uint_t                      i;
-    pv_policy_t                    *policy;
+    ngx_http_privacy_form_t        *form;
+    ngx_http_privacy_whole_t       *whole;
     ngx_http_privacy_view_entry_t  *entry;
 
-    policy = ngx_http_privacy_store_sequence(pscf->site->store, version);
+    whole = ngx_http_privacy_store_hold(pscf->site->store, version);
 
-    if (policy == NULL) {
+    if (whole == NULL) {
         return NULL;
     }
 
-    for (language = 0; language < policy->texts_count; language++) {
-        entry = ngx_http_privacy_view_entry(pscf, pmcf, policy, language);
+    form = NULL;
 
-        for (i = 0; entry != NULL && i < NGX_HTTP_PRIVACY_FORMS; i++) {
+    for (language = 0; form == NULL && language < whole->policy->texts_count; language++) {
+        entry = ngx_http_privacy_view_entry(pscf, pmcf, whole, language);
+
+        for (i = 0; entry != NULL && i < 2 * NGX_HTTP_PRIVACY_SIGNALS; i++) {
             if (entry->forms[i].number == number) {
-                return &entry->forms[i];
+                form = &entry->forms[i];
+                break;
             }
         }
     }
 
-    return NULL;
+    ngx_http_privacy_store_let_go(whole);
+
+    return form;
 }
 
 
 uint64_t
 ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx)
 {
-    return ngx_http_privacy_form_number(ctx, NGX_HTTP_PRIVACY_FORM_CHOICES + ctx->signal);
-}
-
-
-uint64_t
-ngx_http_privacy_form_agree(ngx_http_privacy_ctx_t *ctx)
-{
-    return ngx_http_privacy_form_number(ctx, NGX_HTTP_PRIVACY_FORM_AGREE);
-}
-
-
-static uint64_t
-ngx_http_privacy_form_number(ngx_http_privacy_ctx_t *ctx, ngx_uint_t form)
-{
     ngx_http_privacy_view_entry_t  *entry;
 
-    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->policy, ctx->language);
+    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->whole, ctx->language);
 
-    return entry ? entry->forms[form].number : 0;
+    return entry ? entry->forms[NGX_HTTP_PRIVACY_SIGNALS + ctx->signal].number : 0;
 }
