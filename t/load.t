@@ -114,6 +114,28 @@ refused('a place that is not known', qr/invalid value "middle"/, server => 'priv
 refused('a centre without a slash at its end', qr/ends with a slash/, center => 'location /privacy { privacy_center; }');
 refused('a centre in a regular expression', qr/plain location/, center => 'location ~ /privacy/ { privacy_center; }');
 refused('two centres', qr/duplicate/, server => 'location /other/ { privacy_center; }');
+refused('a centre with a space', qr/letters, digits/, center => 'location "/pri vacy/" { privacy_center; }');
+refused('no keys', qr/privacy_keys/, keys => '');
+refused('a folder of templates that is not there', qr/expected a folder/, http => 'privacy_templates /nonexistent;');
+refused('a file where a folder is wanted', qr/expected a folder/, cache => "privacy_cache_path $keys/keys;");
+refused('an empty folder name', qr/needs a folder/, cache => 'privacy_cache_path "";');
+refused('proof days that are no number', qr/number/, server => 'privacy_proof_days many;');
+refused('proof days past all bounds', qr/between 0 and 36500/, server => 'privacy_proof_days 99999999;');
+refused('forward that is neither', qr/"on" or "off"/, server => 'privacy_forward yes;');
+refused('marked that is neither', qr/"on" or "off"/, server => 'privacy_marked yes;');
+refused("a cookie domain $_", qr/expected a domain/, server => "privacy_cookie_domain $_;")
+    for 'localhost', '.com', 'example.com:80', '"a b"';
+refused("a session cookie $_", qr/cookie name|is empty/, location => "privacy_session $_;") for '"a b"', 'a=b', '""';
+refused("a necessary cookie $_", qr/cookie name|at its ends|every cookie|is empty/, server => "privacy_necessary $_;")
+    for '"a;b"', 'a*b', '*', '""';
+refused('a user who is always the same', qr/expected a variable/, location => 'privacy_user alice;');
+refused('a database out of range', qr/up to 16383/, redis => 'privacy_redis unix:/run/redis.sock?db=99999;');
+refused('a scheme that is yet to come', qr/not supported yet/, redis => 'privacy_redis rediss://127.0.0.1;');
+refused('a host that nobody knows', qr/host not found/, redis => 'privacy_redis redis://no.such.host.invalid;');
+refused('more than one word', qr/number of arguments/, location => 'privacy_user_header X-A X-B;');
+refused('a directive in a place that is not its own', qr/not allowed here/, location => $_)
+    for 'privacy observe;', "privacy_site example $key;", 'privacy_zone 4m;';
+accepted('nobody is logged in below', location => 'privacy_user "";');
 refused('a header name with a colon', qr/header name/, server => 'privacy_user_header X:User;');
 
 # A broken key file: every line is named.

@@ -236,6 +236,35 @@ test_truncations(void **state)
 }
 
 
+static void
+test_name_problem(void **state)
+{
+    size_t  i;
+    char    longest[258];
+
+    static const char *const  good[] = { "a", "_ga_*", "*_id", "*", "__Host-x", "a.b-c~d|e" };
+    static const char *const  bad[] = { "", "a b", "a=b", "a;b", "a*b", "\"a\"", "a\x7f", "\xe4", "a\t", "a\\b", "[a]" };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_null(pv_cookie_name_problem(pv_str(good[i]), 1));
+    }
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_non_null(pv_cookie_name_problem(pv_str(bad[i]), 1));
+    }
+
+    /* where nothing is a pattern, a star is a character as any other */
+    assert_null(pv_cookie_name_problem(pv_str("a*b"), 0));
+    assert_non_null(pv_cookie_name_problem((pv_str_t) { (const unsigned char *) "a\0b", 3 }, 0));
+
+    memset(longest, 'a', sizeof(longest));
+    assert_null(pv_cookie_name_problem((pv_str_t) { (const unsigned char *) longest, 256 }, 0));
+    assert_non_null(pv_cookie_name_problem((pv_str_t) { (const unsigned char *) longest, 257 }, 0));
+}
+
+
 int
 main(void)
 {
@@ -246,6 +275,7 @@ main(void)
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_dates_against_libc),
         cmocka_unit_test(test_truncations),
+        cmocka_unit_test(test_name_problem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -452,3 +452,30 @@ pv_cookie_days(unsigned year, unsigned month, unsigned day)
 
     return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
 }
+
+
+const char *
+pv_cookie_name_problem(pv_str_t name, int patterns)
+{
+    size_t         i;
+    unsigned char  c;
+
+    if (name.len > 256) {
+        return "is longer than 256 characters";
+    }
+
+    for (i = 0; i < name.len; i++) {
+        c = name.data[i];
+
+        if (patterns && c == '*') {
+            if (i != 0 && i != name.len - 1) {
+                return "can have \"*\" at its ends only";
+            }
+
+        } else if (c <= 0x20 || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c) != NULL) {
+            return "is no cookie name: letters, digits and !#$%&'+-.^_`|~ (RFC 6265), \"*\" at either end";
+        }
+    }
+
+    return name.len == 0 ? "is empty" : NULL;
+}

@@ -44,4 +44,7 @@ int pv_set_cookie_parse(pv_set_cookie_t *c, pv_str_t line);
 /* The cookie-date of RFC 6265 5.1.1; PV_INVALID when it is none. */
 int pv_cookie_date(int64_t *out, pv_str_t text);
 
+/* What makes a name unfit to be a cookie's (RFC 6265), as the end of a sentence, or NULL. patterns: "*" at either end. */
+const char *pv_cookie_name_problem(pv_str_t name, int patterns);
+
 #endif /* PV_COOKIE_H */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pv_cookie.h"
 #include "pv_declared.h"
 
 
@@ -223,25 +224,14 @@ pv_declared_cookie(pv_declared_t *d, const json_t *cookie, const pv_path_t *path
 static const char *
 pv_declared_cookie_name_problem(const char *name, int necessary)
 {
-    size_t  i, len, stars;
+    const char  *problem;
 
-    len = strlen(name);
-    if (len > 256) {
-        return "is longer than 256 characters";
+    problem = pv_cookie_name_problem(pv_str(name), 1);
+    if (problem != NULL) {
+        return problem;
     }
 
-    for (i = 0, stars = 0; i < len; i++) {
-        if (name[i] == '*') {
-            stars++;
-            if (i != 0 && i != len - 1) {
-                return "can have \"*\" at its ends only";
-            }
-        } else if (name[i] <= 0x20 || name[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", name[i]) != NULL) {
-            return "is no cookie name: letters, digits and !#$%&'+-.^_`|~ (RFC 6265), \"*\" at either end";
-        }
-    }
-
-    if (stars == len && necessary) {
+    if (necessary && name[strspn(name, "*")] == '\0') {
         return "would let every cookie pass without consent: name those that are necessary";
     }
 

@@ -196,6 +196,7 @@ char *ngx_http_privacy_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *ngx_http_privacy_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_cache_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_templates(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_site(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -204,6 +205,7 @@ char *ngx_http_privacy_conf_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf
 char *ngx_http_privacy_conf_necessary(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_user_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_center(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);    /* cmd->post: the handler */
 /* A server that is not off, after merging. */
@@ -213,6 +215,12 @@ char *ngx_http_privacy_conf_server(ngx_conf_t *cf, ngx_http_privacy_srv_conf_t *
 extern ngx_str_t  ngx_http_privacy_zone_name;
 ngx_int_t ngx_http_privacy_conf_read_file(ngx_conf_t *cf, ngx_str_t *name, size_t max, ngx_str_t *text,
     struct stat *st);
+/* Whether it is a folder; may_be_made: it need not be there yet. Says what is wrong. */
+ngx_int_t ngx_http_privacy_conf_folder(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *name, ngx_uint_t may_be_made);
+/* Whether it can be a cookie's name; patterns: "*" at either end. Says what is wrong. */
+ngx_int_t ngx_http_privacy_conf_cookie(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *name, ngx_uint_t patterns);
+/* 1: letters, digits and these only. */
+ngx_uint_t ngx_http_privacy_conf_made_of(ngx_str_t *s, const char *more);
 void ngx_http_privacy_conf_problems(ngx_conf_t *cf, pv_problems_t *problems);
 ngx_int_t ngx_http_privacy_conf_check(ngx_conf_t *cf, ngx_http_privacy_main_conf_t *pmcf);
 

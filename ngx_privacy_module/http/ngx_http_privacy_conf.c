@@ -124,6 +124,10 @@ ngx_http_privacy_conf_cache_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
+    if (value[1].len == 0) {
+        return "needs a folder";
+    }
+
     path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
     if (path == NULL) {
         return NGX_CONF_ERROR;
@@ -136,6 +140,10 @@ ngx_http_privacy_conf_cache_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ngx_conf_full_name(cf->cycle, &path->name, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_privacy_conf_folder(cf, cmd, &path->name, 1) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -155,6 +163,30 @@ ngx_http_privacy_conf_cache_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_privacy_conf_templates(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_privacy_main_conf_t  *pmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (pmcf->templates.data != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    pmcf->templates = value[1];
+
+    if (ngx_conf_full_name(cf->cycle, &pmcf->templates, 1) != NGX_OK
+        || ngx_http_privacy_conf_folder(cf, cmd, &pmcf->templates, 0) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_privacy_conf_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_privacy_srv_conf_t  *pscf = conf;
@@ -163,32 +195,6 @@ ngx_http_privacy_conf_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pscf->line = cf->conf_file->line;
 
     return ngx_conf_set_enum_slot(cf, cmd, conf);
-}
-
-
-static ngx_int_t
-ngx_http_privacy_conf_site_name(ngx_str_t *name)
-{
-    u_char      c;
-    ngx_uint_t  i;
-
-    if (name->len == 0 || name->len > PV_SITE_MAX || name->data[0] == '.') {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < name->len; i++) {
-        c = name->data[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-            || c == '.' || c == '_' || c == '-')
-        {
-            continue;
-        }
-
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
 }
 
 
@@ -244,7 +250,9 @@ ngx_http_privacy_conf_site(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_http_privacy_conf_site_name(&value[1]) != NGX_OK) {
+    if (value[1].len == 0 || value[1].len > PV_SITE_MAX || value[1].data[0] == '.'
+        || !ngx_http_privacy_conf_made_of(&value[1], "._-"))
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid site name \"%V\": expected 1 to %d characters of "
                            "A-Z a-z 0-9 . _ -", &value[1], PV_SITE_MAX);
         return NGX_CONF_ERROR;
@@ -294,9 +302,8 @@ ngx_http_privacy_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_privacy_srv_conf_t  *pscf = conf;
 
-    u_char     *p, *last;
     size_t      skip;
-    ngx_str_t  *value;
+    ngx_str_t  *value, host;
 
     if (pscf->origin.data != NULL) {
         return "is duplicate";
@@ -312,15 +319,10 @@ ngx_http_privacy_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         skip = 7;
     }
 
-    last = value[1].data + value[1].len;
+    host.data = value[1].data + skip;
+    host.len = value[1].len - skip;
 
-    for (p = value[1].data + skip; skip && p < last; p++) {
-        if (*p == '/' || *p == '?' || *p == '#' || *p == '@' || *p <= ' ') {
-            skip = 0;
-        }
-    }
-
-    if (skip == 0) {
+    if (skip == 0 || !ngx_http_privacy_conf_made_of(&host, ".-_:[]")) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid privacy_origin \"%V\": expected an origin such as "
                            "https://www.example, without a path", &value[1]);
         return NGX_CONF_ERROR;
@@ -338,9 +340,7 @@ ngx_http_privacy_conf_cookie_domain(ngx_conf_t *cf, ngx_command_t *cmd, void *co
 {
     ngx_http_privacy_srv_conf_t  *pscf = conf;
 
-    u_char      c;
     ngx_str_t  *value, *domain;
-    ngx_uint_t  i;
 
     if (pscf->cookie_domain.data != NULL) {
         return "is duplicate";
@@ -351,17 +351,7 @@ ngx_http_privacy_conf_cookie_domain(ngx_conf_t *cf, ngx_command_t *cmd, void *co
 
     ngx_strlow(domain->data, domain->data, domain->len);
 
-    for (i = 0; i < domain->len; i++) {
-        c = domain->data[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-') {
-            continue;
-        }
-
-        break;
-    }
-
-    if (i != domain->len || domain->len < 3 || domain->len > 253 || ngx_strlchr(domain->data + 1,
+    if (!ngx_http_privacy_conf_made_of(domain, ".-") || domain->len < 3 || domain->len > 253 || ngx_strlchr(domain->data + 1,
         domain->data + domain->len, '.') == NULL)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid privacy_cookie_domain \"%V\": expected a domain such as "
@@ -441,6 +431,10 @@ ngx_http_privacy_conf_necessary(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_privacy_conf_cookie(cf, cmd, &value[i], 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
         name = ngx_array_push(pscf->necessary);
         if (name == NULL) {
             return NGX_CONF_ERROR;
@@ -487,6 +481,10 @@ ngx_http_privacy_conf_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
+        if (ngx_http_privacy_conf_cookie(cf, cmd, &value[i], 0) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
         name = pscf->sessions->elts;
 
         for (j = 0; j < pscf->sessions->nelts; j++) {
@@ -543,6 +541,33 @@ ngx_http_privacy_conf_user_header(ngx_conf_t *cf, ngx_command_t *cmd, void *conf
 }
 
 
+/* A name that is the same for everybody would make everybody the same user. */
+
+char *
+ngx_http_privacy_conf_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_privacy_loc_conf_t  *plcf = conf;
+
+    char       *rv;
+    ngx_str_t  *value;
+
+    rv = ngx_http_set_complex_value_slot(cf, cmd, conf);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    value = cf->args->elts;
+
+    if (plcf->user->lengths == NULL && value[1].len != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid privacy_user \"%V\": expected a variable, such as "
+                           "$remote_user", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_privacy_conf_center(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -566,6 +591,10 @@ ngx_http_privacy_conf_center(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         || clcf->name.data[clcf->name.len - 1] != '/')
     {
         return "needs a location that ends with a slash, such as /privacy/";
+    }
+
+    if (!ngx_http_privacy_conf_made_of(&clcf->name, "/._~-")) {
+        return "needs a location of letters, digits and / . _ ~ - only";
     }
 
     pscf->prefix = clcf->name;

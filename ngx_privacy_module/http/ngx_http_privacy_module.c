@@ -13,7 +13,6 @@
 
 
 static void *ngx_http_privacy_create_main_conf(ngx_conf_t *cf);
-static char *ngx_http_privacy_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_privacy_create_srv_conf(ngx_conf_t *cf);
 static char *ngx_http_privacy_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child);
 static void *ngx_http_privacy_create_loc_conf(ngx_conf_t *cf);
@@ -83,9 +82,9 @@ static ngx_command_t  ngx_http_privacy_commands[] = {
 
     { ngx_string("privacy_templates"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_http_privacy_conf_templates,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_privacy_main_conf_t, templates),
+      0,
       NULL },
 
     { ngx_string("privacy"),
@@ -160,7 +159,7 @@ static ngx_command_t  ngx_http_privacy_commands[] = {
 
     { ngx_string("privacy_user"),
       NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
+      ngx_http_privacy_conf_user,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_privacy_loc_conf_t, user),
       NULL },
@@ -216,7 +215,7 @@ static ngx_http_module_t  ngx_http_privacy_module_ctx = {
     ngx_http_privacy_postconfiguration,    /* postconfiguration */
 
     ngx_http_privacy_create_main_conf,     /* create main configuration */
-    ngx_http_privacy_init_main_conf,       /* init main configuration */
+    NULL,                                  /* init main configuration */
 
     ngx_http_privacy_create_srv_conf,      /* create server configuration */
     ngx_http_privacy_merge_srv_conf,       /* merge server configuration */
@@ -339,19 +338,6 @@ ngx_http_privacy_create_main_conf(ngx_conf_t *cf)
     }
 
     return pmcf;
-}
-
-
-static char *
-ngx_http_privacy_init_main_conf(ngx_conf_t *cf, void *conf)
-{
-    ngx_http_privacy_main_conf_t  *pmcf = conf;
-
-    if (pmcf->templates.len && ngx_conf_full_name(cf->cycle, &pmcf->templates, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
 }
 
 

@@ -26,10 +26,12 @@ ngx_http_privacy_conf_check(ngx_conf_t *cf, ngx_http_privacy_main_conf_t *pmcf)
     pv_problems_t                  problems;
     ngx_pool_cleanup_t            *cln;
     ngx_http_privacy_override_t    override;
+    ngx_http_privacy_srv_conf_t  **servers;
 
     if (pmcf->keys == NULL) {
+        servers = pmcf->servers.elts;
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "\"privacy\" needs privacy_keys, a file that privacyctl keygen "
-                      "writes");
+                      "writes, in %s:%ui", servers[0]->file, servers[0]->line);
         return NGX_ERROR;
     }
 
@@ -122,6 +124,70 @@ failed:
     (void) ngx_close_file(fd);
 
     return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_privacy_conf_folder(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *name, ngx_uint_t may_be_made)
+{
+    ngx_err_t        err;
+    ngx_file_info_t  fi;
+
+    err = (ngx_file_info(name->data, &fi) == NGX_FILE_ERROR) ? ngx_errno : 0;
+
+    if (err == 0 && ngx_is_dir(&fi)) {
+        return NGX_OK;
+    }
+
+    if (err == NGX_ENOENT && may_be_made) {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, err, "invalid %V \"%V\": expected a folder", &cmd->name, name);
+
+    return NGX_ERROR;
+}
+
+
+ngx_uint_t
+ngx_http_privacy_conf_made_of(ngx_str_t *s, const char *more)
+{
+    u_char      c;
+    ngx_uint_t  i;
+
+    for (i = 0; i < s->len; i++) {
+        c = s->data[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
+            continue;
+        }
+
+        if (c == '\0' || ngx_strchr(more, c) == NULL) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_int_t
+ngx_http_privacy_conf_cookie(ngx_conf_t *cf, ngx_command_t *cmd, ngx_str_t *name, ngx_uint_t patterns)
+{
+    const char  *problem;
+
+    problem = pv_cookie_name_problem(ngx_http_privacy_str(name), patterns);
+
+    if (problem == NULL && patterns && strspn((char *) name->data, "*") == name->len) {
+        problem = "would let every cookie pass: name those that are necessary";
+    }
+
+    if (problem != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid %V: the name \"%V\" %s", &cmd->name, name, problem);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
