@@ -10,11 +10,16 @@
  *     render_pages FOLDER
  */
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "page_fixture.h"
+#include <cmocka.h>
+
+#include "bundle_fixture.h"
+#include "page_diff_fixture.h"
 #include "pv_html.h"
 
 
@@ -190,6 +195,107 @@ render(pv_page_t page, size_t language)
 }
 
 
+static void
+render_diff(pv_page_t page, const char *language, const char *name)
+{
+    pv_buf_t            b;
+    pv_diff_t          *text;
+    pv_policy_t        *from, *to;
+    pv_page_diff_t      diff;
+    pv_page_version_t   versions[2];
+
+    page_diff_fixture(&from, &to);
+    pv_buf_init(&b, 16 * 1024 * 1024);
+
+    page.policy = page.in_force = to;
+    page.language = page_diff_language(to, language);
+    pv_page_version_policy(&versions[0], to);
+    pv_page_version_policy(&versions[1], from);
+
+    if (pv_diff_create(&text, from->texts[page.language].html, to->texts[page.language].html, PV_DIFF_WORK) != PV_OK) {
+        fprintf(stderr, "no diff\n");
+        exit(1);
+    }
+
+    memset(&diff, 0, sizeof(pv_page_diff_t));
+    diff.from = from;
+    diff.to = to;
+    diff.text = text;
+    diff.between = versions;
+    diff.between_count = 1;
+
+    if (strcmp(name, "diff-mine") == 0) {
+        diff.mine = 1;
+        page.bound = &versions[1];
+        page.must_agree = 1;
+        page.agree_token = pv_str("token");
+
+    } else if (strcmp(name, "diff-none") == 0) {
+        diff.text = NULL;
+
+    } else if (strcmp(name, "diff-equal") == 0) {
+        diff.from = to;
+        pv_diff_free(text);
+        pv_diff_create(&text, to->texts[page.language].html, to->texts[page.language].html, PV_DIFF_WORK);
+        diff.text = text;
+        diff.between_count = 0;
+    }
+
+    done(&b, pv_page_diff(&b, &page, &diff), name, language);
+    pv_diff_free(text);
+    pv_buf_free(&b);
+}
+
+
+/* A version as it is sealed, so that what the page says can be checked with what it says. */
+static void
+render_proof(pv_page_t page, size_t language, const char *tag)
+{
+    char               *json;
+    size_t              need;
+    pv_buf_t            b, sealed;
+    pv_str_t            bytes;
+    pv_head_t          *head;
+    pv_policy_t        *policy;
+    pv_problems_t       problems;
+    pv_page_proof_t     proof;
+    unsigned char       pub[PV_ED25519_PUBLIC];
+
+    static const char  first[] = "{\"kind\":\"editorial\",\"summary\":{\"zh-CN\":\"\xe6\x96\x87\",\"en\":\"Text\"}}";
+
+    pv_problems_init(&problems);
+    pv_buf_init(&sealed, PV_SEALED_MAX);
+    pv_buf_init(&b, 1024 * 1024);
+    fixture_public(pub);
+
+    json = fixture_json("2026-12-01", "2026-12-15T00:00:00+08:00", first, fixture_purposes);
+    assert_int_equal(fixture_seal(&sealed, json, NULL, "test", &problems), PV_OK);
+
+    bytes.data = sealed.data;
+    bytes.len = sealed.len;
+    assert_int_equal(pv_head_open(&head, bytes, pv_str("shop"), &need, &problems), PV_OK);
+    assert_int_equal(pv_policy_open(&policy, bytes, pv_str("shop"), pub, &problems), PV_OK);
+
+    page.policy = page.in_force = policy;
+    page.language = language;
+    page.origin = pv_str("https://www.shop.example");
+    proof.head = head;
+    proof.sealed = bytes;
+    proof.newest = 12;
+
+    put("entry", bytes);
+    done(&b, pv_page_proof(&b, &page, &proof), "proof", tag);
+    done(&b, pv_json_proof(&b, &page, &proof), "proof-json", tag);
+
+    pv_policy_free(policy);
+    pv_head_free(head);
+    pv_problems_free(&problems);
+    pv_buf_free(&sealed);
+    pv_buf_free(&b);
+    free(json);
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -224,6 +330,18 @@ main(int argc, char **argv)
 
     render(page, 0);
     render(page, 1);
+
+    render_proof(page, 0, "zh-CN");
+    render_proof(page, 1, "en");
+
+    render_diff(page, "zh-CN", "diff");
+    render_diff(page, "en", "diff");
+    render_diff(page, "ja", "diff");
+    render_diff(page, "ar", "diff");
+    render_diff(page, "en", "diff-mine");
+    render_diff(page, "zh-CN", "diff-mine");
+    render_diff(page, "en", "diff-none");
+    render_diff(page, "en", "diff-equal");
 
     assets = pv_ui_assets(ui, &n);
     for (i = 0; i < n; i++) {

@@ -85,6 +85,8 @@ void pv_view_listed(pv_view_t *v, json_t *object, const pv_page_version_t *versi
 int pv_page_is_upcoming(const pv_page_t *page, const pv_page_version_t *version);
 int pv_page_is_current(const pv_page_t *page, const pv_page_version_t *version);
 void pv_view_text(pv_view_t *v);
+/* The address of a file, as the value of name; and of those that every page has. */
+void pv_view_asset(pv_view_t *v, const char *name, const char *file);
 void pv_view_assets(pv_view_t *v);
 void pv_view_signal(pv_view_t *v);
 

@@ -468,8 +468,8 @@ pv_view_text(pv_view_t *v)
 }
 
 
-static void
-view_asset(pv_view_t *v, const char *name, const char *file)
+void
+pv_view_asset(pv_view_t *v, const char *name, const char *file)
 {
     pv_buf_t           b;
     const pv_asset_t  *asset;
@@ -489,8 +489,8 @@ view_asset(pv_view_t *v, const char *name, const char *file)
 void
 pv_view_assets(pv_view_t *v)
 {
-    view_asset(v, "style", "privacy.css");
-    view_asset(v, "script", "privacy.js");
-    view_asset(v, "pages_style", "pages.css");
-    view_asset(v, "archive_style", "archive.css");
+    pv_view_asset(v, "style", "privacy.css");
+    pv_view_asset(v, "script", "privacy.js");
+    pv_view_asset(v, "pages_style", "pages.css");
+    pv_view_asset(v, "archive_style", "archive.css");
 }
