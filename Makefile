@@ -50,7 +50,8 @@ UI_EMBED       := $(wildcard $(M)/ui/embed.pl)
 UI_DATA        := $(if $(UI_EMBED),$(if $(UI_FILES),$(G)/pv_ui_data.c))
 
 LIB_OBJS       := $(patsubst $(M)/%.c,$(B)/obj/%.o,$(CORE_SRCS) $(PVR_SRCS)) $(if $(UI_DATA),$(B)/obj/pv_ui_data.o)
-CTL_OBJS       := $(patsubst $(M)/%.c,$(B)/obj/%.o,$(CTL_SRCS))
+CTL_OBJS       := $(patsubst $(M)/%.c,$(B)/obj/%.o,$(CTL_SRCS)) $(B)/obj/ctl_skeletons.o
+SKELETONS      := $(sort $(wildcard $(M)/ctl/skeleton/policy.*.md))
 LIB            := $(B)/libpv.a
 
 UNIT_SRCS      := $(sort $(wildcard lua-free-tests/unit/test_*.c))
@@ -139,6 +140,14 @@ $(B)/obj/%.o: $(M)/%.c | $(UI_DATA)
 $(LIB): $(LIB_OBJS)
 	@rm -f $@
 	ar rcs $@ $^
+
+$(B)/obj/ctl_skeletons.c: $(M)/ctl/embed.pl $(SKELETONS)
+	@mkdir -p $(@D)
+	perl $< $@ $(SKELETONS)
+
+$(B)/obj/ctl_skeletons.o: $(B)/obj/ctl_skeletons.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(PRIVACYCTL): $(CTL_OBJS) $(LIB)
 	$(CC) $(OPTIMISE) $(SANITIZE_LINK) $(LDFLAGS) -o $@ $^ $(LIBS)

@@ -50,6 +50,7 @@ static int pv_advise_is_abroad(const pv_advice_t *a, const json_t *recipient);
 static const json_t *pv_advise_recipient(const pv_advice_t *a, const char *id);
 static void pv_advise_translated(const pv_advice_t *a, const json_t *object, const char *parent, const char *key);
 static void pv_advise_sections(const pv_advice_t *a, const pv_bundle_text_t *text);
+static void pv_advise_blanks(const pv_advice_t *a, const char *file, pv_str_t text);
 static int pv_advise_has(pv_str_t text, const char *words);
 static int pv_advise_texts(const pv_advice_t *a);
 static void pv_advise_structure(const pv_advice_t *a, const pv_bundle_text_t *text, const pv_outline_t *outline,
@@ -108,6 +109,7 @@ pv_bundle_advise(const pv_bundle_source_t *source, pv_problems_t *problems)
     pv_advise_terms(&a);
     pv_advise_purposes(&a);
     pv_advise_recipients(&a);
+    pv_advise_blanks(&a, source->json_file, json);
     rc = pv_advise_texts(&a);
 
     pv_problems_lines(problems, first, source->json_file, source->json);
@@ -187,9 +189,10 @@ pv_advise_terms(const pv_advice_t *a)
 static void
 pv_advise_purposes(const pv_advice_t *a)
 {
-    char     field[96];
-    size_t   i;
-    json_t  *purpose;
+    char         field[96];
+    size_t       i;
+    json_t      *purpose;
+    const char  *id;
 
     json_array_foreach(json_object_get(a->root, "purposes"), i, purpose) {
         snprintf(field, sizeof(field), "purposes[%zu]", i);
@@ -198,6 +201,13 @@ pv_advise_purposes(const pv_advice_t *a)
         pv_advise_translated(a, purpose, field, "text");
         pv_advise_translated(a, purpose, field, "exempt_reason");
         pv_advise_translated(a, purpose, field, "retention");
+
+        id = pv_declared_string(purpose, "id");
+
+        if (id != NULL && strcmp(id, "to-classify") == 0) {
+            pv_advise(a, field, "is what `privacyctl init` found and nobody sorted yet: consent to it is consent to "
+                      "nothing in particular (PIPL Article 14, GDPR Article 4(11))");
+        }
 
         if (json_object_get(purpose, "retention") == NULL) {
             snprintf(field, sizeof(field), "purposes[%zu].retention", i);
@@ -373,6 +383,7 @@ pv_advise_texts(const pv_advice_t *a)
 
         rc = pv_outline_read(&outlines[i], bytes, s->texts[i].file, &elsewhere);
         pv_advise_sections(a, &s->texts[i]);
+        pv_advise_blanks(a, s->texts[i].file, bytes);
 
         if (tag != NULL && pv_str_eqs(s->texts[i].language, tag)) {
             first = i;
@@ -392,6 +403,29 @@ pv_advise_texts(const pv_advice_t *a)
     pv_problems_free(&elsewhere);
 
     return rc;
+}
+
+
+/* What a skeleton left to be filled in is not to be published. */
+static void
+pv_advise_blanks(const pv_advice_t *a, const char *file, pv_str_t text)
+{
+    size_t                 i, at, len;
+    unsigned               line, said;
+    static const char     *blanks[] = { "\xe3\x80\x90\xe8\xaf\xb7\xe5\xa1\xab\xe5\x86\x99", "[To fill in" };
+
+    for (at = 0, line = 1, said = 0; at < text.len; at++) {
+        line += text.data[at] == '\n';
+
+        for (i = 0; i < sizeof(blanks) / sizeof(blanks[0]); i++) {
+            len = strlen(blanks[i]);
+
+            if (said != line && text.len - at >= len && memcmp(text.data + at, blanks[i], len) == 0) {
+                said = line;
+                pv_warning(a->problems, file, line, NULL, "has a place that is still to be filled in");
+            }
+        }
+    }
 }
 
 

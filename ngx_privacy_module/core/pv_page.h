@@ -191,6 +191,11 @@ int pv_page_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *p
  */
 int pv_json_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *proof);
 
+/* Sent with each: only what we serve ourselves is ever loaded by a page of ours, and no other site may frame it. */
+#define PV_PAGE_CSP                                                                                                   \
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "                   \
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
 /* A plain sentence with a way back. key: "not_found", "stale_form", "cross_site", "bad_form", "unknown_purpose",
  * "too_large", "too_many", "unavailable", "refusal_pending", "archive_away", "no_policy", "method". */
 int pv_page_message(pv_buf_t *out, const pv_page_t *page, const char *key);

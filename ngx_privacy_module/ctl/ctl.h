@@ -22,7 +22,10 @@
 typedef int (*ctl_command_pt)(int argc, char **argv);
 
 int ctl_keygen(int argc, char **argv);
+int ctl_init(int argc, char **argv);
 int ctl_check(int argc, char **argv);
+int ctl_preview(int argc, char **argv);
+int ctl_diff(int argc, char **argv);
 int ctl_publish(int argc, char **argv);
 int ctl_versions(int argc, char **argv);
 int ctl_inventory(int argc, char **argv);

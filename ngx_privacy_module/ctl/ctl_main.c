@@ -18,7 +18,9 @@ static const struct {
     const char      *summary;
 } ctl_commands[] = {
     { "keygen", ctl_keygen, "make the keys of a node, or of a site that publishes" },
+    { "init", ctl_init, "write a first bundle, with texts to fill in" },
     { "check", ctl_check, "read a bundle folder and say everything that is wrong with it" },
+    { "preview", ctl_preview, "show a bundle in a browser as nginx will show it" },
     { "publish", ctl_publish, "sign a bundle and put it in force" },
     { "versions", ctl_versions, "list what was published" },
     { "inventory", ctl_inventory, "list the cookies that were seen, declared or not" },

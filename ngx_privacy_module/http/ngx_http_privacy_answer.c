@@ -30,13 +30,6 @@ static void ngx_http_privacy_answer_free(void *data);
 static void ngx_http_privacy_return_to(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
 
 
-/* Only what we serve ourselves is ever loaded by a page of ours, and no other site may frame it. */
-
-static const char  ngx_http_privacy_csp[] =
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-
-
 ngx_int_t
 ngx_http_privacy_send(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, pv_buf_t *body)
 {
@@ -268,7 +261,7 @@ ngx_http_privacy_answer_page(ngx_http_privacy_ctx_t *ctx)
     u_char     *p;
     ngx_str_t   link, *prefix;
 
-    if (ngx_http_privacy_answer_header(ctx->request, "Content-Security-Policy", ngx_http_privacy_csp) != NGX_OK) {
+    if (ngx_http_privacy_answer_header(ctx->request, "Content-Security-Policy", PV_PAGE_CSP) != NGX_OK) {
         return NGX_ERROR;
     }
 

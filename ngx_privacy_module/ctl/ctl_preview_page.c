@@ -1,0 +1,380 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+/* Which page is asked for. Paths and choices by header are those of the centre in nginx. */
+
+#include <string.h>
+#include <time.h>
+
+#include "ctl_preview.h"
+#include "pv_language.h"
+
+#define CTL_PREVIEW_PREFIX  "/privacy/"
+
+
+typedef struct {
+    const ctl_preview_t  *preview;
+    const ctl_request_t  *request;
+    ctl_response_t       *response;
+    pv_page_t             page;
+    pv_verdict_t          undecided;
+    char                  wanted[64];         /* ?lang= */
+    pv_page_version_t     versions[2];
+    pv_page_list_t        list;
+} ctl_view_t;
+
+typedef enum { CTL_HTML, CTL_MARKDOWN, CTL_JSON, CTL_ATOM, CTL_TYPES } ctl_type_t;
+
+
+static void ctl_view_init(ctl_view_t *v, const ctl_preview_t *preview, const ctl_request_t *request,
+    ctl_response_t *response);
+static void ctl_view_center(ctl_view_t *v, const char *rest);
+static void ctl_view_sample(ctl_view_t *v);
+static void ctl_view_policy(ctl_view_t *v, const pv_policy_t *policy, ctl_type_t type);
+static void ctl_view_version(ctl_view_t *v, pv_str_t name);
+static void ctl_view_versions(ctl_view_t *v, ctl_type_t type);
+static void ctl_view_choices(ctl_view_t *v);
+static void ctl_view_diff(ctl_view_t *v, const char *rest);
+static void ctl_view_asset(ctl_view_t *v, const char *rest);
+static void ctl_view_missing(ctl_view_t *v);
+static ctl_type_t ctl_view_negotiate(const ctl_view_t *v, ctl_type_t n);
+static void ctl_view_language(ctl_view_t *v, const pv_policy_t *policy);
+static const pv_policy_t *ctl_view_find(const ctl_view_t *v, pv_str_t name);
+static void ctl_view_done(ctl_view_t *v, int rc, ctl_type_t type);
+
+
+static const char *const  ctl_view_types[] = {
+    "text/html; charset=utf-8", "text/markdown; charset=utf-8", "application/json", PV_ATOM_TYPE
+};
+
+static const char *const  ctl_view_suffixes[] = { ".html", ".md", ".json", ".atom" };
+
+
+void
+ctl_preview_answer(void *data, const ctl_request_t *request, ctl_response_t *response)
+{
+    size_t      len;
+    ctl_view_t  v;
+
+    len = strlen(CTL_PREVIEW_PREFIX);
+    ctl_view_init(&v, data, request, response);
+
+    if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+        response->status = 501;
+        pv_buf_puts(&response->body, "This is a preview: nothing is recorded.\n");
+
+    } else if (strcmp(request->path, "/") == 0) {
+        ctl_view_sample(&v);
+
+    } else if (strcmp(request->path, "/privacy") == 0) {
+        response->status = 301;
+        response->location = CTL_PREVIEW_PREFIX;
+
+    } else if (strncmp(request->path, CTL_PREVIEW_PREFIX, len) == 0) {
+        ctl_view_center(&v, request->path + len);
+
+    } else {
+        ctl_view_missing(&v);
+    }
+}
+
+
+static void
+ctl_view_init(ctl_view_t *v, const ctl_preview_t *preview, const ctl_request_t *request, ctl_response_t *response)
+{
+    memset(v, 0, sizeof(*v));
+
+    v->preview = preview;
+    v->request = request;
+    v->response = response;
+
+    v->page.ui = preview->ui;
+    v->page.policy = preview->draft;
+    v->page.in_force = preview->draft;
+    v->page.prefix = pv_str(CTL_PREVIEW_PREFIX);
+    v->page.now = time(NULL);
+
+    if (!ctl_query(v->wanted, sizeof(v->wanted), request->query, "lang")) {
+        v->wanted[0] = '\0';
+    }
+
+    ctl_view_language(v, preview->draft);
+    pv_policy_judge(&v->undecided, preview->draft, NULL, v->page.now);
+
+    pv_page_version_policy(&v->versions[0], preview->draft);
+    v->list = (pv_page_list_t) { v->versions, 1, 1, 1, 1 };
+
+    if (preview->before != NULL) {
+        pv_page_version_policy(&v->versions[1], preview->before);
+        v->versions[0].before = preview->before->version;
+        v->page.earlier = &v->versions[1];
+        v->list.n = 2;
+        v->list.total = 2;
+    }
+}
+
+
+static void
+ctl_view_center(ctl_view_t *v, const char *rest)
+{
+    if (*rest == '\0') {
+        ctl_view_policy(v, v->preview->draft, ctl_view_negotiate(v, CTL_ATOM));
+
+    } else if (strcmp(rest, "choices") == 0) {
+        ctl_view_choices(v);
+
+    } else if (strcmp(rest, "versions") == 0) {
+        ctl_view_versions(v, ctl_view_negotiate(v, CTL_TYPES));
+
+    } else if (strcmp(rest, "versions.json") == 0 || strcmp(rest, "versions.atom") == 0) {
+        ctl_view_versions(v, rest[9] == 'j' ? CTL_JSON : CTL_ATOM);
+
+    } else if (strncmp(rest, "versions/", 9) == 0) {
+        ctl_view_version(v, pv_str(rest + 9));
+
+    } else if (strncmp(rest, "diff/", 5) == 0) {
+        ctl_view_diff(v, rest + 5);
+
+    } else if (strncmp(rest, "assets/", 7) == 0) {
+        ctl_view_asset(v, rest + 7);
+
+    } else {
+        ctl_view_missing(v);
+    }
+}
+
+
+/* Somebody's page, with what nginx puts into it: at the start of its head, and at the start of its body. */
+static void
+ctl_view_sample(ctl_view_t *v)
+{
+    int           rc;
+    pv_buf_t     *out;
+    pv_banner_t   banner;
+
+    out = &v->response->body;
+    v->page.verdict = &v->undecided;
+
+    memset(&banner, 0, sizeof(banner));
+    rc = pv_page_banner(&banner, &v->page);
+
+    pv_buf_puts(out, "<!doctype html>\n<html>\n<head>");
+    rc = rc == PV_OK ? pv_page_head(out, &v->page, 0) : rc;
+    pv_buf_puts(out, "\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n"
+                "<title>Preview</title>\n</head>\n<body>");
+
+    if (rc == PV_OK) {
+        pv_buf_str(out, banner.parts[0]);
+        pv_buf_str(out, banner.parts[1]);
+        pv_buf_puts(out, "/");
+        pv_buf_str(out, banner.parts[2]);
+    }
+
+    pv_buf_puts(out, "\n<h1>A page of your site</h1>\n"
+                "<p>The banner is what nginx puts into each page. Below it is a page of yours, as it is.</p>\n"
+                "<ul>\n<li><a href=\"" CTL_PREVIEW_PREFIX "\">The policy</a></li>\n"
+                "<li><a href=\"" CTL_PREVIEW_PREFIX "choices\">The choices page</a></li>\n"
+                "<li><a href=\"" CTL_PREVIEW_PREFIX "versions\">The versions</a></li>\n</ul>\n</body>\n</html>\n");
+
+    pv_banner_free(&banner);
+    ctl_view_done(v, rc, CTL_HTML);
+}
+
+
+static void
+ctl_view_policy(ctl_view_t *v, const pv_policy_t *policy, ctl_type_t type)
+{
+    int               rc;
+    const pv_text_t  *text;
+
+    v->page.policy = policy;
+    ctl_view_language(v, policy);
+    v->page.earlier = policy == v->preview->draft ? v->page.earlier : NULL;
+    text = &policy->texts[v->page.language];
+    rc = PV_OK;
+
+    switch (type) {
+
+    case CTL_MARKDOWN:
+        pv_buf_str(&v->response->body, text->markdown);
+        break;
+
+    case CTL_JSON:
+        rc = pv_json_policy(&v->response->body, &v->page);
+        break;
+
+    default:
+        rc = pv_page_policy(&v->response->body, &v->page);
+        type = CTL_HTML;
+    }
+
+    ctl_view_done(v, rc, type);
+}
+
+
+/* ID, or ID with one of the suffixes: a version's own id may hold dots, so that the whole name is tried first. */
+static void
+ctl_view_version(ctl_view_t *v, pv_str_t name)
+{
+    size_t              i, len;
+    pv_str_t            id;
+    const pv_policy_t  *policy;
+
+    policy = ctl_view_find(v, name);
+    if (policy != NULL) {
+        ctl_view_policy(v, policy, ctl_view_negotiate(v, CTL_ATOM));
+        return;
+    }
+
+    for (i = CTL_HTML; i <= CTL_JSON; i++) {
+        len = strlen(ctl_view_suffixes[i]);
+
+        if (name.len <= len || memcmp(name.data + name.len - len, ctl_view_suffixes[i], len) != 0) {
+            continue;
+        }
+
+        id = (pv_str_t) { name.data, name.len - len };
+        policy = ctl_view_find(v, id);
+
+        if (policy != NULL) {
+            ctl_view_policy(v, policy, (ctl_type_t) i);
+            return;
+        }
+    }
+
+    ctl_view_missing(v);
+}
+
+
+static void
+ctl_view_versions(ctl_view_t *v, ctl_type_t type)
+{
+    int        rc;
+    pv_buf_t  *out;
+
+    out = &v->response->body;
+
+    rc = type == CTL_JSON ? pv_json_versions(out, &v->page, &v->list)
+         : type == CTL_ATOM ? pv_atom_versions(out, &v->page, &v->list)
+         : pv_page_versions(out, &v->page, &v->list);
+
+    ctl_view_done(v, rc, type == CTL_MARKDOWN ? CTL_HTML : type);
+}
+
+
+static void
+ctl_view_choices(ctl_view_t *v)
+{
+    int  rc;
+
+    v->page.verdict = &v->undecided;
+
+    rc = pv_page_choices(&v->response->body, &v->page);
+    ctl_view_done(v, rc, CTL_HTML);
+}
+
+
+/* A/B, or A/B.json. */
+static void
+ctl_view_diff(ctl_view_t *v, const char *rest)
+{
+    (void) rest;
+
+    ctl_view_missing(v);
+}
+
+
+static void
+ctl_view_asset(ctl_view_t *v, const char *rest)
+{
+    const char        *name;
+    const pv_asset_t  *asset;
+
+    name = strchr(rest, '/');
+    asset = name != NULL ? pv_ui_asset(v->page.ui, pv_str(name + 1)) : NULL;
+
+    if (asset == NULL) {
+        ctl_view_missing(v);
+        return;
+    }
+
+    v->response->type = asset->type;
+    pv_buf_str(&v->response->body, asset->bytes);
+}
+
+
+static void
+ctl_view_missing(ctl_view_t *v)
+{
+    v->response->status = 404;
+    ctl_view_done(v, pv_page_message(&v->response->body, &v->page, "not_found"), CTL_HTML);
+}
+
+
+/* Of the first n types; what a browser that accepts none of them gets is HTML. */
+static ctl_type_t
+ctl_view_negotiate(const ctl_view_t *v, ctl_type_t n)
+{
+    int       chosen;
+    size_t    i;
+    pv_str_t  offers[CTL_TYPES];
+
+    for (i = 0; i < CTL_TYPES; i++) {
+        offers[i] = pv_str(ctl_view_types[i]);
+        offers[i].len = strcspn(ctl_view_types[i], ";");
+    }
+
+    chosen = pv_accept_choose(offers, n, pv_str(v->request->accept));
+
+    return chosen < 0 ? CTL_HTML : (ctl_type_t) chosen;
+}
+
+
+static void
+ctl_view_language(ctl_view_t *v, const pv_policy_t *policy)
+{
+    size_t    i;
+    pv_str_t  accept, wanted, tags[PV_LANGUAGES_MAX];
+
+    for (i = 0; i < policy->texts_count && i < PV_LANGUAGES_MAX; i++) {
+        tags[i] = policy->texts[i].language;
+    }
+
+    accept = pv_str(v->request->accept_language);
+    wanted = pv_str(v->wanted);
+
+    v->page.language = pv_language_choose(tags, i, accept, wanted);
+    v->page.missed = pv_language_missed(tags[v->page.language], accept, wanted);
+}
+
+
+static const pv_policy_t *
+ctl_view_find(const ctl_view_t *v, pv_str_t name)
+{
+    if (pv_str_eq(v->preview->draft->version, name) || pv_str_eqs(name, "current")) {
+        return v->preview->draft;
+    }
+
+    if (v->preview->before != NULL && pv_str_eq(v->preview->before->version, name)) {
+        return v->preview->before;
+    }
+
+    return NULL;
+}
+
+
+static void
+ctl_view_done(ctl_view_t *v, int rc, ctl_type_t type)
+{
+    v->response->type = ctl_view_types[type];
+
+    if (type == CTL_HTML || type == CTL_MARKDOWN) {
+        v->response->language = v->page.policy->texts[v->page.language].language;
+    }
+
+    if (rc != PV_OK) {
+        v->response->body.failed = 1;
+    }
+}
