@@ -88,7 +88,15 @@ is($v->choose('custom', purpose => ['analytics'])->status, 303, 'a choice on coo
 is(seen($v, 'Bound'), '<2>', 'is none on terms');
 is(seen($v, 'Consent'), '<analytics>', 'it is recorded all the same');
 
-# Agreeing
+# Agreeing: offered apart from the choices, with a form of its own
+
+my $page = $v->get('/privacy/choices')->body;
+like($page, qr{<button name="choice" value="agree">}, 'the choices page offers to agree');
+like($page, qr{href="/privacy/diff/mine/current}, 'and says where to see what changed');
+unlike(visitor()->get('/privacy/choices')->body, qr/value="agree"/, 'but not to who is bound to nothing');
+my ($button) = $page =~ m{(<form(?:(?!</form>).)*value="agree".*?</form>)}s;
+my ($agree_token) = $button =~ /name="token" value="([^"]+)"/;
+ok($agree_token, 'its form has a token');
 
 my $token = state($v)->{token};
 is(agree(visitor(), $token)->status, 409, 'another visitor\'s form agrees to nothing');
@@ -96,8 +104,11 @@ is($v->post('/privacy/choices', { token => $token, choice => 'agree' }, 'Sec-Fet
     'nor does another site');
 is(seen($v, 'Bound'), '<2>', 'nothing was agreed to');
 
-my $r = agree($v, $token);
+my $r = agree($v, $agree_token);
 is($r->status, 303, 'agreed');
+is(scalar(grep { $t->redis->command('GET', $_) =~ /"kind":"agree"/ } @{$t->redis->command('KEYS', '*:form:*')}), 1,
+    'the form that was shown is kept');
+unlike($v->get('/privacy/choices')->body, qr/value="agree"/, 'nothing more to agree to');
 is_deeply([$r->cookies], ['privacy'], 'with the cookie that says so');
 is(seen($v, 'Bound'), '<4>', 'now it binds');
 is(seen($v, 'Consent'), '<analytics>', 'and the purposes are as they were');

@@ -15,7 +15,7 @@
 
 
 /* RFC 8032, test 1. */
-static const unsigned char  fixture_secret[PV_ED25519_SECRET] = {
+const unsigned char  fixture_secret[PV_ED25519_SECRET] = {
     0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4,
     0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60
 };
@@ -49,25 +49,40 @@ int
 fixture_seal(pv_buf_t *sealed, const char *json, const pv_policy_t *previous, const char *urgent,
     pv_problems_t *problems)
 {
-    pv_bundle_text_t     texts[2];
-    pv_bundle_source_t   source;
     pv_bundle_context_t  context;
 
-    memset(&context, 0, sizeof(context));
+    fixture_context(&context, previous);
+    context.urgent = urgent;
+
+    return fixture_seal_as(sealed, json, &context, problems);
+}
+
+
+void
+fixture_context(pv_bundle_context_t *context, const pv_policy_t *previous)
+{
+    memset(context, 0, sizeof(*context));
+
+    context->site = pv_str("shop");
+    context->sequence = previous != NULL ? previous->sequence + 1 : 1;
+    context->now = FIXTURE_NOW;
+    context->notice_days = 7;
+    context->previous = previous;
+}
+
+
+int
+fixture_seal_as(pv_buf_t *sealed, const char *json, const pv_bundle_context_t *context, pv_problems_t *problems)
+{
+    pv_bundle_text_t    texts[2];
+    pv_bundle_source_t  source;
 
     texts[0] = (pv_bundle_text_t) { pv_str("zh-CN"), pv_str("# \xe6\x94\xbf\xe7\xad\x96\n\n\xe6\x96\x87\n"),
                                     "policy.zh-CN.md" };
     texts[1] = (pv_bundle_text_t) { pv_str("en"), pv_str("# Policy\n\nText\n"), "policy.en.md" };
     source = (pv_bundle_source_t) { pv_str(json), "policy.json", texts, 2 };
 
-    context.site = pv_str("shop");
-    context.sequence = previous != NULL ? previous->sequence + 1 : 1;
-    context.now = FIXTURE_NOW;
-    context.notice_days = 7;
-    context.urgent = urgent;
-    context.previous = previous;
-
-    return pv_bundle_seal(sealed, &source, &context, fixture_secret, problems);
+    return pv_bundle_seal(sealed, &source, context, fixture_secret, problems);
 }
 
 

@@ -19,6 +19,10 @@ extern const char fixture_purposes[];
 /* Seals json with the texts of zh-CN and en. Returns what pv_bundle_seal() does. */
 int fixture_seal(pv_buf_t *sealed, const char *json, const pv_policy_t *previous, const char *urgent,
     pv_problems_t *problems);
+/* The same with a context of one's own, begun by fixture_context(): published at FIXTURE_NOW, after previous. */
+int fixture_seal_as(pv_buf_t *sealed, const char *json, const pv_bundle_context_t *context, pv_problems_t *problems);
+void fixture_context(pv_bundle_context_t *context, const pv_policy_t *previous);
+extern const unsigned char  fixture_secret[PV_ED25519_SECRET];
 /* Seals and opens; fails the test when that does not work. */
 pv_policy_t *fixture_policy(const char *json, const pv_policy_t *previous);
 void fixture_public(unsigned char pub[PV_ED25519_PUBLIC]);

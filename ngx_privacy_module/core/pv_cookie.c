@@ -22,10 +22,11 @@ typedef struct {
 } pv_cookie_date_t;
 
 
-static pv_str_t pv_cookie_trim(const unsigned char *start, const unsigned char *end);
-static pv_str_t pv_cookie_part(pv_str_t line, size_t *cursor);
-static void pv_cookie_split(pv_str_t part, pv_str_t *name, pv_str_t *value, int *has_equals);
+static inline pv_str_t pv_cookie_trim(const unsigned char *start, const unsigned char *end);
+static inline pv_str_t pv_cookie_part(pv_str_t line, size_t *cursor);
+static inline void pv_cookie_split(pv_str_t part, pv_str_t *name, pv_str_t *value, int *has_equals);
 static int pv_cookie_name_is(pv_str_t name, const char *lower);
+static size_t pv_cookie_line_end(pv_str_t line);
 static void pv_set_cookie_attribute(pv_set_cookie_t *c, pv_str_t name, pv_str_t value);
 static int pv_cookie_max_age(int64_t *out, pv_str_t text);
 static unsigned pv_cookie_same_site(pv_str_t value);
@@ -65,20 +66,12 @@ int
 pv_set_cookie_parse(pv_set_cookie_t *c, pv_str_t line)
 {
     int       has_equals;
-    size_t    cursor, i;
+    size_t    cursor;
     pv_str_t  name, value;
 
     memset(c, 0, sizeof(pv_set_cookie_t));
 
-    /* What old browsers cut off, new ones refuse: the part before it is what could be stored at most. */
-
-    for (i = 0; i < line.len; i++) {
-        if (line.data[i] == '\0' || line.data[i] == '\r' || line.data[i] == '\n') {
-            line.len = i;
-            break;
-        }
-    }
-
+    line.len = pv_cookie_line_end(line);
     cursor = 0;
     pv_cookie_split(pv_cookie_part(line, &cursor), &c->name, &c->value, &has_equals);
 
@@ -104,8 +97,29 @@ pv_set_cookie_parse(pv_set_cookie_t *c, pv_str_t line)
 }
 
 
+/* What old browsers cut off, new ones refuse: the part before it is what could be stored at most. */
+static size_t
+pv_cookie_line_end(pv_str_t line)
+{
+    size_t                i;
+    const unsigned char  *found;
+
+    static const unsigned char  ends[] = { '\0', '\r', '\n' };
+
+    for (i = 0; i < sizeof(ends) && line.len != 0; i++) {
+        found = memchr(line.data, ends[i], line.len);
+
+        if (found != NULL) {
+            line.len = (size_t) (found - line.data);
+        }
+    }
+
+    return line.len;
+}
+
+
 /* Up to the next ';', trimmed; the cursor is left behind it. */
-static pv_str_t
+static inline pv_str_t
 pv_cookie_part(pv_str_t line, size_t *cursor)
 {
     const unsigned char  *start, *end;
@@ -129,7 +143,7 @@ pv_cookie_part(pv_str_t line, size_t *cursor)
 }
 
 
-static pv_str_t
+static inline pv_str_t
 pv_cookie_trim(const unsigned char *start, const unsigned char *end)
 {
     while (start < end && (*start == ' ' || *start == '\t')) {
@@ -145,7 +159,7 @@ pv_cookie_trim(const unsigned char *start, const unsigned char *end)
 
 
 /* Without '=' it is all value: so browsers store and send it. */
-static void
+static inline void
 pv_cookie_split(pv_str_t part, pv_str_t *name, pv_str_t *value, int *has_equals)
 {
     const unsigned char  *equals;
@@ -169,35 +183,59 @@ pv_set_cookie_attribute(pv_set_cookie_t *c, pv_str_t name, pv_str_t value)
 {
     int64_t  number;
 
-    if (pv_cookie_name_is(name, "expires")) {
-        if (pv_cookie_date(&number, value) == PV_OK) {
+    /* No two names of one length begin with the same letter. */
+
+    switch (name.len << 8 | (name.data[0] | 0x20)) {
+
+    case 4 << 8 | 'p':
+        if (pv_cookie_name_is(name, "path")) {
+            c->path = value;
+        }
+        break;
+
+    case 6 << 8 | 'd':
+        if (pv_cookie_name_is(name, "domain")) {
+            c->domain = value;
+        }
+        break;
+
+    case 6 << 8 | 's':
+        if (pv_cookie_name_is(name, "secure")) {
+            c->secure = 1;
+        }
+        break;
+
+    case 7 << 8 | 'e':
+        if (pv_cookie_name_is(name, "expires") && pv_cookie_date(&number, value) == PV_OK) {
             c->expires = number;
             c->has_expires = 1;
         }
+        break;
 
-    } else if (pv_cookie_name_is(name, "max-age")) {
-        if (pv_cookie_max_age(&number, value) == PV_OK) {
+    case 7 << 8 | 'm':
+        if (pv_cookie_name_is(name, "max-age") && pv_cookie_max_age(&number, value) == PV_OK) {
             c->max_age = number;
             c->has_max_age = 1;
         }
+        break;
 
-    } else if (pv_cookie_name_is(name, "domain")) {
-        c->domain = value;
+    case 8 << 8 | 'h':
+        if (pv_cookie_name_is(name, "httponly")) {
+            c->http_only = 1;
+        }
+        break;
 
-    } else if (pv_cookie_name_is(name, "path")) {
-        c->path = value;
+    case 8 << 8 | 's':
+        if (pv_cookie_name_is(name, "samesite")) {
+            c->same_site = pv_cookie_same_site(value) & 3;
+        }
+        break;
 
-    } else if (pv_cookie_name_is(name, "secure")) {
-        c->secure = 1;
-
-    } else if (pv_cookie_name_is(name, "httponly")) {
-        c->http_only = 1;
-
-    } else if (pv_cookie_name_is(name, "partitioned")) {
-        c->partitioned = 1;
-
-    } else if (pv_cookie_name_is(name, "samesite")) {
-        c->same_site = pv_cookie_same_site(value) & 3;
+    case 11 << 8 | 'p':
+        if (pv_cookie_name_is(name, "partitioned")) {
+            c->partitioned = 1;
+        }
+        break;
     }
 }
 

@@ -125,6 +125,25 @@ pv_html_is_frameset(const pv_html_t *h)
 }
 
 
+int
+pv_html_only_marks(const pv_html_t *h, pv_str_t *left)
+{
+    left->data = h->pos;
+    left->len = (size_t) (h->end - h->pos);
+
+    return (h->want & (PV_HTML_WANT_MARKED|PV_HTML_WANT_SOURCES)) == PV_HTML_WANT_MARKED && !pv_html_seeking(h)
+           && !h->pending && !h->late && h->held_len == 0
+           && (h->state <= PV_S_TAG_NAME || h->state >= PV_S_MARKUP);
+}
+
+
+void
+pv_html_no_marks(pv_html_t *h)
+{
+    h->want &= ~(unsigned) PV_HTML_WANT_MARKED;
+}
+
+
 static int
 pv_html_nothing_left(const pv_html_t *h)
 {

@@ -135,4 +135,27 @@ void pv_html_flush(pv_html_t *h);
 /* 1 when the document turned out to be a frameset: nothing was or will be inserted in a body. */
 int pv_html_is_frameset(const pv_html_t *h);
 
+/*
+ * Looking ahead. Marked elements are rare, and searching bytes for the name of
+ * the attribute is many times faster than reading them as HTML: a caller who
+ * has all the rest of a page at hand can find out that nothing in it is marked.
+ */
+
+/* 1 when nothing else is sought, and no tag is being read; *left: what is left of the piece that was fed. */
+int pv_html_only_marks(const pv_html_t *h, pv_str_t *left);
+/* The caller knows that no further element is marked. */
+void pv_html_no_marks(pv_html_t *h);
+
+#define PV_HTML_MARK_LEN  (sizeof("data-privacy") - 1)
+
+typedef struct {
+    size_t         found;       /* bytes that were searched up to the end of the name, when it was found */
+    size_t         seam_len;
+    unsigned char  seam[2 * (PV_HTML_MARK_LEN - 1)];    /* the last bytes before a piece, and its first ones */
+} pv_html_search_t;
+
+void pv_html_search_init(pv_html_search_t *s);
+/* Searches the next piece, and across its beginning. 1: the name is there, in whatever context. */
+int pv_html_search(pv_html_search_t *s, pv_str_t piece);
+
 #endif /* PV_HTML_H */

@@ -12,7 +12,7 @@
  * text, pv_html_attribute.c, pv_html_comment.c and pv_html_raw.c (scripts and
  * the like) what their names say; pv_html_tag.c knows the elements; pv_html_skip.c and
  * pv_html_scan.c skip fast what cannot matter: a tag's attributes, and ordinary
- * text with ordinary tags.
+ * text with ordinary tags. pv_html_search.c looks for a name alone.
  */
 
 #include "pv_html.h"
@@ -91,7 +91,6 @@ const unsigned char *pv_html_read_name(pv_html_t *h, const unsigned char *pos);
 #define pv_html_is_letter(ch)  ((unsigned) (((ch) | 0x20) - 'a') < 26)
 #define pv_html_lower(ch)      ((unsigned char) ((unsigned) ((ch) - 'A') < 26 ? (ch) | 0x20 : (ch)))
 
-#define PV_HTML_MARK_LEN         (sizeof("data-privacy") - 1)
 #define PV_SKIPPED_SELF_CLOSING  0x01
 #define PV_SKIPPED_MARK          0x02   /* an attribute that may be data-privacy: read the tag with care */
 
@@ -107,6 +106,9 @@ const unsigned char *pv_html_skip_attributes(const unsigned char *p, const unsig
  * and complete ordinary tags. Correct but needless stops are harmless.
  */
 const unsigned char *pv_html_scan(const unsigned char *pos, const unsigned char *end, unsigned want);
+
+/* The first "data-privacy" in any case, or NULL. */
+const unsigned char *pv_html_find_mark(const unsigned char *pos, const unsigned char *end);
 
 /*
  * For tests and benchmarks: "avx2", "sse2", "portable", or NULL for the best

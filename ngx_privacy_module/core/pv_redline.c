@@ -10,8 +10,8 @@
 #include "pv_redline_view.h"
 
 
-static void pv_redline_show(pv_view_item_t *v);
-static void pv_redline_show_headings(pv_view_item_t *v, const size_t headings[7], const pv_block_t *block);
+static void pv_redline_show(pv_redline_view_t *v);
+static void pv_redline_show_headings(pv_redline_view_t *v, const size_t headings[7], const pv_block_t *block);
 
 
 const pv_redline_strings_t  pv_redline_english = {
@@ -24,9 +24,9 @@ const pv_redline_strings_t  pv_redline_english = {
 
 
 int
-pv_redline_open(pv_view_item_t *v, pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how)
+pv_redline_open(pv_redline_view_t *v, pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how)
 {
-    memset(v, 0, sizeof(pv_view_item_t));
+    memset(v, 0, sizeof(pv_redline_view_t));
     v->diff = diff;
     v->how = how;
     v->strings = how->strings != NULL ? how->strings : &pv_redline_english;
@@ -44,7 +44,7 @@ pv_redline_open(pv_view_item_t *v, pv_buf_t *out, const pv_diff_t *diff, const p
 
 
 void
-pv_redline_close(pv_view_item_t *v)
+pv_redline_close(pv_redline_view_t *v)
 {
     free(v->shown);
 }
@@ -52,7 +52,7 @@ pv_redline_close(pv_view_item_t *v)
 
 /* What changed, what is around it, and the headings that it stands under. */
 static void
-pv_redline_show(pv_view_item_t *v)
+pv_redline_show(pv_redline_view_t *v)
 {
     size_t             i, k, from, to, headings[7];
     const pv_block_t  *block;
@@ -85,7 +85,7 @@ pv_redline_show(pv_view_item_t *v)
 
 
 static void
-pv_redline_show_headings(pv_view_item_t *v, const size_t headings[7], const pv_block_t *block)
+pv_redline_show_headings(pv_redline_view_t *v, const size_t headings[7], const pv_block_t *block)
 {
     size_t  k, level;
 
@@ -114,7 +114,7 @@ pv_item_block(const pv_diff_t *diff, const pv_item_t *item)
 
 
 void
-pv_item_path(const pv_diff_t *diff, const pv_item_t *item, pv_path_t *path)
+pv_item_place(const pv_diff_t *diff, const pv_item_t *item, pv_place_t *path)
 {
     uint32_t          at;
     const pv_node_t  *nodes;
@@ -129,7 +129,7 @@ pv_item_path(const pv_diff_t *diff, const pv_item_t *item, pv_path_t *path)
 
 
 uint32_t
-pv_path_common(const pv_path_t *a, const pv_path_t *b)
+pv_place_common(const pv_place_t *a, const pv_place_t *b)
 {
     uint32_t  n;
 

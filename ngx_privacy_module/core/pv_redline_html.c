@@ -8,22 +8,22 @@
 #include "pv_redline_view.h"
 
 
-static void pv_html_items(pv_view_item_t *v, pv_path_t *open);
-static size_t pv_html_fold_end(const pv_view_item_t *v, const pv_path_t *open, size_t from, uint32_t *level);
-static int pv_html_fold_within(const pv_path_t *path, uint32_t level);
-static void pv_html_fold(pv_view_item_t *v, pv_path_t *open, size_t from, size_t to, uint32_t level);
-static void pv_html_item(pv_view_item_t *v, pv_path_t *open, size_t i);
-static void pv_html_enter(pv_view_item_t *v, pv_path_t *open, const pv_path_t *path, uint32_t rules);
-static void pv_html_leave(pv_view_item_t *v, pv_path_t *open, uint32_t depth);
-static void pv_html_block(pv_view_item_t *v, size_t i);
-static void pv_html_row(pv_view_item_t *v, size_t i, const char *class);
-static void pv_html_cell(pv_view_item_t *v, size_t i, const pv_cell_t *a, const pv_cell_t *b, int first);
-static void pv_html_first(pv_view_item_t *v, size_t i);
-static void pv_html_operations(pv_view_item_t *v, const pv_item_t *item, uint32_t a, uint32_t a_end, uint32_t b,
+static void pv_html_items(pv_redline_view_t *v, pv_place_t *open);
+static size_t pv_html_fold_end(const pv_redline_view_t *v, const pv_place_t *open, size_t from, uint32_t *level);
+static int pv_html_fold_within(const pv_place_t *path, uint32_t level);
+static void pv_html_fold(pv_redline_view_t *v, pv_place_t *open, size_t from, size_t to, uint32_t level);
+static void pv_html_item(pv_redline_view_t *v, pv_place_t *open, size_t i);
+static void pv_html_enter(pv_redline_view_t *v, pv_place_t *open, const pv_place_t *path, uint32_t rules);
+static void pv_html_leave(pv_redline_view_t *v, pv_place_t *open, uint32_t depth);
+static void pv_html_block(pv_redline_view_t *v, size_t i);
+static void pv_html_row(pv_redline_view_t *v, size_t i, const char *class);
+static void pv_html_cell(pv_redline_view_t *v, size_t i, const pv_cell_t *a, const pv_cell_t *b, int first);
+static void pv_html_first(pv_redline_view_t *v, size_t i);
+static void pv_html_operations(pv_redline_view_t *v, const pv_item_t *item, uint32_t a, uint32_t a_end, uint32_t b,
     uint32_t b_end);
-static void pv_html_equal(pv_view_item_t *v, uint32_t from, uint32_t to, int code);
-static void pv_html_marked(pv_view_item_t *v, int side, uint32_t from, uint32_t to, int code);
-static void pv_html_text(pv_view_item_t *v, int side, uint32_t from, uint32_t to, int code);
+static void pv_html_equal(pv_redline_view_t *v, uint32_t from, uint32_t to, int code);
+static void pv_html_marked(pv_redline_view_t *v, int side, uint32_t from, uint32_t to, int code);
+static void pv_html_text(pv_redline_view_t *v, int side, uint32_t from, uint32_t to, int code);
 static void pv_html_run(pv_buf_t *out, pv_str_t text, const pv_run_t *run, pv_str_t link, int whole, int code);
 static const char *pv_html_class(const pv_item_t *item);
 
@@ -31,8 +31,8 @@ static const char *pv_html_class(const pv_item_t *item);
 int
 pv_redline_html(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how, size_t *changes)
 {
-    pv_path_t       open;
-    pv_view_item_t  v;
+    pv_place_t       open;
+    pv_redline_view_t  v;
 
     if (pv_redline_open(&v, out, diff, how) != PV_OK) {
         return PV_ERROR;
@@ -53,7 +53,7 @@ pv_redline_html(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how, s
 
 
 static void
-pv_html_items(pv_view_item_t *v, pv_path_t *open)
+pv_html_items(pv_redline_view_t *v, pv_place_t *open)
 {
     size_t    i, end;
     uint32_t  level;
@@ -80,14 +80,14 @@ pv_html_items(pv_view_item_t *v, pv_path_t *open)
  * go on behind it, and what is open around it has to have a place for it.
  */
 static size_t
-pv_html_fold_end(const pv_view_item_t *v, const pv_path_t *open, size_t from, uint32_t *level)
+pv_html_fold_end(const pv_redline_view_t *v, const pv_place_t *open, size_t from, uint32_t *level)
 {
     size_t     i, end;
     uint32_t   common;
-    pv_path_t  path, next;
+    pv_place_t  path, next;
 
-    pv_item_path(v->diff, &v->diff->items[from], &path);
-    *level = pv_path_common(open, &path);
+    pv_item_place(v->diff, &v->diff->items[from], &path);
+    *level = pv_place_common(open, &path);
 
     if (!pv_html_fold_within(&path, *level)) {
         return from;
@@ -98,8 +98,8 @@ pv_html_fold_end(const pv_view_item_t *v, const pv_path_t *open, size_t from, ui
         next.depth = 0;
 
         if (i + 1 < v->diff->items_count) {
-            pv_item_path(v->diff, &v->diff->items[i + 1], &next);
-            common = pv_path_common(&path, &next);
+            pv_item_place(v->diff, &v->diff->items[i + 1], &next);
+            common = pv_place_common(&path, &next);
         }
 
         if (common <= *level) {
@@ -116,7 +116,7 @@ pv_html_fold_end(const pv_view_item_t *v, const pv_path_t *open, size_t from, ui
 
 
 static int
-pv_html_fold_within(const pv_path_t *path, uint32_t level)
+pv_html_fold_within(const pv_place_t *path, uint32_t level)
 {
     if (level == 0) {
         return 1;
@@ -133,15 +133,15 @@ pv_html_fold_within(const pv_path_t *path, uint32_t level)
 
 
 static void
-pv_html_fold(pv_view_item_t *v, pv_path_t *open, size_t from, size_t to, uint32_t level)
+pv_html_fold(pv_redline_view_t *v, pv_place_t *open, size_t from, size_t to, uint32_t level)
 {
     size_t             i;
-    pv_path_t          path;
+    pv_place_t          path;
     pv_node_kind_t     within;
     const pv_block_t  *block;
 
     block = pv_item_block(v->diff, &v->diff->items[from]);
-    pv_item_path(v->diff, &v->diff->items[from], &path);
+    pv_item_place(v->diff, &v->diff->items[from], &path);
     pv_html_leave(v, open, level);
     within = level == 0 ? PV_NODE_ROOT : path.node[level - 1]->kind;
 
@@ -175,19 +175,19 @@ pv_html_fold(pv_view_item_t *v, pv_path_t *open, size_t from, size_t to, uint32_
 
 
 static void
-pv_html_item(pv_view_item_t *v, pv_path_t *open, size_t i)
+pv_html_item(pv_redline_view_t *v, pv_place_t *open, size_t i)
 {
-    pv_path_t         path;
+    pv_place_t         path;
     const pv_item_t  *item = &v->diff->items[i];
 
-    pv_item_path(v->diff, item, &path);
+    pv_item_place(v->diff, item, &path);
     pv_html_enter(v, open, &path, pv_item_side(item) ? pv_item_block(v->diff, item)->rules : 0);
     pv_html_block(v, i);
 }
 
 
 static void
-pv_html_enter(pv_view_item_t *v, pv_path_t *open, const pv_path_t *path, uint32_t rules)
+pv_html_enter(pv_redline_view_t *v, pv_place_t *open, const pv_place_t *path, uint32_t rules)
 {
     uint32_t          depth;
     pv_node_kind_t    within;
@@ -199,7 +199,7 @@ pv_html_enter(pv_view_item_t *v, pv_path_t *open, const pv_path_t *path, uint32_
         [PV_NODE_BODY] = "<tbody>\n"
     };
 
-    depth = pv_path_common(open, path);
+    depth = pv_place_common(open, path);
     pv_html_leave(v, open, depth);
     within = depth == 0 ? PV_NODE_ROOT : path->node[depth - 1]->kind;
 
@@ -228,7 +228,7 @@ pv_html_enter(pv_view_item_t *v, pv_path_t *open, const pv_path_t *path, uint32_
 
 
 static void
-pv_html_leave(pv_view_item_t *v, pv_path_t *open, uint32_t depth)
+pv_html_leave(pv_redline_view_t *v, pv_place_t *open, uint32_t depth)
 {
     static const char *const  ends[] = {
         [PV_NODE_QUOTE] = "</blockquote>\n", [PV_NODE_UL] = "</ul>\n", [PV_NODE_OL] = "</ol>\n",
@@ -243,7 +243,7 @@ pv_html_leave(pv_view_item_t *v, pv_path_t *open, uint32_t depth)
 
 
 static void
-pv_html_block(pv_view_item_t *v, size_t i)
+pv_html_block(pv_redline_view_t *v, size_t i)
 {
     const char        *class;
     pv_buf_t          *out = v->out;
@@ -313,7 +313,7 @@ pv_html_class(const pv_item_t *item)
 
 /* Where to jump to, and where a move leads: within the block, for it may be an item's text or a row. */
 static void
-pv_html_first(pv_view_item_t *v, size_t i)
+pv_html_first(pv_redline_view_t *v, size_t i)
 {
     int               to;
     const pv_item_t  *item = &v->diff->items[i];
@@ -335,7 +335,7 @@ pv_html_first(pv_view_item_t *v, size_t i)
 
 
 static void
-pv_html_row(pv_view_item_t *v, size_t i, const char *class)
+pv_html_row(pv_redline_view_t *v, size_t i, const char *class)
 {
     uint32_t           k;
     const pv_item_t   *item = &v->diff->items[i];
@@ -373,7 +373,7 @@ pv_html_row(pv_view_item_t *v, size_t i, const char *class)
 
 /* A cell that is on one side only is all of its text, marked. */
 static void
-pv_html_cell(pv_view_item_t *v, size_t i, const pv_cell_t *a, const pv_cell_t *b, int first)
+pv_html_cell(pv_redline_view_t *v, size_t i, const pv_cell_t *a, const pv_cell_t *b, int first)
 {
     const pv_cell_t  *cell;
 
@@ -394,7 +394,7 @@ pv_html_cell(pv_view_item_t *v, size_t i, const pv_cell_t *a, const pv_cell_t *b
 
 /* What an item's operations say of a stretch of A and of B. */
 static void
-pv_html_operations(pv_view_item_t *v, const pv_item_t *item, uint32_t a, uint32_t a_end, uint32_t b, uint32_t b_end)
+pv_html_operations(pv_redline_view_t *v, const pv_item_t *item, uint32_t a, uint32_t a_end, uint32_t b, uint32_t b_end)
 {
     int                  side, code;
     uint32_t             i, from, to;
@@ -433,7 +433,7 @@ pv_html_operations(pv_view_item_t *v, const pv_item_t *item, uint32_t a, uint32_
 
 /* Of B, with a note behind each link that leads elsewhere now. */
 static void
-pv_html_equal(pv_view_item_t *v, uint32_t from, uint32_t to, int code)
+pv_html_equal(pv_redline_view_t *v, uint32_t from, uint32_t to, int code)
 {
     uint32_t               end;
     const pv_diff_link_t  *link;
@@ -463,7 +463,7 @@ pv_html_equal(pv_view_item_t *v, uint32_t from, uint32_t to, int code)
 
 
 static void
-pv_html_marked(pv_view_item_t *v, int side, uint32_t from, uint32_t to, int code)
+pv_html_marked(pv_redline_view_t *v, int side, uint32_t from, uint32_t to, int code)
 {
     pv_buf_puts(v->out, side ? "<ins><span class=\"privacy-mark\">" : "<del><span class=\"privacy-mark\">");
     pv_buf_html(v->out, side ? v->strings->inserted : v->strings->deleted);
@@ -477,7 +477,7 @@ pv_html_marked(pv_view_item_t *v, int side, uint32_t from, uint32_t to, int code
 
 /* A stretch of one document as it looks there, run by run: nothing stays open behind it. */
 static void
-pv_html_text(pv_view_item_t *v, int side, uint32_t from, uint32_t to, int code)
+pv_html_text(pv_redline_view_t *v, int side, uint32_t from, uint32_t to, int code)
 {
     size_t           low, high, middle;
     uint32_t         end;

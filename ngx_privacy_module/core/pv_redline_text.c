@@ -15,13 +15,13 @@
 #define PV_ANSI_MOVED    "\033[36m"
 
 
-static void pv_text_fold(pv_view_item_t *v, size_t n);
-static void pv_text_item(pv_view_item_t *v, size_t i, pv_path_t *before);
-static void pv_text_indent(pv_view_item_t *v, const pv_path_t *path, const pv_path_t *before, const pv_block_t *block);
-static void pv_text_operation(pv_view_item_t *v, const pv_item_t *item, const pv_diff_op_t *op, const pv_path_t *path);
-static void pv_text_links(pv_view_item_t *v, uint32_t n);
-static void pv_text_note(pv_view_item_t *v, pv_str_t string, size_t n, pv_str_t from, pv_str_t to);
-static void pv_text_words(pv_view_item_t *v, pv_str_t text, const pv_path_t *path);
+static void pv_text_fold(pv_redline_view_t *v, size_t n);
+static void pv_text_item(pv_redline_view_t *v, size_t i, pv_place_t *before);
+static void pv_text_indent(pv_redline_view_t *v, const pv_place_t *path, const pv_place_t *before, const pv_block_t *block);
+static void pv_text_operation(pv_redline_view_t *v, const pv_item_t *item, const pv_diff_op_t *op, const pv_place_t *path);
+static void pv_text_links(pv_redline_view_t *v, uint32_t n);
+static void pv_text_note(pv_redline_view_t *v, pv_str_t string, size_t n, pv_str_t from, pv_str_t to);
+static void pv_text_words(pv_redline_view_t *v, pv_str_t text, const pv_place_t *path);
 static void pv_text_plain(pv_buf_t *out, pv_str_t s);
 
 
@@ -29,8 +29,8 @@ int
 pv_redline_text(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how)
 {
     size_t          i, n;
-    pv_path_t       before;
-    pv_view_item_t  v;
+    pv_place_t       before;
+    pv_redline_view_t  v;
 
     if (pv_redline_open(&v, out, diff, how) != PV_OK) {
         return PV_ERROR;
@@ -61,7 +61,7 @@ pv_redline_text(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how)
 
 
 static void
-pv_text_fold(pv_view_item_t *v, size_t n)
+pv_text_fold(pv_redline_view_t *v, size_t n)
 {
     pv_buf_puts(v->out, v->how->colour ? PV_ANSI_QUIET : "");
     pv_buf_puts(v->out, "... ");
@@ -72,15 +72,15 @@ pv_text_fold(pv_view_item_t *v, size_t n)
 
 
 static void
-pv_text_item(pv_view_item_t *v, size_t i, pv_path_t *before)
+pv_text_item(pv_redline_view_t *v, size_t i, pv_place_t *before)
 {
     uint32_t           k;
-    pv_path_t          path;
+    pv_place_t          path;
     const pv_item_t   *item = &v->diff->items[i];
     const pv_block_t  *block;
 
     block = pv_item_block(v->diff, item);
-    pv_item_path(v->diff, item, &path);
+    pv_item_place(v->diff, item, &path);
     pv_text_indent(v, &path, before, block);
     *before = path;
 
@@ -110,12 +110,12 @@ pv_text_item(pv_view_item_t *v, size_t i, pv_path_t *before)
 
 
 static void
-pv_text_indent(pv_view_item_t *v, const pv_path_t *path, const pv_path_t *before, const pv_block_t *block)
+pv_text_indent(pv_redline_view_t *v, const pv_place_t *path, const pv_place_t *before, const pv_block_t *block)
 {
     uint32_t          i, common;
     const pv_node_t  *node;
 
-    common = pv_path_common(path, before);
+    common = pv_place_common(path, before);
 
     for (i = 0; i < path->depth; i++) {
         node = path->node[i];
@@ -143,7 +143,7 @@ pv_text_indent(pv_view_item_t *v, const pv_path_t *path, const pv_path_t *before
 
 
 static void
-pv_text_operation(pv_view_item_t *v, const pv_item_t *item, const pv_diff_op_t *op, const pv_path_t *path)
+pv_text_operation(pv_redline_view_t *v, const pv_item_t *item, const pv_diff_op_t *op, const pv_place_t *path)
 {
     int                side, colour;
     pv_str_t           text;
@@ -178,7 +178,7 @@ pv_text_operation(pv_view_item_t *v, const pv_item_t *item, const pv_diff_op_t *
 
 /* Behind the block that they are in. */
 static void
-pv_text_links(pv_view_item_t *v, uint32_t n)
+pv_text_links(pv_redline_view_t *v, uint32_t n)
 {
     const pv_diff_link_t  *link;
 
@@ -191,7 +191,7 @@ pv_text_links(pv_view_item_t *v, uint32_t n)
 
 
 static void
-pv_text_note(pv_view_item_t *v, pv_str_t string, size_t n, pv_str_t from, pv_str_t to)
+pv_text_note(pv_redline_view_t *v, pv_str_t string, size_t n, pv_str_t from, pv_str_t to)
 {
     pv_buf_puts(v->out, v->how->colour ? PV_ANSI_MOVED : "");
     pv_redline_say(v->out, string, n, from, to, pv_text_plain);
@@ -201,7 +201,7 @@ pv_text_note(pv_view_item_t *v, pv_str_t string, size_t n, pv_str_t from, pv_str
 
 /* Cells are parted by bars; lines within a block begin below its first one. */
 static void
-pv_text_words(pv_view_item_t *v, pv_str_t text, const pv_path_t *path)
+pv_text_words(pv_redline_view_t *v, pv_str_t text, const pv_place_t *path)
 {
     size_t    i, from;
     uint32_t  depth;

@@ -19,23 +19,23 @@ typedef struct {
     pv_buf_t                    *out;
     size_t                       link;          /* the next of diff->changed */
     size_t                       changes;
-} pv_view_item_t;
+} pv_redline_view_t;
 
 /* From the root (which is not in it) inwards. */
 typedef struct {
     const pv_node_t  *node[PV_DEPTH_MAX];
     uint32_t          depth;
-} pv_path_t;
+} pv_place_t;
 
-int pv_redline_open(pv_view_item_t *v, pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how);
-void pv_redline_close(pv_view_item_t *v);
+int pv_redline_open(pv_redline_view_t *v, pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how);
+void pv_redline_close(pv_redline_view_t *v);
 
 /* The side that an item's structure is of: B where it has one, but for where a block moved from. */
 int pv_item_side(const pv_item_t *item);
 const pv_block_t *pv_item_block(const pv_diff_t *diff, const pv_item_t *item);
-void pv_item_path(const pv_diff_t *diff, const pv_item_t *item, pv_path_t *path);
+void pv_item_place(const pv_diff_t *diff, const pv_item_t *item, pv_place_t *path);
 /* How many containers are the same, from the outside. */
-uint32_t pv_path_common(const pv_path_t *a, const pv_path_t *b);
+uint32_t pv_place_common(const pv_place_t *a, const pv_place_t *b);
 /* 1: the first block of its move; the others follow it in both texts. */
 int pv_item_first_of_move(const pv_diff_t *diff, size_t item);
 

@@ -356,6 +356,7 @@ long
 pv_token_mask(char out[PV_TOKEN_MAX + 1], const unsigned char packed[PV_TOKEN_BYTES])
 {
     size_t          i, len;
+    uint64_t        word, pad;
     pv_str_t        bytes;
     unsigned char   masked[2 * PV_TOKEN_BYTES];
 
@@ -363,7 +364,14 @@ pv_token_mask(char out[PV_TOKEN_MAX + 1], const unsigned char packed[PV_TOKEN_BY
         return PV_ERROR;
     }
 
-    for (i = 0; i < PV_TOKEN_BYTES; i++) {
+    for (i = 0; i + sizeof(word) <= PV_TOKEN_BYTES; i += sizeof(word)) {
+        memcpy(&word, packed + i, sizeof(word));
+        memcpy(&pad, masked + i, sizeof(pad));
+        word ^= pad;
+        memcpy(masked + PV_TOKEN_BYTES + i, &word, sizeof(word));
+    }
+
+    for ( /* void */ ; i < PV_TOKEN_BYTES; i++) {
         masked[PV_TOKEN_BYTES + i] = packed[i] ^ masked[i];
     }
 

@@ -46,6 +46,7 @@
 #include "pv_gate.h"
 #include "pv_html.h"
 #include "pv_language.h"
+#include "pv_memo.h"
 #include "pv_page.h"
 #include "pv_policy.h"
 #include "pvr.h"
@@ -81,6 +82,7 @@ typedef struct {
     ngx_str_t                  public_key_file;
     ngx_int_t                  slot;            /* in the zone */
     ngx_http_privacy_store_t  *store;           /* set in init_process */
+    pv_memo_t                 *memo;            /* the worker's verified consent cookies; NULL: none are kept */
 } ngx_http_privacy_site_t;
 
 
@@ -107,6 +109,7 @@ typedef struct {
     ngx_http_privacy_site_t   *site;
     ngx_str_t                  site_name;
     ngx_str_t                  prefix;          /* of the centre: "/privacy/"; empty: none in this server */
+    ngx_str_t                  link;            /* what the Link header says of it */
     ngx_str_t                  origin;          /* privacy_origin: "https://www.example" */
     ngx_str_t                  cookie_domain;   /* ".example.com"; empty: __Host- */
     time_t                     lease;           /* seconds */
@@ -129,6 +132,13 @@ typedef struct {
     ngx_str_t                  user_header;     /* lower case; empty: none */
     ngx_http_complex_value_t  *user;            /* privacy_user */
 } ngx_http_privacy_loc_conf_t;
+
+
+/* The cookies of ours: "privacy" and "privacy-user", under a prefix wherever there is TLS. */
+typedef enum {
+    NGX_HTTP_PRIVACY_CONSENT_COOKIE = 0,
+    NGX_HTTP_PRIVACY_USER_COOKIE
+} ngx_http_privacy_cookie_t;
 
 
 /* Where in the wait for a ledger a request is. */
@@ -176,6 +186,7 @@ typedef struct {
     unsigned                       binding_present:1;   /* a binding cookie came, valid or not */
     unsigned                       renew:1;     /* the consent cookie is worth setting again (fresher than the browser's) */
     unsigned                       navigation:1;/* what is answered may be decorated */
+    unsigned                       claims:1;    /* it has header lines that only we may write */
     unsigned                       document:1;  /* the browser says that it will show it as a page */
     unsigned                       enforced:1;  /* enforce, and something to enforce is known */
     unsigned                       restricted:1;/* the user became another one: the verdict only narrows */
@@ -244,10 +255,13 @@ ngx_int_t ngx_http_privacy_header_in_add(ngx_http_request_t *r, const char *key,
 ngx_uint_t ngx_http_privacy_header_in_remove(ngx_http_request_t *r, const char *lowcase);
 void ngx_http_privacy_header_in_detach(ngx_http_request_t *r, ngx_table_elt_t *h);
 ngx_int_t ngx_http_privacy_header_out(ngx_http_request_t *r, const char *key, ngx_str_t *value);
-/* Writes Set-Cookie. max_age < 0: a deletion. name without prefix: "privacy" or "privacy-user". */
-ngx_int_t ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, const char *name, ngx_str_t *value, time_t max_age);
+/* 1 when it has that name, which is in lower case (dashes and underscores count as equal). */
+ngx_uint_t ngx_http_privacy_header_named(ngx_table_elt_t *h, const char *lowcase);
+/* Writes Set-Cookie. max_age < 0: a deletion. */
+ngx_int_t ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie_t cookie, ngx_str_t *value,
+    time_t max_age);
 /* The full name under which a cookie of ours goes in this server over this connection. */
-ngx_str_t ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, const char *name);
+ngx_str_t ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie_t cookie);
 /* 1 when the visitor's side of the connection is TLS (privacy_origin says so when a balancer ends it). */
 ngx_uint_t ngx_http_privacy_secure(ngx_http_privacy_ctx_t *ctx);
 /* Encodes ctx->consent and sets it as cookie. The response has to be private or the answer to a POST. */
@@ -272,6 +286,12 @@ void ngx_http_privacy_lease_event(void *data, ngx_str_t *text);         /* "revo
  * the last before one that reduces rights or is not known. 0: consent is NULL or binds to nothing.
  */
 uint32_t ngx_http_privacy_reach(ngx_http_privacy_ctx_t *ctx, const pv_consent_t *consent);
+/*
+ * The same for a page: which version binds this visitor, and, where that is not the one in force, the form to agree.
+ * bound and token belong to the caller and have to live as long as page.
+ */
+void ngx_http_privacy_terms_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, pv_page_version_t *bound,
+    char token[PV_TOKEN_MAX + 1]);
 
 /* pending: ctx->consent carries an unrecorded refusal: record it in the background, with the next contact. */
 void ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx);
@@ -373,6 +393,8 @@ ngx_http_privacy_form_t *ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t 
     ngx_http_privacy_main_conf_t *pmcf, uint64_t number, uint32_t version);
 /* The number of the choices form of policy, language (and signal). */
 uint64_t ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx);
+/* The number of the form that agrees to policy, in language. */
+uint64_t ngx_http_privacy_form_agree(ngx_http_privacy_ctx_t *ctx);
 
 /* gate: drops what is denied, learns the inventory. *consented: a cookie passed only because of a grant. */
 ngx_int_t ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, ngx_uint_t *consented);
@@ -471,6 +493,30 @@ ngx_http_privacy_str(ngx_str_t *s)
     p.len = s->len;
 
     return p;
+}
+
+/*
+ * Eight bytes in any case; lowcase: letters, '-' and '/' only. What else | 0x20 makes these of is a control character
+ * or '@', none of which is in a header's name or a type.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_privacy_eight(const u_char *bytes, const char lowcase[8])
+{
+    uint64_t  word, expected;
+
+    ngx_memcpy(&word, bytes, sizeof(word));
+    ngx_memcpy(&expected, lowcase, sizeof(expected));
+
+    return (word | UINT64_C(0x2020202020202020)) == expected;
+}
+
+
+static ngx_inline ngx_uint_t
+ngx_http_privacy_is_set_cookie(ngx_table_elt_t *h)
+{
+    return h->hash && h->key.len == 10 && ngx_http_privacy_eight(h->key.data, "set-cook")
+           && (h->key.data[8] | 0x20) == 'i' && (h->key.data[9] | 0x20) == 'e';
 }
 
 #endif /* NGX_HTTP_PRIVACY_H */

@@ -422,10 +422,11 @@ ngx_http_privacy_send_error(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, cons
 ngx_int_t
 ngx_http_privacy_send_choices(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, const char *key, ngx_uint_t json)
 {
-    char                       token[PV_TOKEN_MAX + 1];
+    char                       token[PV_TOKEN_MAX + 1], agree[PV_TOKEN_MAX + 1];
     pv_buf_t                   body;
     ngx_int_t                  len, rc;
     pv_page_t                  page;
+    pv_page_version_t          bound;
     ngx_http_privacy_answer_t  answer;
 
     if (ctx->policy == NULL) {
@@ -443,6 +444,8 @@ ngx_http_privacy_send_choices(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, co
     page.token.data = (unsigned char *) token;
     page.token.len = (len > 0) ? len : 0;
     page.message = key;
+
+    ngx_http_privacy_terms_page(ctx, &page, &bound, agree);
 
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
     answer.status = status ? status : NGX_HTTP_OK;

@@ -33,7 +33,7 @@ static ngx_uint_t ngx_http_privacy_max_age(ngx_str_t *directive);
 static ngx_uint_t
 ngx_http_privacy_cache_header(ngx_table_elt_t *h)
 {
-    u_char     *tail;
+    u_char     *tail, last;
     ngx_uint_t  i;
 
     static const ngx_str_t  targeted[] = {
@@ -41,6 +41,14 @@ ngx_http_privacy_cache_header(ngx_table_elt_t *h)
     };
 
     if (h->hash == 0 || h->key.len < 12) {
+        return NGX_HTTP_PRIVACY_CACHE_NONE;
+    }
+
+    /* most lines end otherwise than "Control" and "Expires" */
+
+    last = h->key.data[h->key.len - 1] | 0x20;
+
+    if (last != 'l' && last != 's') {
         return NGX_HTTP_PRIVACY_CACHE_NONE;
     }
 

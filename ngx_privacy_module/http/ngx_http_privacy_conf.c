@@ -597,6 +597,13 @@ ngx_http_privacy_conf_center(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "needs a location of letters, digits and / . _ ~ - only";
     }
 
+    pscf->link.data = ngx_pnalloc(cf->pool, clcf->name.len + sizeof("<>; rel=\"privacy-policy\""));
+    if (pscf->link.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    pscf->link.len = ngx_sprintf(pscf->link.data, "<%V>; rel=\"privacy-policy\"", &clcf->name) - pscf->link.data;
+
     pscf->prefix = clcf->name;
     clcf->handler = ngx_http_privacy_center_handler;
     clcf->auto_redirect = 1;

@@ -15,7 +15,6 @@ static ngx_int_t ngx_http_privacy_personal_cookies(ngx_http_privacy_ctx_t *ctx);
 static ngx_uint_t ngx_http_privacy_decoration(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies);
 static ngx_uint_t ngx_http_privacy_is_html(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_privacy_is_wide(ngx_http_request_t *r);
-static ngx_int_t ngx_http_privacy_link(ngx_http_privacy_ctx_t *ctx);
 static void ngx_http_privacy_clear_digests(ngx_http_request_t *r);
 
 
@@ -80,7 +79,12 @@ ngx_http_privacy_header_filter(ngx_http_request_t *r)
     (void) ngx_http_privacy_gate_response(ctx, &passed, &consented);
 
     if (ctx->policy != NULL && !ctx->own) {
-        (void) ngx_http_privacy_decoration(ctx, passed);
+        if (ngx_http_privacy_is_html(r)) {
+            (void) ngx_http_privacy_decoration(ctx, passed);
+
+        } else {
+            ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_SKIPPED_TYPE, 1);
+        }
     }
 
     return ngx_http_next_header_filter(r);
@@ -154,7 +158,12 @@ ngx_http_privacy_decorate(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
 
     r = ctx->request;
 
-    if (ngx_http_privacy_is_html(r) && ngx_http_privacy_link(ctx) != NGX_OK) {
+    if (!ngx_http_privacy_is_html(r)) {
+        ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_SKIPPED_TYPE, 1);
+        return NGX_OK;
+    }
+
+    if (ngx_http_privacy_header_out(r, "Link", &ctx->server->link) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -195,6 +204,7 @@ ngx_http_privacy_decorate(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
 static void
 ngx_http_privacy_clear_digests(ngx_http_request_t *r)
 {
+    u_char            last;
     ngx_uint_t        i, n;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
@@ -207,6 +217,12 @@ ngx_http_privacy_clear_digests(ngx_http_request_t *r)
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
+            last = h[i].key.len ? h[i].key.data[h[i].key.len - 1] | 0x20 : 0;
+
+            if (last != 't' && last != '5') {
+                continue;
+            }
+
             for (n = 0; n < sizeof(digests) / sizeof(digests[0]); n++) {
                 if (h[i].key.len == digests[n].len
                     && ngx_strncasecmp(h[i].key.data, digests[n].data, digests[n].len) == 0)
@@ -255,7 +271,7 @@ ngx_http_privacy_personal_cookies(ngx_http_privacy_ctx_t *ctx)
 }
 
 
-/* What is to be done to this response, or 0 (and why: counted). */
+/* What is to be done to this page, or 0 (and why: counted). */
 
 static ngx_uint_t
 ngx_http_privacy_decoration(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
@@ -266,11 +282,6 @@ ngx_http_privacy_decoration(ngx_http_privacy_ctx_t *ctx, ngx_uint_t cookies)
 
     r = ctx->request;
     status = r->headers_out.status;
-
-    if (!ngx_http_privacy_is_html(r)) {
-        ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_SKIPPED_TYPE, 1);
-        return 0;
-    }
 
     if (status < NGX_HTTP_OK || status == NGX_HTTP_NO_CONTENT || (status >= 205 && status < 400)) {
         why = NGX_HTTP_PRIVACY_SKIPPED_STATUS;
@@ -334,7 +345,7 @@ ngx_http_privacy_is_html(ngx_http_request_t *r)
 
     type = &r->headers_out.content_type;
 
-    return type->len >= 9 && ngx_strncasecmp(type->data, (u_char *) "text/html", 9) == 0
+    return type->len >= 9 && ngx_http_privacy_eight(type->data, "text/htm") && (type->data[8] | 0x20) == 'l'
            && (type->len == 9 || type->data[9] == ';' || type->data[9] == ' ' || type->data[9] == '\t');
 }
 
@@ -350,8 +361,12 @@ ngx_http_privacy_is_wide(ngx_http_request_t *r)
     charset = r->headers_out.charset;
 
     if (charset.len == 0) {
-        p = r->headers_out.content_type.data;
-        last = p + r->headers_out.content_type.len;
+        p = r->headers_out.content_type.data + sizeof("text/html") - 1;
+        last = r->headers_out.content_type.data + r->headers_out.content_type.len;
+
+        if (last - p < 8) {
+            return 0;
+        }
 
         p = ngx_strlcasestrn(p, last, (u_char *) "charset=", 8 - 1);
 
@@ -375,22 +390,6 @@ ngx_http_privacy_is_wide(ngx_http_request_t *r)
            || (charset.len >= 5 && ngx_strncasecmp(charset.data, (u_char *) "ucs-2", 5) == 0)
            || (charset.len >= 8 && ngx_strncasecmp(charset.data, (u_char *) "iso-2022", 8) == 0)
            || (charset.len >= 5 && ngx_strncasecmp(charset.data, (u_char *) "hz-gb", 5) == 0);
-}
-
-
-static ngx_int_t
-ngx_http_privacy_link(ngx_http_privacy_ctx_t *ctx)
-{
-    ngx_str_t  value;
-
-    value.data = ngx_pnalloc(ctx->request->pool, ctx->server->prefix.len + sizeof("<>; rel=\"privacy-policy\""));
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    value.len = ngx_sprintf(value.data, "<%V>; rel=\"privacy-policy\"", &ctx->server->prefix) - value.data;
-
-    return ngx_http_privacy_header_out(ctx->request, "Link", &value);
 }
 
 

@@ -45,9 +45,7 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].hash == 0 || h[i].key.len != 10
-                || ngx_strncasecmp(h[i].key.data, (u_char *) "Set-Cookie", 10) != 0)
-            {
+            if (!ngx_http_privacy_is_set_cookie(&h[i])) {
                 continue;
             }
 

@@ -14,7 +14,6 @@
 
 static void ngx_http_privacy_header_part_remove(ngx_http_request_t *r, ngx_list_t *list, ngx_list_part_t *part,
     ngx_list_part_t *previous);
-static ngx_uint_t ngx_http_privacy_header_named(ngx_table_elt_t *h, const char *lowcase, size_t len);
 
 
 ngx_table_elt_t *
@@ -206,17 +205,13 @@ ngx_http_privacy_header_part_remove(ngx_http_request_t *r, ngx_list_t *list, ngx
 }
 
 
-static ngx_uint_t
-ngx_http_privacy_header_named(ngx_table_elt_t *h, const char *lowcase, size_t len)
+ngx_uint_t
+ngx_http_privacy_header_named(ngx_table_elt_t *h, const char *lowcase)
 {
     u_char  c;
     size_t  i;
 
-    if (h->key.len != len) {
-        return 0;
-    }
-
-    for (i = 0; i < len; i++) {
+    for (i = 0; i < h->key.len; i++) {
         c = ngx_tolower(h->key.data[i]);
 
         if (c == '_') {
@@ -228,7 +223,7 @@ ngx_http_privacy_header_named(ngx_table_elt_t *h, const char *lowcase, size_t le
         }
     }
 
-    return 1;
+    return lowcase[i] == '\0';
 }
 
 
@@ -249,7 +244,7 @@ again:
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == len && ngx_http_privacy_header_named(&h[i], lowcase, len)) {
+            if (h[i].key.len == len && ngx_http_privacy_header_named(&h[i], lowcase)) {
                 ngx_http_privacy_header_in_detach(r, &h[i]);
                 removed++;
                 goto again;
@@ -298,39 +293,26 @@ ngx_http_privacy_secure(ngx_http_privacy_ctx_t *ctx)
 
 
 ngx_str_t
-ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, const char *name)
+ngx_http_privacy_cookie_name(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie_t cookie)
 {
-    ngx_str_t    full;
-    const char  *prefix;
+    static const ngx_str_t  names[3][2] = {
+        { ngx_string("privacy"), ngx_string("privacy-user") },      /* plain HTTP is for development: no prefix there */
+        { ngx_string("__Secure-privacy"), ngx_string("__Secure-privacy-user") },
+        { ngx_string("__Host-privacy"), ngx_string("__Host-privacy-user") }
+    };
 
-    /* Plain HTTP is for development: no prefix could be set there. */
-
-    prefix = !ngx_http_privacy_secure(ctx) ? "" : ctx->server->cookie_domain.len ? "__Secure-" : "__Host-";
-
-    full.len = ngx_strlen(prefix) + ngx_strlen(name);
-    full.data = ngx_pnalloc(ctx->request->pool, full.len + 1);
-
-    if (full.data == NULL) {
-        full.len = 0;
-        return full;
-    }
-
-    ngx_sprintf(full.data, "%s%s%Z", prefix, name);
-
-    return full;
+    return names[!ngx_http_privacy_secure(ctx) ? 0 : ctx->server->cookie_domain.len ? 1 : 2][cookie];
 }
 
 
 ngx_int_t
-ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, const char *name, ngx_str_t *value, time_t max_age)
+ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie_t cookie, ngx_str_t *value,
+    time_t max_age)
 {
     u_char     *p;
     ngx_str_t   full, line;
 
-    full = ngx_http_privacy_cookie_name(ctx, name);
-    if (full.len == 0) {
-        return NGX_ERROR;
-    }
+    full = ngx_http_privacy_cookie_name(ctx, cookie);
 
     line.data = ngx_pnalloc(ctx->request->pool, full.len + value->len + ctx->server->cookie_domain.len
                             + sizeof("=; Max-Age=; Path=/; Domain=; HttpOnly; Secure; SameSite=Lax") + NGX_TIME_T_LEN);
@@ -369,5 +351,5 @@ ngx_http_privacy_set_consent_cookie(ngx_http_privacy_ctx_t *ctx)
     value.data = (u_char *) text;
     value.len = n;
 
-    return ngx_http_privacy_set_cookie(ctx, "privacy", &value, NGX_HTTP_PRIVACY_COOKIE_LIFE);
+    return ngx_http_privacy_set_cookie(ctx, NGX_HTTP_PRIVACY_CONSENT_COOKIE, &value, NGX_HTTP_PRIVACY_COOKIE_LIFE);
 }

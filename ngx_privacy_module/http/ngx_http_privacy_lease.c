@@ -128,19 +128,18 @@ ngx_http_privacy_lease_adopt(ngx_http_privacy_ctx_t *ctx)
         }
     }
 
-    if (c->flags & PV_STATE_PENDING) {
-        if (ngx_http_privacy_zone_revoked(ctx->main->zone, ctx->site->slot, c->subject, c->position)) {
-            c->granted = 0;         /* what is newer will be known when the refusal was recorded */
-        }
-
+    if (c->position >= lease.floor) {
         return;
     }
 
-    if (ngx_http_privacy_zone_revoked(ctx->main->zone, ctx->site->slot, c->subject, c->position)) {
-        ngx_http_privacy_lease_refresh(ctx);
-        ctx->has_consent = 0;
-        ctx->has_past = 1;
+    if (c->flags & PV_STATE_PENDING) {
+        c->granted = 0;             /* what is newer will be known when the refusal was recorded */
+        return;
     }
+
+    ngx_http_privacy_lease_refresh(ctx);
+    ctx->has_consent = 0;
+    ctx->has_past = 1;
 }
 
 

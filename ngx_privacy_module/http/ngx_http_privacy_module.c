@@ -6,6 +6,10 @@
 #include "ngx_http_privacy_task.h"
 
 
+/* Consent cookies that a worker remembers as verified, a site: visitors who are loading a page right now. */
+#define NGX_HTTP_PRIVACY_MEMO  1024
+
+
 #define NGX_HTTP_PRIVACY_ZONE_SIZE   (16 * 1024 * 1024)
 #define NGX_HTTP_PRIVACY_LEASE       300
 #define NGX_HTTP_PRIVACY_GRACE       3600
@@ -538,6 +542,7 @@ ngx_http_privacy_init_site(ngx_cycle_t *cycle, ngx_http_privacy_main_conf_t *pmc
     store->data = site;
 
     site->store = store;
+    site->memo = pv_memo_create(NGX_HTTP_PRIVACY_MEMO);
 
     ngx_http_privacy_store_set_floor(store, ngx_http_privacy_zone_in_force(pmcf->zone, site->slot));
 
@@ -607,9 +612,13 @@ ngx_http_privacy_exit_process(ngx_cycle_t *cycle)
         if (sites[i]->store != NULL) {
             ngx_http_privacy_store_destroy(sites[i]->store);
         }
+
+        pv_memo_free(sites[i]->memo);
     }
 
     if (pmcf->redis != NULL) {
         ngx_privacy_redis_close(pmcf->redis);
     }
+
+    ngx_http_privacy_zone_leave(pmcf->zone);
 }

@@ -11,8 +11,16 @@
 
 #define NGX_HTTP_PRIVACY_RETURN_MAX  2048
 
+/* What most pages take: head, banner, and the page's own bytes around them. */
+#define NGX_HTTP_PRIVACY_LINKS       6
+
 
 typedef struct ngx_http_privacy_page_s  ngx_http_privacy_page_t;
+
+typedef struct {
+    ngx_chain_t  link;
+    ngx_buf_t    buf;
+} ngx_http_privacy_link_t;
 
 struct ngx_http_privacy_page_s {
     pv_html_t                  html;
@@ -24,36 +32,44 @@ struct ngx_http_privacy_page_s {
     ngx_chain_t              **last;
     ngx_chain_t               *free;
     ngx_chain_t               *busy;
+    ngx_http_privacy_link_t    links[NGX_HTTP_PRIVACY_LINKS];
+    ngx_uint_t                 links_used;
 
     ngx_buf_t                 *source;      /* the upstream's buffer that is being read */
+    ngx_chain_t               *ahead;       /* those behind it that are here already */
     ngx_buf_t                 *shadow;      /* the last of our buffers that lies within it */
     ngx_buf_t                 *tail;        /* the last of our buffers since it began */
 
     off_t                      length;      /* of the upstream's page; -1: not known */
-    off_t                      fed;         /* bytes of it that were read */
+    off_t                      fed;         /* bytes of it, up to the end of source */
+    off_t                      searched;    /* bytes of it: up to there nothing can be said by searching */
     off_t                      inserted;
 
     unsigned                   rest:1;      /* nothing further is sought */
-    unsigned                   ended:1;     /* the machine was told that the page is over */
+    unsigned                   ended:1;     /* the page is over, and so it was said with its last byte */
     unsigned                   postponed:1; /* the response header is still to be sent */
 };
 
 
+static ngx_int_t ngx_http_privacy_page_behind(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next);
+static void ngx_http_privacy_page_drop(ngx_chain_t *in);
 static ngx_int_t ngx_http_privacy_page_send_header(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
-static ngx_int_t ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in);
-static ngx_int_t ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b);
+static ngx_int_t ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t **in);
+static ngx_int_t ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in);
 static ngx_int_t ngx_http_privacy_page_events(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_page_event(ngx_http_privacy_page_t *page, ngx_http_request_t *r,
     pv_html_event_t event, pv_str_t *piece);
+static void ngx_http_privacy_page_look_ahead(ngx_http_privacy_page_t *page);
+static ngx_uint_t ngx_http_privacy_page_end_is_here(ngx_http_privacy_page_t *page);
 static ngx_int_t ngx_http_privacy_page_banner(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
-static ngx_int_t ngx_http_privacy_page_return_to(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
+static ngx_int_t ngx_http_privacy_page_return_to(ngx_http_request_t *r, ngx_str_t *back);
 static ngx_int_t ngx_http_privacy_page_close(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
-static ngx_int_t ngx_http_privacy_page_through(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b);
 static ngx_buf_t *ngx_http_privacy_page_new(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_page_insert(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes);
 static ngx_int_t ngx_http_privacy_page_copy(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes);
 static ngx_int_t ngx_http_privacy_page_pass(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes);
-static void ngx_http_privacy_page_reclaim(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
+static void ngx_http_privacy_page_reclaim(ngx_http_privacy_page_t *page);
 
 
 ngx_int_t
@@ -113,16 +129,26 @@ ngx_int_t
 ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_output_body_filter_pt next)
 {
     ngx_int_t                 rc;
-    ngx_chain_t              *cl;
+    ngx_uint_t                asked;
+    ngx_chain_t              *cl, **rest;
     ngx_http_privacy_page_t  *page;
 
     page = ((ngx_http_privacy_ctx_t *) ngx_http_get_module_ctx(r->main, ngx_http_privacy_module))->page;
 
-    if ((page->rest || page->ended) && page->busy == NULL && !page->postponed) {
-        return next(r, in);
+    if (page->ended && !page->postponed) {
+        return ngx_http_privacy_page_behind(page, r, in, next);
     }
 
-    if (in == NULL && !page->rest) {
+    if (page->rest && !page->postponed) {
+        rc = next(r, in);
+        ngx_http_privacy_page_reclaim(page);
+
+        return rc;
+    }
+
+    asked = (in == NULL);
+
+    if (asked && !page->rest) {
 
         /* Somebody waits for what there is. */
 
@@ -133,11 +159,16 @@ ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_ou
         }
     }
 
-    if (ngx_http_privacy_page_read(page, r, in) != NGX_OK) {
+    if (ngx_http_privacy_page_read(page, r, &in) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (page->out == NULL && page->busy == NULL && in != NULL) {
+    /* What needs no reading passes in the upstream's own links, behind ours. */
+
+    rest = page->last;
+    *rest = in;
+
+    if (page->out == NULL && page->busy == NULL && !asked) {
         return NGX_OK;          /* all of it is held for now */
     }
 
@@ -151,6 +182,8 @@ ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_ou
 
     rc = next(r, page->out);
 
+    *rest = NULL;
+
     if (page->busy == NULL) {
         page->busy = page->out;
 
@@ -162,9 +195,50 @@ ngx_http_privacy_page_filter(ngx_http_request_t *r, ngx_chain_t *in, ngx_http_ou
     page->out = NULL;
     page->last = &page->out;
 
-    ngx_http_privacy_page_reclaim(page, r);
+    ngx_http_privacy_page_reclaim(page);
 
     return rc;
+}
+
+
+/*
+ * The last byte went out as the last, so that the end of the page took no call
+ * of its own. What comes now is only the upstream saying so.
+ */
+
+static ngx_int_t
+ngx_http_privacy_page_behind(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in,
+    ngx_http_output_body_filter_pt next)
+{
+    ngx_int_t  rc;
+
+    ngx_http_privacy_page_drop(in);
+
+    if (r->out == NULL && !r->buffered && !r->connection->buffered) {
+        return NGX_OK;
+    }
+
+    rc = next(r, NULL);
+    ngx_http_privacy_page_reclaim(page);
+
+    return rc;
+}
+
+
+/* More than was promised is no part of the page. */
+
+static void
+ngx_http_privacy_page_drop(ngx_chain_t *in)
+{
+    for ( /* void */ ; in != NULL; in = in->next) {
+        if (ngx_buf_in_memory(in->buf)) {
+            in->buf->pos = in->buf->last;
+        }
+
+        if (in->buf->in_file) {
+            in->buf->file_pos = in->buf->file_last;
+        }
+    }
 }
 
 
@@ -183,19 +257,30 @@ ngx_http_privacy_page_send_header(ngx_http_privacy_page_t *page, ngx_http_reques
 }
 
 
+/* *in: on return, what needs no reading. */
+
 static ngx_int_t
-ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in)
+ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t **in)
 {
     ngx_int_t  rc;
 
-    for ( /* void */ ; in != NULL; in = in->next) {
+    while (*in != NULL && !page->rest && !page->ended) {
+        rc = ngx_http_privacy_page_buf(page, r, *in);
 
-        rc = page->rest || page->ended ? ngx_http_privacy_page_through(page, r, in->buf)
-                        : ngx_http_privacy_page_buf(page, r, in->buf);
-
-        if (rc != NGX_OK) {
+        if (rc == NGX_ERROR) {
             return NGX_ERROR;
         }
+
+        if (rc == NGX_DECLINED) {
+            break;
+        }
+
+        *in = (*in)->next;
+    }
+
+    if (page->ended) {
+        ngx_http_privacy_page_drop(*in);
+        *in = NULL;
     }
 
     if (!page->rest && pv_html_held(&page->html)) {
@@ -209,10 +294,17 @@ ngx_http_privacy_page_read(ngx_http_privacy_page_t *page, ngx_http_request_t *r,
 }
 
 
+/* NGX_DECLINED: it is to pass as it is. */
+
 static ngx_int_t
-ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b)
+ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_chain_t *in)
 {
+    ngx_buf_t  *b;
+
+    b = in->buf;
+
     page->source = b;
+    page->ahead = in->next;
     page->shadow = NULL;
     page->tail = NULL;
 
@@ -222,6 +314,7 @@ ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, 
 
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0, "a page was not in memory: the rest of it passes as it is");
 
+        page->source = NULL;
         pv_html_flush(&page->html);
 
         if (ngx_http_privacy_page_events(page, r) != NGX_OK) {
@@ -230,7 +323,7 @@ ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, 
 
         page->rest = 1;
 
-        return ngx_http_privacy_page_through(page, r, b);
+        return NGX_DECLINED;
     }
 
     page->fed += b->last - b->pos;
@@ -239,6 +332,7 @@ ngx_http_privacy_page_buf(ngx_http_privacy_page_t *page, ngx_http_request_t *r, 
         page->ended = b->last_buf || page->fed == page->length;
 
         pv_html_feed(&page->html, b->pos, b->last - b->pos, page->ended);
+        ngx_http_privacy_page_look_ahead(page);
 
         if (ngx_http_privacy_page_events(page, r) != NGX_OK) {
             return NGX_ERROR;
@@ -267,9 +361,89 @@ ngx_http_privacy_page_events(ngx_http_privacy_page_t *page, ngx_http_request_t *
         if (ngx_http_privacy_page_event(page, r, event, &piece) != NGX_OK) {
             return NGX_ERROR;
         }
+
+        if (event == PV_HTML_BODY_START || event == PV_HTML_MARKED) {
+            ngx_http_privacy_page_look_ahead(page);
+        }
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * With all the rest of a page at hand, searching it for the name of the
+ * attribute that marks an element is many times faster than reading it as
+ * HTML. Where there is none, nothing needs to be read, and the page's length
+ * is known. The name may lie across buffers.
+ */
+
+static void
+ngx_http_privacy_page_look_ahead(ngx_http_privacy_page_t *page)
+{
+    off_t             at;
+    pv_str_t          left;
+    ngx_chain_t      *cl;
+    pv_html_search_t  search;
+
+    if (page->source == NULL || !pv_html_only_marks(&page->html, &left)) {
+        return;
+    }
+
+    at = page->fed - (off_t) left.len;
+
+    if (at < page->searched || !ngx_http_privacy_page_end_is_here(page)) {
+        return;
+    }
+
+    pv_html_search_init(&search);
+
+    for (cl = page->ahead; /* void */ ; cl = cl->next) {
+
+        if (pv_html_search(&search, left)) {
+            page->searched = at + search.found;
+            return;
+        }
+
+        if (cl == NULL) {
+            break;
+        }
+
+        left.data = cl->buf->pos;
+        left.len = ngx_buf_in_memory(cl->buf) ? cl->buf->last - cl->buf->pos : 0;
+    }
+
+    pv_html_no_marks(&page->html);
+}
+
+
+/* And all of it in memory. */
+
+static ngx_uint_t
+ngx_http_privacy_page_end_is_here(ngx_http_privacy_page_t *page)
+{
+    off_t         here;
+    ngx_chain_t  *cl;
+
+    if (page->ended) {
+        return 1;
+    }
+
+    here = page->fed;
+
+    for (cl = page->ahead; cl != NULL; cl = cl->next) {
+        if (cl->buf->in_file && !ngx_buf_in_memory(cl->buf)) {
+            return 0;
+        }
+
+        here += ngx_buf_size(cl->buf);
+
+        if (cl->buf->last_buf) {
+            return 1;
+        }
+    }
+
+    return here == page->length;
 }
 
 
@@ -320,46 +494,73 @@ ngx_http_privacy_page_event(ngx_http_privacy_page_t *page, ngx_http_request_t *r
 }
 
 
+/* Composed in one piece: it is small, and each buffer of a response costs more than the bytes in it. */
+
 static ngx_int_t
 ngx_http_privacy_page_banner(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
 {
-    char          text[PV_TOKEN_MAX + 1];
-    pv_str_t      token;
+    u_char       *p;
+    pv_str_t      whole;
     ngx_int_t     n;
+    ngx_str_t     back;
     pv_banner_t  *banner;
 
     banner = &page->view->banner[page->ctx->signal];
 
-    n = ngx_http_privacy_token(page->ctx, banner->form, text);
+    if (ngx_http_privacy_page_return_to(r->main, &back) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(r->main->pool, banner->bytes.len + PV_TOKEN_MAX + 1 + back.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    whole.data = p;
+    p = ngx_cpymem(p, banner->parts[0].data, banner->parts[0].len);
+
+    n = ngx_http_privacy_token(page->ctx, banner->form, (char *) p);
     if (n < 0) {
         return NGX_ERROR;
     }
 
-    token.data = (u_char *) text;
-    token.len = n;
+    p = ngx_cpymem(p + n, banner->parts[1].data, banner->parts[1].len);
+    p = ngx_cpymem(p, back.data, back.len);
+    p = ngx_cpymem(p, banner->parts[2].data, banner->parts[2].len);
 
-    if (ngx_http_privacy_page_insert(page, r, banner->parts[0]) != NGX_OK
-        || ngx_http_privacy_page_copy(page, r, token) != NGX_OK
-        || ngx_http_privacy_page_insert(page, r, banner->parts[1]) != NGX_OK
-        || ngx_http_privacy_page_return_to(page, r) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    whole.len = p - whole.data;
 
-    return ngx_http_privacy_page_insert(page, r, banner->parts[2]);
+    return ngx_http_privacy_page_insert(page, r, whole);
 }
 
 
+/* As it is to stand in an attribute; empty when there is no way back. */
+
 static ngx_int_t
-ngx_http_privacy_page_return_to(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+ngx_http_privacy_page_return_to(ngx_http_request_t *r, ngx_str_t *back)
 {
+    size_t      i;
     pv_buf_t    b, ascii;
     pv_str_t    uri;
     ngx_int_t   rc;
 
-    uri = ngx_http_privacy_str(&r->main->unparsed_uri);
+    ngx_str_null(back);
+    uri = ngx_http_privacy_str(&r->unparsed_uri);
 
-    if (r->main->method != NGX_HTTP_GET || uri.len == 0 || uri.len > NGX_HTTP_PRIVACY_RETURN_MAX) {
+    if (r->method != NGX_HTTP_GET || uri.len == 0 || uri.len > NGX_HTTP_PRIVACY_RETURN_MAX) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < uri.len; i++) {
+        if (uri.data[i] >= 0x80 || uri.data[i] == '&' || uri.data[i] == '<' || uri.data[i] == '>'
+            || uri.data[i] == '"' || uri.data[i] == '\'')
+        {
+            break;
+        }
+    }
+
+    if (i == uri.len) {
+        *back = r->unparsed_uri;
         return NGX_OK;
     }
 
@@ -370,10 +571,20 @@ ngx_http_privacy_page_return_to(ngx_http_privacy_page_t *page, ngx_http_request_
     uri.data = b.data;
     uri.len = b.len;
     pv_buf_ascii(&ascii, uri);
-    uri.data = ascii.data;
-    uri.len = ascii.len;
 
-    rc = (b.failed || ascii.failed) ? NGX_OK : ngx_http_privacy_page_copy(page, r, uri);
+    rc = NGX_OK;
+
+    if (!b.failed && !ascii.failed) {
+        back->data = ngx_pnalloc(r->pool, ascii.len);
+
+        if (back->data != NULL) {
+            back->len = ascii.len;
+            ngx_memcpy(back->data, ascii.data, ascii.len);
+
+        } else {
+            rc = NGX_ERROR;
+        }
+    }
 
     pv_buf_free(&b);
     pv_buf_free(&ascii);
@@ -404,7 +615,7 @@ ngx_http_privacy_page_close(ngx_http_privacy_page_t *page, ngx_http_request_t *r
         b->pos = b->last;           /* nothing of ours lies in it */
     }
 
-    if (!b->last_buf && !b->last_in_chain && !b->flush && !b->sync) {
+    if (!page->ended && !b->last_in_chain && !b->flush && !b->sync) {
         return NGX_OK;
     }
 
@@ -417,31 +628,9 @@ ngx_http_privacy_page_close(ngx_http_privacy_page_t *page, ngx_http_request_t *r
         page->tail->sync = 1;       /* without bytes, and meant to be */
     }
 
-    page->tail->last_buf = b->last_buf;
+    page->tail->last_buf = page->ended;
     page->tail->last_in_chain = b->last_in_chain;
     page->tail->flush = b->flush;
-
-    return NGX_OK;
-}
-
-
-/* The rest of a page passes in the upstream's own buffers. */
-
-static ngx_int_t
-ngx_http_privacy_page_through(ngx_http_privacy_page_t *page, ngx_http_request_t *r, ngx_buf_t *b)
-{
-    ngx_chain_t  *cl;
-
-    cl = ngx_alloc_chain_link(r->pool);
-    if (cl == NULL) {
-        return NGX_ERROR;
-    }
-
-    cl->buf = b;
-    cl->next = NULL;
-
-    *page->last = cl;
-    page->last = &cl->next;
 
     return NGX_OK;
 }
@@ -450,12 +639,20 @@ ngx_http_privacy_page_through(ngx_http_privacy_page_t *page, ngx_http_request_t 
 static ngx_buf_t *
 ngx_http_privacy_page_new(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
 {
-    ngx_buf_t    *b;
-    ngx_chain_t  *cl;
+    ngx_buf_t                *b;
+    ngx_chain_t              *cl;
+    ngx_http_privacy_link_t  *own;
 
-    cl = ngx_chain_get_free_buf(r->main->pool, &page->free);
-    if (cl == NULL) {
-        return NULL;
+    if (page->free == NULL && page->links_used < NGX_HTTP_PRIVACY_LINKS) {
+        own = &page->links[page->links_used++];
+        cl = &own->link;
+        cl->buf = &own->buf;
+
+    } else {
+        cl = ngx_chain_get_free_buf(r->main->pool, &page->free);
+        if (cl == NULL) {
+            return NULL;
+        }
     }
 
     b = cl->buf;
@@ -561,7 +758,7 @@ ngx_http_privacy_page_pass(ngx_http_privacy_page_t *page, ngx_http_request_t *r,
 
 
 static void
-ngx_http_privacy_page_reclaim(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+ngx_http_privacy_page_reclaim(ngx_http_privacy_page_t *page)
 {
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
@@ -575,11 +772,6 @@ ngx_http_privacy_page_reclaim(ngx_http_privacy_page_t *page, ngx_http_request_t 
         }
 
         page->busy = cl->next;
-
-        if (b->tag != (ngx_buf_tag_t) &ngx_http_privacy_module) {
-            ngx_free_chain(r->pool, cl);
-            continue;
-        }
 
         if (b->shadow != NULL) {
             b->shadow->pos = b->shadow->last;

@@ -648,7 +648,7 @@ ngx_http_privacy_choice_stale(ngx_http_privacy_choice_t *choice)
         ngx_str_null(&nothing);
         ngx_http_privacy_judge(ctx);
 
-        if (ngx_http_privacy_set_cookie(ctx, "privacy", &nothing, -1) != NGX_OK) {
+        if (ngx_http_privacy_set_cookie(ctx, NGX_HTTP_PRIVACY_CONSENT_COOKIE, &nothing, -1) != NGX_OK) {
             ngx_http_privacy_choice_finish(choice, NGX_HTTP_INTERNAL_SERVER_ERROR);
             return;
         }

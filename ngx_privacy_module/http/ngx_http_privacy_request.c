@@ -9,6 +9,14 @@
 /* Names of denied cookies that are remembered for expiring; the rest is only dropped. */
 #define NGX_HTTP_PRIVACY_DENIED_MAX  32
 
+/* What a request's header lines say to us; NULL: nothing. */
+typedef struct {
+    ngx_table_elt_t  *gpc;
+    ngx_table_elt_t  *dnt;
+    ngx_table_elt_t  *destination;
+    ngx_table_elt_t  *language;
+} ngx_http_privacy_said_t;
+
 /* Our cookies as they came: a duplicate makes them none (an attack, or a broken client). */
 typedef struct {
     ngx_str_t   value;
@@ -23,8 +31,11 @@ static void ngx_http_privacy_read(ngx_http_privacy_ctx_t *ctx);
 static void ngx_http_privacy_read_own_cookies(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_own_t *consent,
     ngx_http_privacy_own_t *binding);
 static void ngx_http_privacy_read_consent(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_own_t *cookie);
-static ngx_uint_t ngx_http_privacy_read_signal(ngx_http_request_t *r);
-static void ngx_http_privacy_read_destination(ngx_http_privacy_ctx_t *ctx);
+static void ngx_http_privacy_read_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_said_t *said);
+static void ngx_http_privacy_read_header(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_said_t *said,
+    ngx_table_elt_t *h);
+static ngx_uint_t ngx_http_privacy_read_signal(ngx_http_privacy_said_t *said);
+static void ngx_http_privacy_read_destination(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h);
 static ngx_int_t ngx_http_privacy_apply(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_strip_cookies(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_strip_line(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h);
@@ -145,7 +156,14 @@ ngx_http_privacy_judge(ngx_http_privacy_ctx_t *ctx)
 ngx_uint_t
 ngx_http_privacy_own_cookie(pv_str_t name)
 {
+    u_char  last;
     size_t  skip;
+
+    /* "privacy" or "privacy-user" */
+
+    if (name.len < 7 || ((last = name.data[name.len - 1] | 0x20) != 'y' && last != 'r')) {
+        return 0;
+    }
 
     skip = 0;
 
@@ -331,14 +349,13 @@ ngx_http_privacy_read(ngx_http_privacy_ctx_t *ctx)
 {
     size_t                   i;
     pv_str_t                 accept, tags[PV_LANGUAGES_MAX], none = { NULL, 0 };
-    ngx_table_elt_t         *h;
-    ngx_http_request_t      *r;
     ngx_http_privacy_own_t   consent, binding;
+    ngx_http_privacy_said_t  said;
 
-    r = ctx->request;
+    ngx_http_privacy_read_headers(ctx, &said);
 
-    ctx->signal = ngx_http_privacy_read_signal(r);
-    ngx_http_privacy_read_destination(ctx);
+    ctx->signal = ngx_http_privacy_read_signal(&said);
+    ngx_http_privacy_read_destination(ctx, said.destination);
 
     if (ctx->signal == NGX_HTTP_PRIVACY_GPC) {
         ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_SIGNAL_GPC, 1);
@@ -348,8 +365,7 @@ ngx_http_privacy_read(ngx_http_privacy_ctx_t *ctx)
     }
 
     if (ctx->policy != NULL && ctx->policy->texts_count > 1) {
-        h = ngx_http_privacy_header_in(r, "accept-language");
-        accept = h ? ngx_http_privacy_str(&h->value) : none;
+        accept = said.language ? ngx_http_privacy_str(&said.language->value) : none;
 
         for (i = 0; i < ctx->policy->texts_count && i < PV_LANGUAGES_MAX; i++) {
             tags[i] = ctx->policy->texts[i].language;
@@ -395,9 +411,9 @@ ngx_http_privacy_read_own_cookies(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_
         return;
     }
 
-    name = ngx_http_privacy_cookie_name(ctx, "privacy");
+    name = ngx_http_privacy_cookie_name(ctx, NGX_HTTP_PRIVACY_CONSENT_COOKIE);
     consent_name = ngx_http_privacy_str(&name);
-    name = ngx_http_privacy_cookie_name(ctx, "privacy-user");
+    name = ngx_http_privacy_cookie_name(ctx, NGX_HTTP_PRIVACY_USER_COOKIE);
     binding_name = ngx_http_privacy_str(&name);
 
     ngx_http_privacy_each_cookie_line(ctx->request, h, i) {
@@ -425,8 +441,8 @@ ngx_http_privacy_read_consent(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_own_
     c = &ctx->consent;
 
     if (cookie->count > 1
-        || pv_consent_decode(c, ngx_http_privacy_str(&cookie->value), ctx->main->keys,
-                             ngx_http_privacy_str(&ctx->site->name))
+        || pv_memo_consent(ctx->site->memo, c, ngx_http_privacy_str(&cookie->value), ctx->main->keys,
+                           ngx_http_privacy_str(&ctx->site->name))
            != PV_OK)
     {
         ctx->consent_invalid = 1;
@@ -446,20 +462,78 @@ ngx_http_privacy_read_consent(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_own_
 }
 
 
-static ngx_uint_t
-ngx_http_privacy_read_signal(ngx_http_request_t *r)
+/* All of them in one pass, told apart by their lengths first. */
+
+static void
+ngx_http_privacy_read_headers(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_said_t *said)
 {
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    h = ngx_http_privacy_header_in(r, "sec-gpc");
+    ngx_memzero(said, sizeof(ngx_http_privacy_said_t));
 
-    if (h != NULL && h->value.len == 1 && h->value.data[0] == '1') {
+    for (part = &ctx->request->headers_in.headers.part; part != NULL; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            ngx_http_privacy_read_header(ctx, said, &h[i]);
+        }
+    }
+}
+
+
+static ngx_inline void
+ngx_http_privacy_read_one(ngx_table_elt_t **said, ngx_table_elt_t *h, const char *lowcase)
+{
+    if (*said == NULL && h->hash
+        && (h->lowcase_key != NULL ? ngx_memcmp(h->lowcase_key, lowcase, h->key.len)
+                                   : ngx_strncasecmp(h->key.data, (u_char *) lowcase, h->key.len))
+           == 0)
+    {
+        *said = h;
+    }
+}
+
+
+static void
+ngx_http_privacy_read_header(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_said_t *said, ngx_table_elt_t *h)
+{
+    switch (h->key.len) {
+
+    case sizeof("dnt") - 1:
+        ngx_http_privacy_read_one(&said->dnt, h, "dnt");
+        break;
+
+    case sizeof("sec-gpc") - 1:
+        ngx_http_privacy_read_one(&said->gpc, h, "sec-gpc");
+        break;
+
+    case sizeof("sec-fetch-dest") - 1:
+        ngx_http_privacy_read_one(&said->destination, h, "sec-fetch-dest");
+        ctx->claims |= ngx_http_privacy_header_named(h, "x-privacy-user");
+        break;
+
+    case sizeof("accept-language") - 1:
+        ngx_http_privacy_read_one(&said->language, h, "accept-language");
+        break;
+
+    case sizeof("x-privacy-consent") - 1:
+        ctx->claims |= ngx_http_privacy_header_named(h, "x-privacy-consent")
+                       || ngx_http_privacy_header_named(h, "x-privacy-version");
+        break;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_privacy_read_signal(ngx_http_privacy_said_t *said)
+{
+    if (said->gpc != NULL && said->gpc->value.len == 1 && said->gpc->value.data[0] == '1') {
         return NGX_HTTP_PRIVACY_GPC;
     }
 
-    h = ngx_http_privacy_header_in(r, "dnt");
-
-    if (h != NULL && h->value.len && h->value.data[0] == '1') {
+    if (said->dnt != NULL && said->dnt->value.len && said->dnt->value.data[0] == '1') {
         return NGX_HTTP_PRIVACY_DNT;
     }
 
@@ -470,12 +544,8 @@ ngx_http_privacy_read_signal(ngx_http_request_t *r)
 /* Where the browser does not say it, it may be a page. */
 
 static void
-ngx_http_privacy_read_destination(ngx_http_privacy_ctx_t *ctx)
+ngx_http_privacy_read_destination(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h)
 {
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_privacy_header_in(ctx->request, "sec-fetch-dest");
-
     if (h == NULL) {
         ctx->navigation = 1;
         return;
@@ -508,7 +578,9 @@ ngx_http_privacy_apply(ngx_http_privacy_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    (void) ngx_http_privacy_header_in_remove(r, "x-privacy-user");
+    if (ctx->claims) {
+        (void) ngx_http_privacy_header_in_remove(r, "x-privacy-user");
+    }
 
     if (ctx->policy == NULL) {
         return NGX_OK;
@@ -669,8 +741,12 @@ ngx_http_privacy_forward(ngx_http_privacy_ctx_t *ctx)
 
     r = ctx->request;
 
-    (void) ngx_http_privacy_header_in_remove(r, "x-privacy-consent");
-    (void) ngx_http_privacy_header_in_remove(r, "x-privacy-version");
+    /* There are some too when they were written before: for who the visitor seemed to be. */
+
+    if (ctx->claims || ctx->server->forward) {
+        (void) ngx_http_privacy_header_in_remove(r, "x-privacy-consent");
+        (void) ngx_http_privacy_header_in_remove(r, "x-privacy-version");
+    }
 
     if (!ctx->server->forward || ctx->policy == NULL) {
         return NGX_OK;

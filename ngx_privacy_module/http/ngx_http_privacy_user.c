@@ -122,8 +122,7 @@ ngx_http_privacy_session_set(ngx_http_privacy_ctx_t *ctx, pv_str_t name, pv_buf_
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (h[i].hash == 0 || h[i].key.len != 10
-                || ngx_strncasecmp(h[i].key.data, (u_char *) "Set-Cookie", 10) != 0
+            if (!ngx_http_privacy_is_set_cookie(&h[i])
                 || pv_set_cookie_parse(&c, ngx_http_privacy_str(&h[i].value)) != PV_OK
                 || !pv_str_eq(c.name, name))
             {
@@ -328,7 +327,7 @@ ngx_http_privacy_user_set_cookie(ngx_http_privacy_ctx_t *ctx)
     ngx_str_null(&value);
 
     if (!ctx->has_user) {
-        return ngx_http_privacy_set_cookie(ctx, "privacy-user", &value, -1);
+        return ngx_http_privacy_set_cookie(ctx, NGX_HTTP_PRIVACY_USER_COOKIE, &value, -1);
     }
 
     ctx->user.expires = ngx_time() + NGX_HTTP_PRIVACY_USER_LIFE;
@@ -357,5 +356,5 @@ ngx_http_privacy_user_set_cookie(ngx_http_privacy_ctx_t *ctx)
 
     ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_USERS_BOUND, 1);
 
-    return ngx_http_privacy_set_cookie(ctx, "privacy-user", &value, NGX_HTTP_PRIVACY_USER_LIFE);
+    return ngx_http_privacy_set_cookie(ctx, NGX_HTTP_PRIVACY_USER_COOKIE, &value, NGX_HTTP_PRIVACY_USER_LIFE);
 }

@@ -30,6 +30,7 @@
 
 static ngx_uint_t ngx_http_privacy_is_ours(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_char *out);
+static u_char *ngx_http_privacy_hex(u_char *p, uint64_t number, ngx_uint_t digits);
 static ngx_uint_t ngx_http_privacy_etag_next(ngx_str_t *list, ngx_str_t *tag);
 static ngx_uint_t ngx_http_privacy_etag_variant(ngx_str_t *tag);
 static ngx_int_t ngx_http_privacy_if_none_match(ngx_http_privacy_ctx_t *ctx, ngx_table_elt_t *h);
@@ -316,7 +317,8 @@ ngx_http_privacy_validators_out(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decorati
         p = ngx_cpymem(p, etag.data, etag.len - 1);
 
     } else if (modified > 0) {
-        p = ngx_sprintf(value.data, "W/\"lm-%xT", modified);
+        p = ngx_cpymem(value.data, "W/\"lm-", 6);
+        p = ngx_http_privacy_hex(p, modified, (uint64_t) modified >> 32 ? 16 : 8);
 
     } else {
         return NGX_OK;
@@ -371,7 +373,8 @@ ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_c
     }
 
     if (decoration == NGX_HTTP_PRIVACY_SHARED) {
-        ngx_sprintf(out, "~s%*s", (size_t) 8, view->variant_shared);
+        out = ngx_cpymem(out, "~s", 2);
+        ngx_memcpy(out, view->variant_shared, 8);
         return NGX_OK;
     }
 
@@ -390,9 +393,23 @@ ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_c
 
     ngx_crc32_final(crc);
 
-    ngx_sprintf(out, "~p%08xD", crc);
+    out = ngx_cpymem(out, "~p", 2);
+    (void) ngx_http_privacy_hex(out, crc, 8);
 
     return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_privacy_hex(u_char *p, uint64_t number, ngx_uint_t digits)
+{
+    static const u_char  hex[] = "0123456789abcdef";
+
+    while (digits-- != 0) {
+        *p++ = hex[number >> 4 * digits & 15];
+    }
+
+    return p;
 }
 
 

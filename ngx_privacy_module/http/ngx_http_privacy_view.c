@@ -8,6 +8,12 @@
 
 #define NGX_HTTP_PRIVACY_FRAGMENT_MAX  (4 * 1024 * 1024)
 
+/* A version's forms: banner and choices, of each a signal each, and one that agrees to the version. */
+#define NGX_HTTP_PRIVACY_FORM_BANNER   0
+#define NGX_HTTP_PRIVACY_FORM_CHOICES  NGX_HTTP_PRIVACY_SIGNALS
+#define NGX_HTTP_PRIVACY_FORM_AGREE    (2 * NGX_HTTP_PRIVACY_SIGNALS)
+#define NGX_HTTP_PRIVACY_FORMS         (NGX_HTTP_PRIVACY_FORM_AGREE + 1)
+
 
 static const char  *ngx_http_privacy_signal_names[NGX_HTTP_PRIVACY_SIGNALS] = { NULL, "gpc", "dnt" };
 
@@ -24,7 +30,7 @@ typedef struct {
     pv_policy_t              *policy;
     size_t                    language;
     ngx_http_privacy_view_t   view;
-    ngx_http_privacy_form_t   forms[2 * NGX_HTTP_PRIVACY_SIGNALS];     /* banner, choices: a signal each */
+    ngx_http_privacy_form_t   forms[NGX_HTTP_PRIVACY_FORMS];
     unsigned                  ready:1;
     unsigned                  broken:1;     /* rendering failed: said once */
 } ngx_http_privacy_view_entry_t;
@@ -54,6 +60,12 @@ static ngx_int_t ngx_http_privacy_view_render(ngx_http_privacy_view_entry_t *ent
     ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_main_conf_t *pmcf);
 static ngx_int_t ngx_http_privacy_view_fragments(ngx_http_privacy_view_entry_t *entry, pv_page_t *page);
 static ngx_int_t ngx_http_privacy_view_forms(ngx_http_privacy_view_entry_t *entry, pv_page_t *page);
+static ngx_int_t ngx_http_privacy_view_page_form(ngx_http_privacy_view_entry_t *entry,
+    ngx_http_privacy_form_t *form, pv_page_t *page, const char *kind,
+    int (*render)(pv_buf_t *out, const pv_page_t *page));
+static ngx_int_t ngx_http_privacy_view_form(ngx_http_privacy_view_entry_t *entry, ngx_http_privacy_form_t *form,
+    pv_page_t *page, const char *kind, uint64_t number, pv_str_t html);
+static uint64_t ngx_http_privacy_form_number(ngx_http_privacy_ctx_t *ctx, ngx_uint_t form);
 static ngx_int_t ngx_http_privacy_view_keep(pv_str_t *out, pv_buf_t *b, int rc);
 static void ngx_http_privacy_view_variant(u_char out[8], pv_policy_t *policy, pv_str_t head, pv_str_t body);
 
@@ -334,60 +346,81 @@ ngx_http_privacy_view_fragments(ngx_http_privacy_view_entry_t *entry, pv_page_t 
 static ngx_int_t
 ngx_http_privacy_view_forms(ngx_http_privacy_view_entry_t *entry, pv_page_t *page)
 {
-    int                       rc;
-    pv_buf_t                  html;
     pv_str_t                  bytes;
+    ngx_int_t                 rc;
     ngx_uint_t                i;
     pv_banner_t              *banner;
     ngx_http_privacy_form_t  *form;
 
-    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS; i++) {
+    rc = NGX_OK;
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS && rc == NGX_OK; i++) {
         page->signal = ngx_http_privacy_signal_names[i];
 
         banner = &entry->view.banner[i];
-        form = &entry->forms[i];
-
-        form->number = banner->form;
-        form->policy = entry->policy;
-        form->language = entry->language;
+        form = &entry->forms[NGX_HTTP_PRIVACY_FORM_BANNER + i];
 
         bytes.data = banner->bytes.data;
         bytes.len = banner->bytes.len;
 
-        pv_buf_init(&form->document, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+        rc = ngx_http_privacy_view_form(entry, form, page, "banner", banner->form, bytes);
 
-        if (pv_form_document(&form->document, page, "banner", bytes) != PV_OK) {
-            return NGX_ERROR;
-        }
-
-        form = &entry->forms[NGX_HTTP_PRIVACY_SIGNALS + i];
-
-        form->policy = entry->policy;
-        form->language = entry->language;
-
-        pv_buf_init(&html, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
-        pv_buf_init(&form->document, 2 * NGX_HTTP_PRIVACY_FRAGMENT_MAX);
-
-        rc = pv_page_choices_form(&html, page);
-
-        bytes.data = html.data;
-        bytes.len = html.len;
-
-        if (rc == PV_OK) {
-            form->number = pv_form_number(bytes);
-            rc = pv_form_document(&form->document, page, "choices", bytes);
-        }
-
-        pv_buf_free(&html);
-
-        if (rc != PV_OK) {
-            return NGX_ERROR;
+        if (rc == NGX_OK) {
+            form = &entry->forms[NGX_HTTP_PRIVACY_FORM_CHOICES + i];
+            rc = ngx_http_privacy_view_page_form(entry, form, page, "choices", pv_page_choices_form);
         }
     }
 
     page->signal = NULL;
 
-    return NGX_OK;
+    if (rc == NGX_OK) {
+        form = &entry->forms[NGX_HTTP_PRIVACY_FORM_AGREE];
+        rc = ngx_http_privacy_view_page_form(entry, form, page, "agree", pv_page_agree_form);
+    }
+
+    return rc;
+}
+
+
+/* A form of the centre's own pages: its number is of its HTML as it is the same for everybody. */
+
+static ngx_int_t
+ngx_http_privacy_view_page_form(ngx_http_privacy_view_entry_t *entry, ngx_http_privacy_form_t *form,
+    pv_page_t *page, const char *kind, int (*render)(pv_buf_t *out, const pv_page_t *page))
+{
+    pv_buf_t   html;
+    pv_str_t   bytes;
+    ngx_int_t  rc;
+
+    pv_buf_init(&html, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+
+    if (render(&html, page) != PV_OK || html.failed) {
+        pv_buf_free(&html);
+        return NGX_ERROR;
+    }
+
+    bytes.data = html.data;
+    bytes.len = html.len;
+
+    rc = ngx_http_privacy_view_form(entry, form, page, kind, pv_form_number(bytes), bytes);
+
+    pv_buf_free(&html);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_view_form(ngx_http_privacy_view_entry_t *entry, ngx_http_privacy_form_t *form, pv_page_t *page,
+    const char *kind, uint64_t number, pv_str_t html)
+{
+    form->number = number;
+    form->policy = entry->policy;
+    form->language = entry->language;
+
+    pv_buf_init(&form->document, 2 * NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+
+    return (pv_form_document(&form->document, page, kind, html) == PV_OK) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -509,7 +542,7 @@ ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_m
     for (language = 0; form == NULL && language < whole->policy->texts_count; language++) {
         entry = ngx_http_privacy_view_entry(pscf, pmcf, whole, language);
 
-        for (i = 0; entry != NULL && i < 2 * NGX_HTTP_PRIVACY_SIGNALS; i++) {
+        for (i = 0; entry != NULL && i < NGX_HTTP_PRIVACY_FORMS; i++) {
             if (entry->forms[i].number == number) {
                 form = &entry->forms[i];
                 break;
@@ -526,9 +559,23 @@ ngx_http_privacy_form_find(ngx_http_privacy_srv_conf_t *pscf, ngx_http_privacy_m
 uint64_t
 ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx)
 {
+    return ngx_http_privacy_form_number(ctx, NGX_HTTP_PRIVACY_FORM_CHOICES + ctx->signal);
+}
+
+
+uint64_t
+ngx_http_privacy_form_agree(ngx_http_privacy_ctx_t *ctx)
+{
+    return ngx_http_privacy_form_number(ctx, NGX_HTTP_PRIVACY_FORM_AGREE);
+}
+
+
+static uint64_t
+ngx_http_privacy_form_number(ngx_http_privacy_ctx_t *ctx, ngx_uint_t form)
+{
     ngx_http_privacy_view_entry_t  *entry;
 
     entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->whole, ctx->language);
 
-    return entry ? entry->forms[NGX_HTTP_PRIVACY_SIGNALS + ctx->signal].number : 0;
+    return entry ? entry->forms[form].number : 0;
 }

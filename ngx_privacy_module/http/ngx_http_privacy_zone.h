@@ -100,10 +100,11 @@ ngx_atomic_uint_t ngx_http_privacy_zone_dropped_count(ngx_shm_zone_t *zone, ngx_
 typedef struct {
     pv_consent_t  consent;          /* consent.checked: when it was looked up */
     uint32_t      settled;          /* time of the last refusal that had been pending and is in the ledger; 0: none */
+    uint32_t      floor;            /* a revocation was heard: what is older than this position is not trusted */
     unsigned      missing:1;
 } ngx_http_privacy_lease_t;
 
-/* NGX_OK and a copy, or NGX_DECLINED. */
+/* NGX_OK and a copy, or NGX_DECLINED: then only `floor` says something. */
 ngx_int_t ngx_http_privacy_zone_lease(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject,
     ngx_http_privacy_lease_t *lease);
 /* Keeps the newer: a lower position never replaces a higher one (unless `missing`). */
@@ -112,15 +113,13 @@ ngx_int_t ngx_http_privacy_zone_set_lease(ngx_shm_zone_t *zone, ngx_int_t site, 
 ngx_int_t ngx_http_privacy_zone_claim(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, time_t hold);
 /* A revocation was heard: what is known of the subject below `position` is not trusted any more. */
 void ngx_http_privacy_zone_revoke(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t position);
-/* 1 when a cookie at `position` is older than a revocation heard of. */
-ngx_uint_t ngx_http_privacy_zone_revoked(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject,
-    uint32_t position);
 ngx_uint_t ngx_http_privacy_zone_lease_count(ngx_shm_zone_t *zone, ngx_int_t site);
 
 /*
  * The inventory: cookies by name, Domain, Path, learned from Set-Cookie only.
  * At most 1024 a site, fewer in a small zone; names up to 128 bytes. What is
- * not declared goes first.
+ * not declared goes first. What is new is there for all workers at once; how
+ * often it was seen since, within a second.
  */
 typedef struct {
     ngx_str_t   name, domain, path;     /* copies in the pool given */
@@ -133,8 +132,11 @@ typedef struct {
     time_t      last_necessary;         /* when it last passed as necessary; 0 never */
 } ngx_http_privacy_seen_t;
 
+/* seen: all but count, dropped and the times. */
 void ngx_http_privacy_zone_saw(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_seen_t *seen, ngx_uint_t dropped,
     ngx_uint_t necessary);
+/* The worker ends: what it saw is told, nothing is kept. */
+void ngx_http_privacy_zone_leave(ngx_shm_zone_t *zone);
 /* All (array of ngx_http_privacy_seen_t), copied into pool. */
 ngx_array_t *ngx_http_privacy_zone_inventory(ngx_shm_zone_t *zone, ngx_int_t site, ngx_pool_t *pool);
 /* The Domain and Path variants learned for a name (at most max), for expiring. Returns how many. */

@@ -5,10 +5,44 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <ngx_event.h>
 
 #include "ngx_http_privacy_zone_shared.h"
 
 
+#define NGX_HTTP_PRIVACY_NOTES        64       /* a power of two */
+#define NGX_HTTP_PRIVACY_NOTE_TEXT    160
+#define NGX_HTTP_PRIVACY_NOTE_TIME    1000      /* ms: then all that was noted is told */
+
+
+/* A cookie that this worker told of, and how often it was seen since: count, dropped and the times of seen. */
+typedef struct {
+    ngx_int_t                site;
+    ngx_http_privacy_seen_t  seen;              /* name.len 0: nothing here. Name, Domain, Path lie in text */
+    u_char                   text[NGX_HTTP_PRIVACY_NOTE_TEXT];
+} ngx_http_privacy_zone_note_t;
+
+
+/*
+ * A site sets the same few cookies again and again, and nothing but counts
+ * changes: these are kept here for a moment, so that workers do not queue for
+ * the zone's lock at every response.
+ */
+struct ngx_http_privacy_zone_notes_s {
+    ngx_http_privacy_zone_note_t  notes[NGX_HTTP_PRIVACY_NOTES];
+    ngx_event_t                   timer;
+};
+
+
+static ngx_http_privacy_zone_note_t *ngx_http_privacy_zone_note(ngx_http_privacy_zone_t *ctx, ngx_int_t site,
+    ngx_http_privacy_seen_t *seen);
+static ngx_uint_t ngx_http_privacy_zone_note_same(ngx_http_privacy_zone_note_t *note, ngx_int_t site,
+    ngx_http_privacy_seen_t *seen);
+static void ngx_http_privacy_zone_note_keep(ngx_http_privacy_zone_note_t *note, ngx_int_t site,
+    ngx_http_privacy_seen_t *seen);
+static void ngx_http_privacy_zone_tell_noted(ngx_http_privacy_zone_t *ctx);
+static void ngx_http_privacy_zone_tell_handler(ngx_event_t *ev);
+static void ngx_http_privacy_zone_tell(ngx_http_privacy_zone_t *ctx, ngx_int_t site, ngx_http_privacy_seen_t *seen);
 static void ngx_http_privacy_zone_seen_key(ngx_http_privacy_zone_seen_t *entry, ngx_http_privacy_seen_t *seen);
 static void ngx_http_privacy_zone_seen_merge(ngx_http_privacy_zone_seen_t *entry, ngx_http_privacy_seen_t *seen);
 static unsigned ngx_http_privacy_zone_seen_worth(const void *payload);
@@ -21,26 +55,190 @@ void
 ngx_http_privacy_zone_saw(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_seen_t *seen, ngx_uint_t dropped,
     ngx_uint_t necessary)
 {
-    uint32_t                             now;
-    ngx_http_privacy_zone_t             *ctx;
-    ngx_http_privacy_zone_site_t        *s;
-    ngx_http_privacy_zone_seen_t         entry;
-    const ngx_http_privacy_zone_seen_t  *known;
+    ngx_http_privacy_zone_t       *ctx;
+    ngx_http_privacy_zone_note_t  *note;
 
-    s = ngx_http_privacy_zone_site_of(zone, site);
-
-    if (s == NULL || seen->name.len == 0) {
+    if (ngx_http_privacy_zone_site_of(zone, site) == NULL || seen->name.len == 0) {
         return;
     }
 
     ctx = zone->data;
+
+    seen->count = 1;
+    seen->dropped = dropped ? 1 : 0;
+    seen->last = ngx_time();
+    seen->last_necessary = (!dropped && necessary) ? seen->last : 0;
+
+    note = ngx_http_privacy_zone_note(ctx, site, seen);
+
+    if (note == NULL) {
+        ngx_http_privacy_zone_tell(ctx, site, seen);
+        return;
+    }
+
+    if (!ngx_http_privacy_zone_note_same(note, site, seen)) {
+
+        if (note->seen.count) {
+            ngx_http_privacy_zone_tell(ctx, note->site, &note->seen);
+        }
+
+        ngx_http_privacy_zone_tell(ctx, site, seen);
+        ngx_http_privacy_zone_note_keep(note, site, seen);
+        return;
+    }
+
+    note->seen.count++;
+    note->seen.dropped += seen->dropped;
+    note->seen.last = seen->last;
+    note->seen.last_necessary = ngx_max(note->seen.last_necessary, seen->last_necessary);
+
+    if (!ctx->notes->timer.timer_set) {
+        ngx_add_timer(&ctx->notes->timer, NGX_HTTP_PRIVACY_NOTE_TIME);
+    }
+}
+
+
+/* The place that a cookie has among the notes; NULL: it has none. */
+static ngx_http_privacy_zone_note_t *
+ngx_http_privacy_zone_note(ngx_http_privacy_zone_t *ctx, ngx_int_t site, ngx_http_privacy_seen_t *seen)
+{
+    uint32_t                        hash;
+    ngx_http_privacy_zone_notes_t  *notes;
+
+    if (seen->name.len + seen->domain.len + seen->path.len > NGX_HTTP_PRIVACY_NOTE_TEXT) {
+        return NULL;
+    }
+
+    notes = ctx->notes;
+
+    if (notes == NULL) {
+        notes = ngx_calloc(sizeof(ngx_http_privacy_zone_notes_t), ngx_cycle->log);
+        if (notes == NULL) {
+            return NULL;
+        }
+
+        notes->timer.handler = ngx_http_privacy_zone_tell_handler;
+        notes->timer.data = ctx;
+        notes->timer.log = ngx_cycle->log;
+        notes->timer.cancelable = 1;
+
+        ctx->notes = notes;
+    }
+
+    hash = ngx_murmur_hash2(seen->name.data, seen->name.len);
+    hash += site + seen->domain.len + 5 * seen->path.len;
+
+    return &notes->notes[hash % NGX_HTTP_PRIVACY_NOTES];
+}
+
+
+/* 1 when nothing but a count is to be told. */
+static ngx_uint_t
+ngx_http_privacy_zone_note_same(ngx_http_privacy_zone_note_t *note, ngx_int_t site, ngx_http_privacy_seen_t *seen)
+{
+    ngx_http_privacy_seen_t  *known;
+
+    known = &note->seen;
+
+    return known->name.len == seen->name.len && known->domain.len == seen->domain.len
+           && known->path.len == seen->path.len && note->site == site && known->purposes == seen->purposes
+           && known->lifetime >= seen->lifetime && known->http_only == seen->http_only
+           && known->partitioned == seen->partitioned
+           && ngx_memcmp(known->name.data, seen->name.data, seen->name.len) == 0
+           && (seen->domain.len == 0 || ngx_memcmp(known->domain.data, seen->domain.data, seen->domain.len) == 0)
+           && (seen->path.len == 0 || ngx_memcmp(known->path.data, seen->path.data, seen->path.len) == 0);
+}
+
+
+static void
+ngx_http_privacy_zone_note_keep(ngx_http_privacy_zone_note_t *note, ngx_int_t site, ngx_http_privacy_seen_t *seen)
+{
+    u_char  *p;
+
+    note->site = site;
+    note->seen = *seen;
+    note->seen.count = 0;
+    note->seen.dropped = 0;
+    note->seen.last_necessary = 0;
+
+    p = note->text;
+
+    note->seen.name.data = p;
+    p = ngx_cpymem(p, seen->name.data, seen->name.len);
+
+    note->seen.domain.data = p;
+    p = ngx_cpymem(p, seen->domain.data, seen->domain.len);
+
+    note->seen.path.data = p;
+    ngx_memcpy(p, seen->path.data, seen->path.len);
+}
+
+
+static void
+ngx_http_privacy_zone_tell_noted(ngx_http_privacy_zone_t *ctx)
+{
+    ngx_uint_t                     i;
+    ngx_http_privacy_zone_note_t  *note;
+
+    for (i = 0; ctx->notes != NULL && i < NGX_HTTP_PRIVACY_NOTES; i++) {
+        note = &ctx->notes->notes[i];
+
+        if (note->seen.count) {
+            ngx_http_privacy_zone_tell(ctx, note->site, &note->seen);
+
+            note->seen.count = 0;
+            note->seen.dropped = 0;
+            note->seen.last_necessary = 0;
+        }
+    }
+}
+
+
+static void
+ngx_http_privacy_zone_tell_handler(ngx_event_t *ev)
+{
+    ngx_http_privacy_zone_tell_noted(ev->data);
+}
+
+
+void
+ngx_http_privacy_zone_leave(ngx_shm_zone_t *zone)
+{
+    ngx_http_privacy_zone_t  *ctx;
+
+    ctx = ngx_http_privacy_zone_of(zone);
+
+    if (ctx == NULL || ctx->notes == NULL) {
+        return;
+    }
+
+    ngx_http_privacy_zone_tell_noted(ctx);
+
+    if (ctx->notes->timer.timer_set) {
+        ngx_del_timer(&ctx->notes->timer);
+    }
+
+    ngx_free(ctx->notes);
+    ctx->notes = NULL;
+}
+
+
+static void
+ngx_http_privacy_zone_tell(ngx_http_privacy_zone_t *ctx, ngx_int_t site, ngx_http_privacy_seen_t *seen)
+{
+    uint32_t                             now;
+    pv_table_t                          *inventory;
+    ngx_http_privacy_zone_seen_t         entry;
+    const ngx_http_privacy_zone_seen_t  *known;
+
+    inventory = &ctx->shared->sites[site]->inventory;
     now = ngx_http_privacy_zone_now();
 
     ngx_http_privacy_zone_seen_key(&entry, seen);
 
     ngx_shmtx_lock(&ctx->pool->mutex);
 
-    known = pv_table_find(&s->inventory, &entry, now);
+    known = pv_table_find(inventory, &entry, now);
 
     if (known != NULL) {
         entry = *known;
@@ -48,14 +246,7 @@ ngx_http_privacy_zone_saw(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy
 
     ngx_http_privacy_zone_seen_merge(&entry, seen);
 
-    if (dropped) {
-        entry.dropped++;
-
-    } else if (necessary) {
-        entry.last_necessary = entry.last;
-    }
-
-    (void) pv_table_put(&s->inventory, &entry, now, ngx_http_privacy_zone_seen_worth, NULL);
+    (void) pv_table_put(inventory, &entry, now, ngx_http_privacy_zone_seen_worth, NULL);
 
     ngx_shmtx_unlock(&ctx->pool->mutex);
 }
@@ -102,9 +293,11 @@ ngx_http_privacy_zone_seen_merge(ngx_http_privacy_zone_seen_t *entry, ngx_http_p
         entry->lifetime = seen->lifetime;
     }
 
-    entry->count++;
+    entry->count += seen->count;
+    entry->dropped += seen->dropped;
     entry->purposes = seen->purposes;
-    entry->last = ngx_time();
+    entry->last = ngx_max(entry->last, seen->last);
+    entry->last_necessary = ngx_max(entry->last_necessary, seen->last_necessary);
     entry->http_only = seen->http_only;
     entry->partitioned = seen->partitioned;
 }
@@ -140,6 +333,8 @@ ngx_http_privacy_zone_inventory(ngx_shm_zone_t *zone, ngx_int_t site, ngx_pool_t
 
     ctx = zone->data;
     slots = pv_table_slots(&s->inventory);
+
+    ngx_http_privacy_zone_tell_noted(ctx);
 
     for (i = 0; i < slots; i++) {
 

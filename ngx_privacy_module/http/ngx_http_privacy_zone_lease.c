@@ -30,6 +30,7 @@ ngx_http_privacy_zone_lease(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *
     ngx_http_privacy_zone_lease_t   entry;
 
     ctx = ngx_http_privacy_zone_of(zone);
+    lease->floor = 0;
 
     if (ctx == NULL || site < 0) {
         return NGX_DECLINED;
@@ -38,6 +39,8 @@ ngx_http_privacy_zone_lease(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *
     ngx_shmtx_lock(&ctx->pool->mutex);
     ngx_http_privacy_zone_lease_load(ctx, site, subject, &entry);
     ngx_shmtx_unlock(&ctx->pool->mutex);
+
+    lease->floor = entry.floor;
 
     if (entry.known == NGX_HTTP_PRIVACY_KNOWN_NOTHING) {
         return NGX_DECLINED;
@@ -210,26 +213,6 @@ ngx_http_privacy_zone_revoke(ngx_shm_zone_t *zone, ngx_int_t site, const u_char 
     ngx_shmtx_unlock(&ctx->pool->mutex);
 
     ngx_http_privacy_zone_lease_warn(zone, small);
-}
-
-
-ngx_uint_t
-ngx_http_privacy_zone_revoked(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t position)
-{
-    ngx_http_privacy_zone_t        *ctx;
-    ngx_http_privacy_zone_lease_t   entry;
-
-    ctx = ngx_http_privacy_zone_of(zone);
-
-    if (ctx == NULL || site < 0) {
-        return 0;
-    }
-
-    ngx_shmtx_lock(&ctx->pool->mutex);
-    ngx_http_privacy_zone_lease_load(ctx, site, subject, &entry);
-    ngx_shmtx_unlock(&ctx->pool->mutex);
-
-    return position < entry.floor;
 }
 
 

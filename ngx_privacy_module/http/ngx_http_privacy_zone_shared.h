@@ -47,9 +47,12 @@ typedef struct {
 } ngx_http_privacy_zone_shared_t;
 
 
+typedef struct ngx_http_privacy_zone_notes_s  ngx_http_privacy_zone_notes_t;
+
 struct ngx_http_privacy_zone_s {
     ngx_http_privacy_zone_shared_t  *shared;
     ngx_slab_pool_t                 *pool;
+    ngx_http_privacy_zone_notes_t   *notes;     /* the worker's own: what it saw and did not tell yet */
 };
 
 
