@@ -87,10 +87,10 @@ diff_partition_holds(const pv_diff_t *diff)
 static unsigned char *
 diff_clusters(pv_str_t text)
 {
-    size_t             at;
-    int32_t            c, before, state;
-    unsigned char     *begins;
-    utf8proc_ssize_t   n;
+    size_t            at;
+    int32_t           c, before, state;
+    unsigned char    *begins;
+    utf8proc_ssize_t  n;
 
     begins = calloc(text.len + 1, 1);
     begins[0] = begins[text.len] = 1;
@@ -357,12 +357,12 @@ diff_page_read(diff_page_t *p, const char *html, size_t len)
 static const char *
 diff_redline_holds(const pv_diff_t *diff, unsigned fold)
 {
-    int            side;
-    size_t         i, n, changes;
-    pv_buf_t       html;
-    pv_str_t       text;
-    diff_page_t    page;
-    pv_redline_t   how = PV_REDLINE_DEFAULT;
+    int           side;
+    size_t        i, n, changes;
+    pv_buf_t      html;
+    pv_str_t      text;
+    diff_page_t   page;
+    pv_redline_t  how = PV_REDLINE_DEFAULT;
 
     memset(&page, 0, sizeof(page));
     pv_buf_init(&html, PV_REDLINE_MAX);
@@ -385,7 +385,8 @@ diff_redline_holds(const pv_diff_t *diff, unsigned fold)
                 continue;
             }
             if (n == page.text[side].len || page.text[side].data[n++] != text.data[i]) {
-                page.wrong = side ? "the redline without deletions is not B" : "the redline without insertions is not A";
+                page.wrong = side ? "the redline without deletions is not B"
+                                  : "the redline without insertions is not A";
             }
         }
 

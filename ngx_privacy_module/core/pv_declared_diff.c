@@ -130,7 +130,7 @@ static void
 pv_diff_purposes(pv_declared_work_t *w)
 {
     size_t               i;
-    pv_lookup_t            a, b;
+    pv_lookup_t          a, b;
     const pv_purpose_t  *purpose, *before;
 
     a = pv_lookup_of_purposes(w, w->a);
@@ -144,8 +144,8 @@ pv_diff_purposes(pv_declared_work_t *w)
             pv_diff_purpose(w, before, purpose);
 
         } else {
-            pv_difference_add(w, (pv_difference_t) { .how = PV_DIFFERENCE_ADDED, .section = "purposes", .id = purpose->id,
-                .name = pv_purpose_name(w, purpose), .kinds = PV_KIND_PURPOSES });
+            pv_difference_add(w, (pv_difference_t) { .how = PV_DIFFERENCE_ADDED, .section = "purposes",
+                .id = purpose->id, .name = pv_purpose_name(w, purpose), .kinds = PV_KIND_PURPOSES });
         }
     }
 
@@ -203,7 +203,7 @@ static void
 pv_diff_cookies(pv_declared_work_t *w)
 {
     size_t                          i, k;
-    pv_lookup_t                       a, b;
+    pv_lookup_t                     a, b;
     const pv_purpose_t             *purpose, *before;
     const pv_cookie_declaration_t  *cookie;
 
@@ -278,7 +278,7 @@ pv_diff_lists(pv_declared_work_t *w, const char *section)
 {
     int                  sources;
     size_t               i, k;
-    pv_lookup_t            a, b;
+    pv_lookup_t          a, b;
     pv_difference_t      e;
     const pv_purpose_t  *purpose, *before;
 
@@ -320,7 +320,7 @@ static void
 pv_diff_recipients(pv_declared_work_t *w)
 {
     size_t                 i;
-    pv_lookup_t              a, b;
+    pv_lookup_t            a, b;
     pv_difference_t        e;
     const pv_recipient_t  *before;
 
@@ -686,7 +686,7 @@ pv_lookup_find(const pv_lookup_t *keys, pv_str_t key)
 static pv_lookup_t
 pv_lookup_of_purposes(pv_declared_work_t *w, const pv_policy_t *policy)
 {
-    size_t     i;
+    size_t       i;
     pv_lookup_t  keys;
 
     keys = pv_lookup(w, policy->purposes_count);
@@ -708,7 +708,7 @@ pv_lookup_of_cookies(pv_declared_work_t *w, const pv_purpose_t *purpose)
 {
     size_t                          i;
     pv_buf_t                        key;
-    pv_lookup_t                       keys;
+    pv_lookup_t                     keys;
     const pv_cookie_declaration_t  *cookie;
 
     keys = pv_lookup(w, purpose->cookies_count);
@@ -739,7 +739,7 @@ pv_lookup_of_cookies(pv_declared_work_t *w, const pv_purpose_t *purpose)
 static pv_lookup_t
 pv_lookup_of_strings(pv_declared_work_t *w, const pv_str_t *list, size_t n)
 {
-    size_t     i;
+    size_t       i;
     pv_lookup_t  keys;
 
     keys = pv_lookup(w, n);
@@ -758,7 +758,7 @@ pv_lookup_of_strings(pv_declared_work_t *w, const pv_str_t *list, size_t n)
 static pv_lookup_t
 pv_lookup_of_recipients(pv_declared_work_t *w, const pv_policy_t *policy)
 {
-    size_t     i;
+    size_t       i;
     pv_lookup_t  keys;
 
     keys = pv_lookup(w, policy->recipients_count);

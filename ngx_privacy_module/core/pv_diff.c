@@ -189,8 +189,8 @@ pv_diff_item(pv_diff_t *diff, pv_item_kind_t kind, uint32_t a, uint32_t b)
 static int
 pv_item_operations(pv_diff_t *diff, pv_item_t *item)
 {
-    int                rc;
-    pv_block_t        *a, *b;
+    int          rc;
+    pv_block_t  *a, *b;
 
     a = item->a != PV_NONE ? &diff->doc[0].blocks[item->a] : NULL;
     b = item->b != PV_NONE ? &diff->doc[1].blocks[item->b] : NULL;
@@ -214,8 +214,8 @@ pv_item_operations(pv_diff_t *diff, pv_item_t *item)
          ? pv_diff_add(diff, item, (pv_diff_op_t) { PV_DIFF_EQUAL, 0, a->at, a->len, b->at, b->len })
          : pv_diff_words(diff, item);
 
-    return rc == PV_OK ? pv_diff_add(diff, item, (pv_diff_op_t) { PV_DIFF_EQUAL, 0, a->at + a->len, 1, b->at + b->len, 1 })
-                       : rc;
+    return rc != PV_OK ? rc : pv_diff_add(diff, item,
+        (pv_diff_op_t) { PV_DIFF_EQUAL, 0, a->at + a->len, 1, b->at + b->len, 1 });
 }
 
 
@@ -414,7 +414,7 @@ pv_diff_containers(pv_diff_t *diff)
 static int
 pv_container_pair(pv_diff_t *diff, uint32_t a, uint32_t b)
 {
-    pv_node_t  *x, *y;
+    pv_container_t  *x, *y;
 
     x = &diff->doc[0].nodes[a];
     y = &diff->doc[1].nodes[b];
@@ -439,9 +439,9 @@ pv_container_pair(pv_diff_t *diff, uint32_t a, uint32_t b)
 static void
 pv_container_parts(pv_diff_t *diff)
 {
-    size_t      i;
-    uint32_t    k, table;
-    pv_node_t  *x, *y;
+    size_t           i;
+    uint32_t         k, table;
+    pv_container_t  *x, *y;
 
     for (i = 1; i < diff->doc[0].nodes_count; i++) {
         x = &diff->doc[0].nodes[i];

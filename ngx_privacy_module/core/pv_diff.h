@@ -30,7 +30,7 @@
 #define PV_DIFF_HTML_MAX  (8 * 1024 * 1024)
 
 /* Enough for anything that people write; some 100 ms on a slow core when all of it is used. */
-#define PV_DIFF_WORK      (16 * 1000 * 1000)
+#define PV_DIFF_WORK      (14 * 1000 * 1000)
 
 #define PV_DIFF_JSON_MAX  (64 * 1024 * 1024)
 

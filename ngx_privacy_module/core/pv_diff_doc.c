@@ -67,8 +67,8 @@ static void pv_add_text(pv_parse_t *d, const unsigned char *p, size_t len);
 static void pv_add_bytes(pv_parse_t *d, const unsigned char *p, size_t len, pv_run_t style);
 static pv_run_t pv_parse_style(const pv_parse_t *d);
 static int pv_wide(const unsigned char *p, const unsigned char *end);
-static void pv_open_node(pv_parse_t *d, pv_node_kind_t kind, uint32_t number);
-static void pv_close_node(pv_parse_t *d, pv_node_kind_t kind);
+static void pv_open_node(pv_parse_t *d, pv_container_kind_t kind, uint32_t number);
+static void pv_close_node(pv_parse_t *d, pv_container_kind_t kind);
 static void pv_leave_to_flow(pv_parse_t *d);
 static pv_block_t *pv_open_block(pv_parse_t *d, pv_block_kind_t kind);
 static void pv_close_block(pv_parse_t *d);
@@ -80,8 +80,8 @@ static uint64_t pv_block_hash(const unsigned char *p, size_t len);
 void *
 pv_more(void **list, size_t *size, size_t count, size_t element)
 {
-    void    *grown;
-    size_t   n;
+    void   *grown;
+    size_t  n;
 
     if (count == *size) {
         n = *size == 0 ? 64 : *size * 2;
@@ -708,17 +708,17 @@ pv_wide(const unsigned char *p, const unsigned char *end)
 
 
 static void
-pv_open_node(pv_parse_t *d, pv_node_kind_t kind, uint32_t number)
+pv_open_node(pv_parse_t *d, pv_container_kind_t kind, uint32_t number)
 {
-    pv_doc_t   *doc = d->doc;
-    pv_node_t  *node;
+    pv_doc_t        *doc = d->doc;
+    pv_container_t  *node;
 
     if (doc->nodes_count != 0 && doc->nodes[d->node].depth == PV_DEPTH_MAX) {
         d->ignored++;
         return;
     }
 
-    node = pv_more((void **) &doc->nodes, &doc->nodes_size, doc->nodes_count, sizeof(pv_node_t));
+    node = pv_more((void **) &doc->nodes, &doc->nodes_size, doc->nodes_count, sizeof(pv_container_t));
     if (node == NULL) {
         d->failed = 1;
         return;
@@ -735,10 +735,10 @@ pv_open_node(pv_parse_t *d, pv_node_kind_t kind, uint32_t number)
 
 /* The innermost of this kind, and what is within it; an item only of the list that is open. */
 static void
-pv_close_node(pv_parse_t *d, pv_node_kind_t kind)
+pv_close_node(pv_parse_t *d, pv_container_kind_t kind)
 {
-    uint32_t    node;
-    pv_node_t  *nodes = d->doc->nodes;
+    uint32_t         node;
+    pv_container_t  *nodes = d->doc->nodes;
 
     if (d->ignored != 0 && kind != PV_NODE_LI) {
         d->ignored--;
@@ -763,7 +763,7 @@ pv_close_node(pv_parse_t *d, pv_node_kind_t kind)
 static void
 pv_leave_to_flow(pv_parse_t *d)
 {
-    pv_node_kind_t  kind;
+    pv_container_kind_t  kind;
 
     for (kind = d->doc->nodes[d->node].kind;
          kind != PV_NODE_ROOT && kind != PV_NODE_QUOTE && kind != PV_NODE_LI;

@@ -18,15 +18,15 @@
 /* A container instance: a tree by parent, 0 is the root. */
 typedef enum {
     PV_NODE_ROOT, PV_NODE_QUOTE, PV_NODE_UL, PV_NODE_OL, PV_NODE_LI, PV_NODE_TABLE, PV_NODE_HEAD, PV_NODE_BODY
-} pv_node_kind_t;
+} pv_container_kind_t;
 
 typedef struct {
-    pv_node_kind_t  kind;
+    pv_container_kind_t  kind;
     uint32_t        parent;
     uint32_t        depth;          /* the root's is 0 */
     uint32_t        number;         /* OL: of its next item; LI in an OL: its own */
     uint32_t        merged;         /* which container of the merged text this is */
-} pv_node_t;
+} pv_container_t;
 
 
 typedef enum { PV_BLOCK_TEXT, PV_BLOCK_P, PV_BLOCK_HEADING, PV_BLOCK_CODE, PV_BLOCK_ROW } pv_block_kind_t;
@@ -68,7 +68,7 @@ typedef struct {
 typedef enum {
     PV_TOKEN_WORD, PV_TOKEN_CHARACTER,              /* in scripts with spaces, and without */
     PV_TOKEN_OPEN, PV_TOKEN_CLAUSE, PV_TOKEN_STOP, PV_TOKEN_OTHER
-} pv_token_kind_t;
+} pv_diff_token_kind_t;
 
 /* White space is no token: it lies between them. */
 typedef struct {
@@ -76,16 +76,16 @@ typedef struct {
     uint32_t  id;                   /* the same for the same bytes, in both documents */
     uint16_t  characters;           /* code points, at most 65535 */
     uint8_t   kind;
-} pv_token_t;
+} pv_diff_token_t;
 
 typedef struct {
     unsigned char  *text;           /* plain */
     uint32_t        len;
-    pv_node_t      *nodes;
+    pv_container_t      *nodes;
     pv_block_t     *blocks;
     pv_run_t       *runs;
     pv_cell_t      *cells;
-    pv_token_t     *tokens;
+    pv_diff_token_t     *tokens;
     size_t          nodes_count, nodes_size;
     size_t          blocks_count, blocks_size;
     size_t          runs_count, runs_size;
@@ -162,8 +162,8 @@ const unsigned char *pv_cluster_end(const unsigned char *p, const unsigned char 
 
 /*
  * pv_diff_sequence.c: sets the flags of what is not common to both. Minimal as
- * long as no part needs more than some 256 edits; then good, and cheap. Once
- * the work is over, the rest is flagged.
+ * long as no part needs more than some 2000 edits and the work that is left is
+ * ample; then good, and cheap. Once the work is over, the rest is flagged.
  */
 int pv_sequence_diff(const uint32_t *a, size_t n, const uint32_t *b, size_t m, uint8_t *a_changed,
     uint8_t *b_changed, pv_work_t *work);

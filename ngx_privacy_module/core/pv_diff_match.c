@@ -24,7 +24,8 @@ static int pv_match_equal(pv_match_t *m);
 static int pv_match_unique(pv_match_t *m, uint32_t from, uint32_t a_to, uint32_t b_to);
 static int pv_match_between(pv_match_t *m);
 static int pv_match_moved(pv_match_t *m);
-static void pv_match_extend(pv_match_t *m, uint32_t a, uint32_t b);
+static int pv_match_extend(pv_match_t *m, uint32_t a, uint32_t b);
+static int pv_match_free(const pv_match_t *m, uint32_t a, uint32_t b);
 static void pv_match_number(pv_match_t *m);
 static int pv_pairing_order(const void *x, const void *y);
 
@@ -59,10 +60,10 @@ pv_diff_match(pv_diff_t *diff)
 static int
 pv_match_classes(pv_match_t *m)
 {
-    size_t        i, k, size, side;
-    uint32_t     *slots;
-    pv_doc_t     *doc, *docs[2];
-    pv_block_t   *block;
+    size_t       i, k, size, side;
+    uint32_t    *slots;
+    pv_doc_t    *doc, *docs[2];
+    pv_block_t  *block;
 
     docs[0] = m->a;
     docs[1] = m->b;
@@ -329,11 +330,11 @@ pv_next_gap(const pv_match_t *m, pv_gap_t *g)
 static int
 pv_match_between(pv_match_t *m)
 {
-    int         rc;
-    size_t      n, k, i, j;
-    uint8_t    *seen, *changed;
-    uint32_t   *list, *a, *b, *a_at, *b_at, x;
-    pv_gap_t    g;
+    int        rc;
+    size_t     n, k, i, j;
+    uint8_t   *seen, *changed;
+    uint32_t  *list, *a, *b, *a_at, *b_at, x;
+    pv_gap_t   g;
 
     n = m->a->blocks_count;
     k = m->b->blocks_count;
@@ -397,11 +398,11 @@ pv_match_between(pv_match_t *m)
 }
 
 
-/* The same text elsewhere. */
+/* The same text elsewhere: a long block, or some that stay together and are long enough as one. */
 static int
 pv_match_moved(pv_match_t *m)
 {
-    uint32_t     i, *first, *next;
+    uint32_t     i, k, n, *first, *next;
     pv_block_t  *block;
 
     first = malloc((m->classes + m->b->blocks_count) * sizeof(uint32_t) + 1);
@@ -415,7 +416,7 @@ pv_match_moved(pv_match_t *m)
     for (i = (uint32_t) m->b->blocks_count; i-- > 0; /* void */) {
         block = &m->b->blocks[i];
 
-        if (block->match == PV_NONE && block->len >= PV_MOVE_MIN) {
+        if (block->match == PV_NONE) {
             next[i] = first[block->class];
             first[block->class] = i;
         }
@@ -424,16 +425,24 @@ pv_match_moved(pv_match_t *m)
     for (i = 0; i < m->a->blocks_count; i++) {
         block = &m->a->blocks[i];
 
-        while (block->match == PV_NONE && block->len >= PV_MOVE_MIN && first[block->class] != PV_NONE) {
+        if (block->match != PV_NONE) {
+            continue;
+        }
 
-            /* A longer move may have taken it along. */
-            if (m->b->blocks[first[block->class]].match == PV_NONE) {
-                pv_match_move(m, i, first[block->class]);
-                pv_match_extend(m, i, block->match);
+        for (n = 0, k = first[block->class]; k != PV_NONE && n < PV_MOVE_TRIES; k = next[k]) {
+
+            if (m->b->blocks[k].match != PV_NONE) {
+                first[block->class] = n == 0 ? next[k] : first[block->class];
+                continue;
             }
 
-            first[block->class] = next[first[block->class]];
+            if (pv_match_extend(m, i, k)) {
+                break;
+            }
+            n++;
         }
+
+        m->work->spent += n;
     }
 
     free(first);
@@ -451,31 +460,47 @@ pv_match_move(pv_match_t *m, uint32_t a, uint32_t b)
 }
 
 
-/* What is the same beside a moved block has moved with it, short as it may be: headings, above all. */
-static void
+/*
+ * What is the same beside a block has moved with it, short as it may be:
+ * headings, above all. 0 when all of it is too short to be called moved.
+ */
+static int
 pv_match_extend(pv_match_t *m, uint32_t a, uint32_t b)
 {
-    uint32_t  x, y;
+    size_t    len;
+    uint32_t  before, after;
 
-    for (x = a, y = b; x > 0 && y > 0; /* void */) {
-        x--;
-        y--;
-        if (m->a->blocks[x].match != PV_NONE || m->b->blocks[y].match != PV_NONE
-            || m->a->blocks[x].class != m->b->blocks[y].class)
-        {
-            break;
-        }
-        pv_match_move(m, x, y);
+    for (before = 0, len = 0; before < a && before < b && pv_match_free(m, a - before - 1, b - before - 1); before++) {
+        len += m->a->blocks[a - before - 1].len;
     }
 
-    for (x = a + 1, y = b + 1; x < m->a->blocks_count && y < m->b->blocks_count; x++, y++) {
-        if (m->a->blocks[x].match != PV_NONE || m->b->blocks[y].match != PV_NONE
-            || m->a->blocks[x].class != m->b->blocks[y].class)
-        {
-            break;
-        }
-        pv_match_move(m, x, y);
+    for (after = 0; a + after < m->a->blocks_count && b + after < m->b->blocks_count
+                    && pv_match_free(m, a + after, b + after); after++)
+    {
+        len += m->a->blocks[a + after].len;
     }
+
+    m->work->spent += before + after;
+
+    if (len < PV_MOVE_MIN) {
+        return 0;
+    }
+
+    for (a -= before, b -= before, after += before; after > 0; after--) {
+        pv_match_move(m, a++, b++);
+    }
+
+    return 1;
+}
+
+
+/* 1: the same text, and not matched yet. */
+static int
+pv_match_free(const pv_match_t *m, uint32_t a, uint32_t b)
+{
+    const pv_block_t  *x = &m->a->blocks[a], *y = &m->b->blocks[b];
+
+    return x->match == PV_NONE && y->match == PV_NONE && x->class == y->class;
 }
 
 

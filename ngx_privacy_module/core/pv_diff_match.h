@@ -17,8 +17,9 @@
 #define PV_SIMILAR_NEAR   250       /* in the same small gap */
 #define PV_SIMILAR_ONLY   150       /* the only two in a gap */
 
-/* Bytes: a shorter block is not worth the words "moved from". */
+/* Bytes: what is shorter is not worth the words "moved from". */
 #define PV_MOVE_MIN       48
+#define PV_MOVE_TRIES     4         /* places that a block is looked for in */
 
 typedef struct {
     uint32_t  a, b;

@@ -15,7 +15,9 @@
 
 #include "pv_diff_doc.h"
 
-#define PV_EDITS_MIN  256
+/* From one corner, before a box is cut. */
+#define PV_EDITS_MIN  4
+#define PV_EDITS_MAX  1024
 
 
 typedef struct {
@@ -40,6 +42,7 @@ pv_sequence_diff(const uint32_t *a, size_t n, const uint32_t *b, size_t m, uint8
 {
     size_t         from;
     int32_t       *diagonals;
+    uint64_t       left;
     pv_sequence_t  s;
 
     for (from = 0; from < n && from < m && a[from] == b[from]; from++) { /* void */ }
@@ -59,8 +62,9 @@ pv_sequence_diff(const uint32_t *a, size_t n, const uint32_t *b, size_t m, uint8
     s.b_changed = b_changed;
     s.work = work;
 
-    /* The root of the size: long texts are cut more coarsely, but not so much. */
-    for (s.most = PV_EDITS_MIN; (uint64_t) s.most * (uint64_t) s.most < n + m; s.most *= 2) { /* void */ }
+    /* Long texts are cut more coarsely, so that the work that is left reaches to their ends. */
+    left = work->limit > work->spent ? (work->limit - work->spent) / (8 * (n + m)) : 0;
+    s.most = left > PV_EDITS_MAX ? PV_EDITS_MAX : left < PV_EDITS_MIN ? PV_EDITS_MIN : (int32_t) left;
 
     diagonals = malloc(2 * (2 * (size_t) s.most + 3) * sizeof(int32_t));
     if (diagonals == NULL) {

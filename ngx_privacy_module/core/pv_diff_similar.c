@@ -17,6 +17,7 @@
 #define PV_COMMON         24        /* a feature of more blocks than that says nothing */
 #define PV_CANDIDATES     4         /* blocks that one is compared with closely */
 #define PV_SMALL_GAP      256       /* pairs */
+#define PV_SHORT_BLOCK    24        /* tokens */
 #define PV_WEIGHT_BITS    3u
 #define PV_WEIGHT_MAX     7u
 
@@ -57,6 +58,7 @@ typedef struct {
 
 static int pv_similar_features(pv_similar_t *s);
 static int pv_block_features(pv_similar_t *s, const pv_doc_t *doc, const pv_block_t *block, pv_features_t *f);
+static int pv_feature_add(pv_similar_t *s, pv_features_t *f, uint32_t hash, uint32_t weight);
 static int pv_similar_index(pv_similar_t *s);
 static void pv_index_add(pv_similar_t *s, uint32_t feature, uint32_t block, uint32_t entry);
 static pv_index_slot_t *pv_index_find(const pv_similar_t *s, uint32_t feature);
@@ -135,7 +137,7 @@ pv_similar_features(pv_similar_t *s)
         return PV_OK;
     }
 
-    s->match->work->spent += 2 * (bytes[0] + bytes[1]);
+    s->match->work->spent += 3 * (bytes[0] + bytes[1]);
 
     if (s->match->work->spent > s->match->work->limit) {
         s->match->work->over = 1;
@@ -166,40 +168,54 @@ pv_similar_features(pv_similar_t *s)
 static int
 pv_block_features(pv_similar_t *s, const pv_doc_t *doc, const pv_block_t *block, pv_features_t *f)
 {
-    uint32_t           i, hash, weight, *feature;
-    const pv_token_t  *token, *before;
+    int                     rc;
+    uint32_t                i, hash;
+    const pv_diff_token_t  *token, *before;
 
     f->from = (uint32_t) s->features_count;
 
-    for (i = 0, before = NULL; i < block->tokens; i++, before = token) {
+    for (rc = PV_OK, i = 0, before = NULL; i < block->tokens && rc == PV_OK; i++, before = token) {
         token = &doc->tokens[block->token + i];
         hash = token->id * 0x9e3779b1u;
-        weight = token->characters;
 
-        if (token->kind == PV_TOKEN_CHARACTER) {
-            if (before == NULL || before->kind != PV_TOKEN_CHARACTER) {
-                continue;
-            }
-
-            hash = (hash ^ before->id) * 0x85ebca6bu;
-            weight = 2;
-
-        } else if (token->kind != PV_TOKEN_WORD) {
+        if (token->kind == PV_TOKEN_WORD) {
+            rc = pv_feature_add(s, f, hash, token->characters);
             continue;
         }
 
-        feature = pv_more((void **) &s->features, &s->features_size, s->features_count, sizeof(uint32_t));
-        if (feature == NULL) {
-            return PV_ERROR;
+        if (token->kind != PV_TOKEN_CHARACTER) {
+            continue;
         }
 
-        weight = weight > PV_WEIGHT_MAX ? PV_WEIGHT_MAX : weight;
-        *feature = ((hash ^ hash >> 15) & ~PV_WEIGHT_MAX) | weight;
-        f->weight += weight;
-        s->features_count++;
+        /* A short block has few pairs, and one character may part them all. */
+        if (block->tokens <= PV_SHORT_BLOCK) {
+            rc = pv_feature_add(s, f, hash, 1);
+        }
+
+        if (before != NULL && before->kind == PV_TOKEN_CHARACTER && rc == PV_OK) {
+            rc = pv_feature_add(s, f, (hash ^ before->id) * 0x85ebca6bu, 2);
+        }
     }
 
-    f->count = (uint32_t) (s->features_count - f->from);
+    return rc;
+}
+
+
+static int
+pv_feature_add(pv_similar_t *s, pv_features_t *f, uint32_t hash, uint32_t weight)
+{
+    uint32_t  *feature;
+
+    feature = pv_more((void **) &s->features, &s->features_size, s->features_count, sizeof(uint32_t));
+    if (feature == NULL) {
+        return PV_ERROR;
+    }
+
+    weight = weight > PV_WEIGHT_MAX ? PV_WEIGHT_MAX : weight;
+    *feature = ((hash ^ hash >> 15) & ~PV_WEIGHT_MAX) | weight;
+    f->weight += weight;
+    f->count++;
+    s->features_count++;
 
     return PV_OK;
 }

@@ -42,8 +42,8 @@ typedef enum { PV_SPACE, PV_LETTER, PV_DIGIT, PV_KATAKANA, PV_UNSPACED, PV_MARK 
 static const unsigned char *pv_word_end(const unsigned char *p, const unsigned char *end, pv_script_t script);
 static int pv_joins(int32_t c, pv_script_t before, pv_script_t after);
 static pv_script_t pv_script(const unsigned char *p, const unsigned char *next, int32_t c);
-static pv_token_kind_t pv_mark_kind(int32_t c);
-static int pv_intern(pv_intern_t *n, pv_token_t *token, const unsigned char *p, int32_t first);
+static pv_diff_token_kind_t pv_mark_kind(int32_t c);
+static int pv_intern(pv_intern_t *n, pv_diff_token_t *token, const unsigned char *p, int32_t first);
 static int pv_intern_grow(pv_intern_t *n);
 
 
@@ -85,7 +85,7 @@ pv_doc_tokens(pv_doc_t *doc, uint32_t number, pv_intern_t *intern)
 {
     int32_t               c;
     pv_block_t           *block;
-    pv_token_t           *token;
+    pv_diff_token_t      *token;
     pv_script_t           script;
     const unsigned char  *p, *end, *next;
 
@@ -103,7 +103,7 @@ pv_doc_tokens(pv_doc_t *doc, uint32_t number, pv_intern_t *intern)
             continue;
         }
 
-        token = pv_more((void **) &doc->tokens, &doc->tokens_size, doc->tokens_count, sizeof(pv_token_t));
+        token = pv_more((void **) &doc->tokens, &doc->tokens_size, doc->tokens_count, sizeof(pv_diff_token_t));
         if (token == NULL) {
             return PV_ERROR;
         }
@@ -231,7 +231,9 @@ pv_script(const unsigned char *p, const unsigned char *next, int32_t c)
     }
 
     if (c >= 0x0e00) {
-        if ((c >= 0x30a1 && c <= 0x30fe && c != 0x30fb) || (c >= 0x31f0 && c <= 0x31ff) || (c >= 0xff66 && c <= 0xff9f)) {
+        if ((c >= 0x30a1 && c <= 0x30fe && c != 0x30fb) || (c >= 0x31f0 && c <= 0x31ff)
+            || (c >= 0xff66 && c <= 0xff9f))
+        {
             return PV_KATAKANA;
         }
     }
@@ -269,7 +271,7 @@ pv_script(const unsigned char *p, const unsigned char *next, int32_t c)
 }
 
 
-static pv_token_kind_t
+static pv_diff_token_kind_t
 pv_mark_kind(int32_t c)
 {
     switch (c) {
@@ -369,7 +371,7 @@ pv_cluster_end(const unsigned char *p, const unsigned char *end, int32_t *first)
 
 /* Sets id and characters. */
 static int
-pv_intern(pv_intern_t *n, pv_token_t *token, const unsigned char *p, int32_t first)
+pv_intern(pv_intern_t *n, pv_diff_token_t *token, const unsigned char *p, int32_t first)
 {
     size_t     i;
     uint32_t   hash, characters;

@@ -188,8 +188,8 @@ pv_words_hunks(pv_words_t *w, const uint8_t *a_changed, const uint8_t *b_changed
 static uint32_t
 pv_words_characters(const pv_doc_t *doc, const pv_stretch_t *in, uint32_t from, uint32_t to)
 {
-    uint32_t           n, end;
-    const pv_token_t  *token;
+    uint32_t                n, end;
+    const pv_diff_token_t  *token;
 
     for (n = 0; from < to; from++) {
         token = &doc->tokens[from];
@@ -308,9 +308,9 @@ static void
 pv_words_shift_one(const pv_doc_t *doc, const pv_stretch_t *in, uint32_t *from, uint32_t *to, uint32_t low,
     uint32_t high, uint32_t *other_from, uint32_t *other_to)
 {
-    int                score, best_score;
-    uint32_t           x, y, best;
-    const pv_token_t  *t = doc->tokens;
+    int                     score, best_score;
+    uint32_t                x, y, best;
+    const pv_diff_token_t  *t = doc->tokens;
 
     x = *from;
     y = *to;
@@ -341,7 +341,7 @@ pv_words_shift_one(const pv_doc_t *doc, const pv_stretch_t *in, uint32_t *from, 
 static int
 pv_words_edge(const pv_doc_t *doc, const pv_stretch_t *in, uint32_t token)
 {
-    const pv_token_t  *before, *after;
+    const pv_diff_token_t  *before, *after;
 
     if (token == in->token || token == in->token_end) {
         return 6;
@@ -423,10 +423,10 @@ pv_words_operations(pv_words_t *w)
 static int
 pv_words_equal(pv_words_t *w, uint32_t a, uint32_t a_to, uint32_t b)
 {
-    int                rc;
-    uint32_t           len;
-    pv_hunk_t          none;
-    const pv_token_t  *x, *y, *x_last, *y_last;
+    int                     rc;
+    uint32_t                len;
+    pv_hunk_t               none;
+    const pv_diff_token_t  *x, *y, *x_last, *y_last;
 
     if (a == a_to) {
         return PV_OK;
@@ -463,10 +463,10 @@ pv_words_equal(pv_words_t *w, uint32_t a, uint32_t a_to, uint32_t b)
 static int
 pv_words_gap(pv_words_t *w, const pv_hunk_t *h)
 {
-    int             rc;
-    uint32_t        i, a, b, a_end, b_end, a_lead, b_lead, a_tail, b_tail, lead, tail;
-    pv_token_t     *x = w->a->tokens, *y = w->b->tokens;
-    unsigned char  *p = w->a->text, *q = w->b->text;
+    int               rc;
+    uint32_t          i, a, b, a_end, b_end, a_lead, b_lead, a_tail, b_tail, lead, tail;
+    pv_diff_token_t  *x = w->a->tokens, *y = w->b->tokens;
+    unsigned char    *p = w->a->text, *q = w->b->text;
 
     a = h->a0 > w->in_a.token ? x[h->a0 - 1].at + x[h->a0 - 1].len : w->in_a.at;
     b = h->b0 > w->in_b.token ? y[h->b0 - 1].at + y[h->b0 - 1].len : w->in_b.at;
@@ -630,10 +630,10 @@ pv_row_pair(pv_diff_t *diff, pv_item_t *item, uint32_t a, uint32_t b)
 static int
 pv_row_align(pv_diff_t *diff, pv_item_t *item, const pv_block_t *a, const pv_block_t *b)
 {
-    int        rc;
-    unsigned   score;
-    uint32_t   i, k;
-    uint16_t   best[PV_CELLS_MAX + 1][PV_CELLS_MAX + 1];
+    int         rc;
+    unsigned    score;
+    uint32_t    i, k;
+    uint16_t    best[PV_CELLS_MAX + 1][PV_CELLS_MAX + 1];
     pv_cell_t  *x, *y;
 
     x = diff->doc[0].cells + a->cell;

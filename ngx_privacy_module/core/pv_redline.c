@@ -116,8 +116,8 @@ pv_item_block(const pv_diff_t *diff, const pv_item_t *item)
 void
 pv_item_place(const pv_diff_t *diff, const pv_item_t *item, pv_place_t *path)
 {
-    uint32_t          at;
-    const pv_node_t  *nodes;
+    uint32_t               at;
+    const pv_container_t  *nodes;
 
     nodes = diff->doc[pv_item_side(item)].nodes;
     at = pv_item_block(diff, item)->node;

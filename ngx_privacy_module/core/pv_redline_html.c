@@ -31,7 +31,7 @@ static const char *pv_html_class(const pv_item_t *item);
 int
 pv_redline_html(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how, size_t *changes)
 {
-    pv_place_t       open;
+    pv_place_t         open;
     pv_redline_view_t  v;
 
     if (pv_redline_open(&v, out, diff, how) != PV_OK) {
@@ -82,8 +82,8 @@ pv_html_items(pv_redline_view_t *v, pv_place_t *open)
 static size_t
 pv_html_fold_end(const pv_redline_view_t *v, const pv_place_t *open, size_t from, uint32_t *level)
 {
-    size_t     i, end;
-    uint32_t   common;
+    size_t      i, end;
+    uint32_t    common;
     pv_place_t  path, next;
 
     pv_item_place(v->diff, &v->diff->items[from], &path);
@@ -135,10 +135,10 @@ pv_html_fold_within(const pv_place_t *path, uint32_t level)
 static void
 pv_html_fold(pv_redline_view_t *v, pv_place_t *open, size_t from, size_t to, uint32_t level)
 {
-    size_t             i;
-    pv_place_t          path;
-    pv_node_kind_t     within;
-    const pv_block_t  *block;
+    size_t               i;
+    pv_place_t           path;
+    pv_container_kind_t  within;
+    const pv_block_t    *block;
 
     block = pv_item_block(v->diff, &v->diff->items[from]);
     pv_item_place(v->diff, &v->diff->items[from], &path);
@@ -177,7 +177,7 @@ pv_html_fold(pv_redline_view_t *v, pv_place_t *open, size_t from, size_t to, uin
 static void
 pv_html_item(pv_redline_view_t *v, pv_place_t *open, size_t i)
 {
-    pv_place_t         path;
+    pv_place_t        path;
     const pv_item_t  *item = &v->diff->items[i];
 
     pv_item_place(v->diff, item, &path);
@@ -189,9 +189,9 @@ pv_html_item(pv_redline_view_t *v, pv_place_t *open, size_t i)
 static void
 pv_html_enter(pv_redline_view_t *v, pv_place_t *open, const pv_place_t *path, uint32_t rules)
 {
-    uint32_t          depth;
-    pv_node_kind_t    within;
-    const pv_node_t  *node;
+    uint32_t               depth;
+    pv_container_kind_t    within;
+    const pv_container_t  *node;
 
     static const char *const  starts[] = {
         [PV_NODE_QUOTE] = "<blockquote>\n", [PV_NODE_UL] = "<ul>\n", [PV_NODE_OL] = "<ol>\n", [PV_NODE_LI] = "<li>",
@@ -362,8 +362,8 @@ pv_html_row(pv_redline_view_t *v, size_t i, const char *class)
 
         for (k = 0; k < item->pairs; k++) {
             pair = &v->diff->pairs[item->pair + k];
-            pv_html_cell(v, i, pair->a != PV_NONE ? &others[pair->a] : NULL, pair->b != PV_NONE ? &cells[pair->b] : NULL,
-                         k == 0);
+            pv_html_cell(v, i, pair->a != PV_NONE ? &others[pair->a] : NULL,
+                         pair->b != PV_NONE ? &cells[pair->b] : NULL, k == 0);
         }
     }
 
@@ -380,7 +380,8 @@ pv_html_cell(pv_redline_view_t *v, size_t i, const pv_cell_t *a, const pv_cell_t
     cell = b != NULL ? b : a;
 
     pv_buf_printf(v->out, "<%s%s>", cell->header ? "th scope=\"col\"" : "td",
-                  cell->align == 'r' ? " class=\"privacy-right\"" : cell->align == 'c' ? " class=\"privacy-center\"" : "");
+                  cell->align == 'r' ? " class=\"privacy-right\""
+                  : cell->align == 'c' ? " class=\"privacy-center\"" : "");
 
     if (first) {
         pv_html_first(v, i);
@@ -526,7 +527,7 @@ pv_html_run(pv_buf_t *out, pv_str_t text, const pv_run_t *run, pv_str_t link, in
         text.len = 0;
     }
 
-    for (line = code ? NULL : memchr(text.data, '\n', text.len); line != NULL; line = memchr(text.data, '\n', text.len)) {
+    while (!code && (line = memchr(text.data, '\n', text.len)) != NULL) {
         len = (size_t) (line - text.data);
         pv_buf_html(out, (pv_str_t) { text.data, len });
         pv_buf_puts(out, "<br>\n");

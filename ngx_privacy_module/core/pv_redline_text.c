@@ -17,8 +17,10 @@
 
 static void pv_text_fold(pv_redline_view_t *v, size_t n);
 static void pv_text_item(pv_redline_view_t *v, size_t i, pv_place_t *before);
-static void pv_text_indent(pv_redline_view_t *v, const pv_place_t *path, const pv_place_t *before, const pv_block_t *block);
-static void pv_text_operation(pv_redline_view_t *v, const pv_item_t *item, const pv_diff_op_t *op, const pv_place_t *path);
+static void pv_text_indent(pv_redline_view_t *v, const pv_place_t *path, const pv_place_t *before,
+    const pv_block_t *block);
+static void pv_text_operation(pv_redline_view_t *v, const pv_item_t *item, const pv_diff_op_t *op,
+    const pv_place_t *path);
 static void pv_text_links(pv_redline_view_t *v, uint32_t n);
 static void pv_text_note(pv_redline_view_t *v, pv_str_t string, size_t n, pv_str_t from, pv_str_t to);
 static void pv_text_words(pv_redline_view_t *v, pv_str_t text, const pv_place_t *path);
@@ -28,8 +30,8 @@ static void pv_text_plain(pv_buf_t *out, pv_str_t s);
 int
 pv_redline_text(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how)
 {
-    size_t          i, n;
-    pv_place_t       before;
+    size_t             i, n;
+    pv_place_t         before;
     pv_redline_view_t  v;
 
     if (pv_redline_open(&v, out, diff, how) != PV_OK) {
@@ -75,7 +77,7 @@ static void
 pv_text_item(pv_redline_view_t *v, size_t i, pv_place_t *before)
 {
     uint32_t           k;
-    pv_place_t          path;
+    pv_place_t         path;
     const pv_item_t   *item = &v->diff->items[i];
     const pv_block_t  *block;
 
@@ -105,15 +107,16 @@ pv_text_item(pv_redline_view_t *v, size_t i, pv_place_t *before)
     }
 
     /* Items and rows follow each other closely, paragraphs do not. */
-    pv_buf_puts(v->out, block->kind == PV_BLOCK_ROW || (path.depth != 0 && block->kind == PV_BLOCK_TEXT) ? "\n" : "\n\n");
+    pv_buf_puts(v->out, block->kind == PV_BLOCK_ROW || (path.depth != 0 && block->kind == PV_BLOCK_TEXT)
+                        ? "\n" : "\n\n");
 }
 
 
 static void
 pv_text_indent(pv_redline_view_t *v, const pv_place_t *path, const pv_place_t *before, const pv_block_t *block)
 {
-    uint32_t          i, common;
-    const pv_node_t  *node;
+    uint32_t               i, common;
+    const pv_container_t  *node;
 
     common = pv_place_common(path, before);
 

@@ -23,7 +23,7 @@ typedef struct {
 
 /* From the root (which is not in it) inwards. */
 typedef struct {
-    const pv_node_t  *node[PV_DEPTH_MAX];
+    const pv_container_t  *node[PV_DEPTH_MAX];
     uint32_t          depth;
 } pv_place_t;
 
