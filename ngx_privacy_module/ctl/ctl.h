@@ -27,6 +27,8 @@ int ctl_check(int argc, char **argv);
 int ctl_preview(int argc, char **argv);
 int ctl_diff(int argc, char **argv);
 int ctl_publish(int argc, char **argv);
+int ctl_withdraw(int argc, char **argv);
+int ctl_rollover(int argc, char **argv);
 int ctl_versions(int argc, char **argv);
 int ctl_inventory(int argc, char **argv);
 int ctl_ledger(int argc, char **argv);

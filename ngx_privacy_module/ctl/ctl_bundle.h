@@ -61,6 +61,9 @@ void ctl_log_free(ctl_log_t *log);
 int ctl_log_chain(pv_log_t **chain, const ctl_log_t *log, ctl_redis_t *redis, pv_str_t site,
     const unsigned char pub[PV_ED25519_PUBLIC], int which, pv_problems_t *problems);
 
+/* The withdrawal of a version, or NULL; also of one whose head is not in the chain. */
+const pv_head_t *ctl_log_withdrawal(const pv_log_t *chain, const ctl_log_entry_t *version);
+
 /* The sealed entry with that digest, appended to sealed; nothing when it is not in Redis. */
 int ctl_log_get(pv_buf_t *sealed, ctl_redis_t *redis, pv_str_t site, const unsigned char *digest);
 

@@ -6,11 +6,13 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #include "ctl.h"
 #include "ctl_file.h"
+#include "ctl_keygen.h"
 
 
 static int ctl_keygen_new(const char *folder, const char *site);
@@ -56,7 +58,7 @@ ctl_keygen(int argc, char **argv)
 
     if (ctl_keygen_kind != NULL) {
         if (ctl_keygen_site != NULL) {
-            return ctl_fail(CTL_USAGE, "--rotate and --site do not go together: a publication key does not rotate");
+            return ctl_fail(CTL_USAGE, "--rotate and --site do not go together: a publication key is replaced by `privacyctl rollover`");
         }
 
         return ctl_keygen_rotate(argv[1], ctl_keygen_kind);
@@ -129,6 +131,45 @@ ctl_keygen_publication(const char *folder, const char *site)
     OPENSSL_cleanse(secret, sizeof(secret));
 
     return rc;
+}
+
+
+int
+ctl_keygen_pair(const char *folder, const char *site)
+{
+    return ctl_folder(folder, 0755) == PV_OK ? ctl_keygen_publication(folder, site) : PV_ERROR;
+}
+
+
+int
+ctl_keygen_find(const char *folder, const char *site, char path[PATH_MAX],
+    unsigned char secret[PV_ED25519_SECRET], unsigned char pub[PV_ED25519_PUBLIC])
+{
+    char  public[PATH_MAX];
+
+    if (ctl_keygen_path(path, folder, site, ".key") != PV_OK
+        || ctl_keygen_path(public, folder, site, ".pub") != PV_OK)
+    {
+        return CTL_WRONG;
+    }
+
+    if (access(path, F_OK) != 0) {
+        return CTL_KEYGEN_NONE;
+    }
+
+    if (ctl_secret_key(secret, path) != PV_OK || pv_ed25519_public(pub, secret) != PV_OK) {
+        return CTL_WRONG;
+    }
+
+    /* it was interrupted between the two */
+
+    if (access(public, F_OK) != 0
+        && ctl_keygen_single(folder, site, ".pub", "privacy-publication-public", pub, 0644) != PV_OK)
+    {
+        return CTL_WRONG;
+    }
+
+    return CTL_OK;
 }
 
 

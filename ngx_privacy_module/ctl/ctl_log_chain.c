@@ -25,7 +25,6 @@ typedef struct {
 
 
 static void ctl_chain_choose(const ctl_log_t *log, const pv_log_t *chain, int which, unsigned char *wanted);
-static int ctl_chain_named(const pv_log_t *chain, uint32_t sequence);
 static int ctl_chain_fetch(ctl_chain_t *c, const unsigned char *wanted);
 static int ctl_chain_batch(ctl_chain_t *c, const size_t *batch, size_t n);
 static int ctl_chain_add(ctl_chain_t *c, const ctl_log_entry_t *entry, const redisReply *reply);
@@ -88,16 +87,15 @@ ctl_chain_choose(const ctl_log_t *log, const pv_log_t *chain, int which, unsigne
 
         wanted[i - 1] = pv_log_find(chain, log->entries[i - 1].sequence) == NULL;
 
-        /* A withdrawal that came too late withdraws nothing: then this is one more than needed. */
-        if (!ctl_chain_named(chain, log->entries[i - 1].sequence)) {
+        if (ctl_log_withdrawal(chain, &log->entries[i - 1]) == NULL) {
             return;
         }
     }
 }
 
 
-static int
-ctl_chain_named(const pv_log_t *chain, uint32_t sequence)
+const pv_head_t *
+ctl_log_withdrawal(const pv_log_t *chain, const ctl_log_entry_t *version)
 {
     size_t            i;
     const pv_head_t  *head;
@@ -105,12 +103,14 @@ ctl_chain_named(const pv_log_t *chain, uint32_t sequence)
     for (i = 0; i < pv_log_count(chain); i++) {
         head = pv_log_entry(chain, i);
 
-        if (head->kind == PV_ENTRY_WITHDRAWAL && head->withdraws == sequence) {
-            return 1;
+        if (head->kind == PV_ENTRY_WITHDRAWAL && head->withdraws == version->sequence
+            && head->published < version->effective)
+        {
+            return head;
         }
     }
 
-    return 0;
+    return NULL;
 }
 
 

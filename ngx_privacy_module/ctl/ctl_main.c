@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +24,8 @@ static const struct {
     { "check", ctl_check, "read a bundle folder and say everything that is wrong with it" },
     { "preview", ctl_preview, "show a bundle in a browser as nginx will show it" },
     { "publish", ctl_publish, "sign a bundle and put it in force" },
+    { "withdraw", ctl_withdraw, "take back a version that is not in force yet" },
+    { "rollover", ctl_rollover, "hand the publication over to a new key" },
     { "versions", ctl_versions, "list what was published" },
     { "inventory", ctl_inventory, "list the cookies that were seen, declared or not" },
     { "ledger", ctl_ledger, "print one subject's choices in words, and prove them" },
@@ -34,6 +38,9 @@ main(int argc, char **argv)
 {
     int     rc;
     size_t  i;
+
+    /* A server that goes away is said, with an exit code of its own: no silent end. */
+    (void) signal(SIGPIPE, SIG_IGN);
 
     if (argc < 2) {
         ctl_overview(stderr);
@@ -54,7 +61,8 @@ main(int argc, char **argv)
         rc = ctl_commands[i].run(argc - 1, argv + 1);
 
         if (fflush(stdout) != 0 || ferror(stdout)) {
-            return ctl_fail(rc == CTL_OK ? CTL_WRONG : rc, "not everything could be written");
+            rc = rc == CTL_OK ? CTL_WRONG : rc;
+            return errno == EPIPE ? rc : ctl_fail(rc, "not everything could be written");
         }
 
         return rc;

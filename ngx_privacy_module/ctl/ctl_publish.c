@@ -23,7 +23,6 @@
 
 static int ctl_publish_run(ctl_publish_t *p, const char *folder);
 static int ctl_publish_chain(ctl_publish_t *p);
-static int ctl_publish_open(ctl_publish_t *p, pv_policy_t **policy, const ctl_log_entry_t *entry);
 static int ctl_publish_refill(ctl_publish_t *p);
 static int ctl_publish_already(ctl_publish_t *p, int *already);
 static const char *ctl_publish_version(const ctl_publish_t *p, json_t **root);
@@ -181,7 +180,7 @@ ctl_publish_log(ctl_publish_t *p)
             continue;
         }
 
-        if (pv_log_withdrawal(p->chain, entry->sequence) == NULL) {
+        if (ctl_log_withdrawal(p->chain, entry) == NULL) {
             rc = ctl_publish_open(p, &p->previous, entry);
 
         } else if (p->newest == NULL) {
@@ -218,7 +217,7 @@ ctl_publish_chain(ctl_publish_t *p)
 }
 
 
-static int
+int
 ctl_publish_open(ctl_publish_t *p, pv_policy_t **policy, const ctl_log_entry_t *entry)
 {
     int            rc;
@@ -290,7 +289,7 @@ ctl_publish_already(ctl_publish_t *p, int *already)
             continue;
         }
 
-        if (pv_log_withdrawal(p->chain, p->log.entries[i].sequence) != NULL) {
+        if (ctl_log_withdrawal(p->chain, &p->log.entries[i]) != NULL) {
             rc = ctl_fail(CTL_WRONG, "version %s was withdrawn: a new one needs an id of its own", version);
             break;
         }

@@ -38,6 +38,8 @@ void ctl_publish_free(ctl_publish_t *p);
 int ctl_publish_settings(ctl_publish_t *p);
 /* Reads the log, and opens the versions that a new one follows. An exit code. */
 int ctl_publish_log(ctl_publish_t *p);
+/* A version of the log, whole; what is wrong is said. An exit code. */
+int ctl_publish_open(ctl_publish_t *p, pv_policy_t **policy, const ctl_log_entry_t *entry);
 void ctl_publish_context(ctl_publish_t *p);
 /* A version id names one bundle for ever: a problem when the log has it. */
 void ctl_publish_version_is_new(ctl_publish_t *p);

@@ -35,8 +35,8 @@ ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already)
            (const char *) policy->version.data, policy->sequence);
     printf("digest    %s\n", digest);
 
-    if (p->log.count > policy->sequence) {
-        printf("in force  no: version %s is newer\n", p->log.entries[p->log.count - 1].version);
+    if (p->previous != NULL && p->previous->sequence > policy->sequence) {
+        printf("in force  no: version %s is newer\n", (const char *) p->previous->version.data);
 
     } else if (policy->effective > time(NULL)) {
         printf("in force  from %s on\n", ctl_time(when, policy->effective));
