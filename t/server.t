@@ -85,8 +85,9 @@ for (
     look_again();
     ok(wait_for(sub { redis_status()->{warning} =~ $said }), "$name $bad: the status says so");
     like($t->log, qr/\[warn\][^\n]*may lose choices[^\n]*$name/, "$name $bad: the log too");
-    like($t->get('/status?format=prometheus')->body, qr/^privacy_redis_warning(?:\{[^}]*\})? 1$/m, "$name $bad: and the metric");
-    is((visitor())->choose('reject_all')->status, 303, "$name $bad: choices are saved all the same");
+    like($t->get('/status?format=prometheus')->body, qr/^privacy_redis_warning(?:\{[^}]*\})? 1$/m,
+        "$name $bad: and the metric");
+    is(visitor()->choose('reject_all')->status, 303, "$name $bad: choices are saved all the same");
     $t->redis->command('CONFIG', 'SET', $name, $good);
     look_again();
     ok(wait_for(sub { redis_status()->{warning} eq '' }), "$name $good: and no longer");
