@@ -487,6 +487,7 @@ test_only_what_changed_is_asked_again(void **state)
 {
     static const char  editorial[] = "{\"kind\":\"editorial\"}";
     static const char  risk[] = "{\"kind\":\"risk\",\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}";
+    static const char  more[] = "{\"kind\":\"purposes\",\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}";
     static const char  ads[] = "{\"kind\":\"purposes\",\"purposes\":[\"ads\"],\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}";
     static const char  both[] = "{\"kind\":\"risk\",\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}},"
                                 "{\"kind\":\"editorial\",\"purposes\":[\"ads\"]}";
@@ -508,13 +509,73 @@ test_only_what_changed_is_asked_again(void **state)
     /* What is machine-readable is never editorial. */
     assert_int_equal(asked_since("\"uid\"", "\"uid*\"", editorial, "ads"), 0);
     assert_int_equal(asked_since("\"uid\"", "\"uid*\"", both, "ads"), 0);
-    assert_int_equal(asked_since("\"uid\"", "\"uid*\"", risk, "ads"), 2);
-    assert_int_equal(asked_since("\"stats.example.net\"", "\"*.example.net\"", risk, "analytics"), 2);
+    assert_int_equal(asked_since("\"uid\"", "\"uid*\"", more, "ads"), 2);
+    assert_int_equal(asked_since("\"stats.example.net\"", "\"*.example.net\"", more, "analytics"), 2);
     assert_int_equal(asked_since("\"separate\":true", "\"separate\":false", editorial, "abroad"), 0);
-    assert_int_equal(asked_since("[\"acme\"]", "[]", risk, "ads"), 2);
+    assert_int_equal(asked_since("[\"acme\"]", "[]", more, "ads"), 2);
 
     /* A new purpose. */
-    assert_int_equal(asked_since("\"id\":\"ads\"", "\"id\":\"adverts\"", editorial, "adverts"), 2);
+    assert_int_equal(asked_since("\"id\":\"ads\"", "\"id\":\"adverts\"", more, "adverts"), 2);
+}
+
+
+/* v1 -> json with a replaced by b, declared with one change of that kind: what is said of it; NULL: it is published. */
+static void
+uncovered(const char *a, const char *b, const char *kind, const char *field, const char *reason)
+{
+    char            *first, *json, *second, *change;
+    pv_buf_t         out;
+    pv_policy_t     *v1;
+    pv_problems_t    problems;
+
+    first = plain();
+    v1 = fixture_policy(first, NULL);
+    assert_true(asprintf(&change, "{\"kind\":\"%s\",\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}", kind) > 0);
+    json = fixture_json("v2", EARLY, change, fixture_purposes);
+    second = fixture_replace(json, a, b);
+
+    pv_buf_init(&out, PV_SEALED_MAX);
+    pv_problems_init(&problems);
+
+    assert_int_equal(fixture_seal(&out, second, v1, "test", &problems), reason != NULL ? PV_INVALID : PV_OK);
+    if (reason != NULL && !fixture_has(&problems, field, reason)) {
+        fail_msg("%s: %s", problems.list[0].field, problems.list[0].reason);
+    }
+
+    assert_true(reason == NULL || out.len == 0);
+
+    pv_problems_free(&problems);
+    pv_buf_free(&out);
+    pv_policy_free(v1);
+    free(second);
+    free(change);
+    free(first);
+    free(json);
+}
+
+
+static void
+test_a_difference_needs_its_kind(void **state)
+{
+    static const char  acme[] = "\"recipients\":[{\"id\":\"acme\"";
+    static const char  both[] = "\"recipients\":[{\"id\":\"other\",\"name\":\"O\",\"data\":\"d\",\"use\":\"u\"},"
+                                "{\"id\":\"acme\"";
+
+    (void) state;
+
+    uncovered(acme, both, "editorial", "recipients[0]", "of kind recipients, and changes declares editorial only");
+    uncovered(acme, both, "contact", "recipients[0]", "recipients added, \"other\"");
+    uncovered(acme, both, "recipients", NULL, NULL);
+
+    uncovered("p@shop.example", "q@shop.example", "editorial", "controller.mail", "\"p@shop.example\" is now \"q@");
+    uncovered("p@shop.example", "q@shop.example", "contact", NULL, NULL);
+    uncovered("\"name\":\"Shop\"", "\"name\":\"Store\"", "contact", "controller.name", "of kind organisation");
+
+    uncovered("\"changes\"", "\"choice_days\":90,\"changes\"", "editorial", "choice_days", "purposes or rights");
+    uncovered("\"changes\"", "\"reduces_rights\":true,\"changes\"", "purposes", "reduces_rights", "of kind rights");
+    uncovered("\"90 d\"", "\"91 d\"", "contact", "purposes[2].retention", "\"90 d\" is now \"91 d\"");
+    uncovered("\"path\":\"/\"", "\"path\":\"/x\"", "risk", "purposes[0]", "of kind purposes");
+    uncovered("\"stats.example.net\"", "\"s.example.net\"", "contact", "purposes[1]", "sources");
 }
 
 
@@ -524,6 +585,8 @@ test_a_bit_is_never_used_again(void **state)
     char         *json, *without, *again, *renamed;
     pv_policy_t  *v1, *v2, *v3;
 
+    static const char  changed[] = "{\"kind\":\"purposes\",\"summary\":{\"zh-CN\":\"s\",\"en\":\"s\"}}";
+
     (void) state;
 
     json = plain();
@@ -531,8 +594,7 @@ test_a_bit_is_never_used_again(void **state)
     assert_int_equal(pv_policy_purpose(v1, pv_str("ads"))->bit, 2);
 
     renamed = fixture_replace(fixture_purposes, "\"id\":\"ads\"", "\"id\":\"social\"");
-    without = fixture_json("v2", EARLY, "{\"kind\":\"editorial\",\"purposes\":[\"ads\"]}",
-                           renamed);
+    without = fixture_json("v2", EARLY, changed, renamed);
     v2 = fixture_policy(without, v1);
     assert_int_equal(pv_policy_purpose(v2, pv_str("social"))->bit, 4);
     assert_null(pv_policy_purpose(v2, pv_str("ads")));
@@ -540,7 +602,7 @@ test_a_bit_is_never_used_again(void **state)
     assert_int_equal(v2->all & 0x04, 0);
 
     /* Back again: its own bit, but asked anew. */
-    again = fixture_json("v3", EARLY, "{\"kind\":\"editorial\"}", fixture_purposes);
+    again = fixture_json("v3", EARLY, changed, fixture_purposes);
     v3 = fixture_policy(again, v2);
     assert_int_equal(pv_policy_purpose(v3, pv_str("ads"))->bit, 2);
     assert_int_equal(pv_policy_purpose(v3, pv_str("ads"))->asked_since, 3);
@@ -659,6 +721,7 @@ main(void)
         cmocka_unit_test(test_a_version_fits_the_one_before),
         cmocka_unit_test(test_nothing_takes_effect_before_it_is_published),
         cmocka_unit_test(test_only_what_changed_is_asked_again),
+        cmocka_unit_test(test_a_difference_needs_its_kind),
         cmocka_unit_test(test_a_bit_is_never_used_again),
         cmocka_unit_test(test_sixty_four_purposes_in_a_life),
         cmocka_unit_test(test_texts_are_canonical)

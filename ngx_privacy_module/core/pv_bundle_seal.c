@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pv_bundle_covered.h"
 #include "pv_bundle_draft.h"
 #include "pv_head_json.h"
 #include "pv_seal.h"
@@ -21,8 +22,8 @@ static int pv_bundle_head(json_t *head, const pv_draft_t *draft, const pv_bundle
 static int pv_bundle_texts(json_t *head, pv_buf_t *bodies, const pv_draft_t *draft);
 static json_t *pv_bundle_part(pv_buf_t *bodies, pv_str_t bytes);
 static pv_str_t pv_bundle_string(const json_t *value);
-static int pv_bundle_reads_back(pv_str_t sealed, pv_str_t site, const unsigned char secret[PV_ED25519_SECRET],
-    pv_problems_t *problems);
+static int pv_bundle_reads_back(pv_str_t sealed, const pv_bundle_source_t *source, const pv_bundle_context_t *context,
+    const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems);
 
 
 int
@@ -56,7 +57,7 @@ pv_bundle_seal(pv_buf_t *out, const pv_bundle_source_t *source, const pv_bundle_
     rc = pv_bundle_entry(out, &draft, context, secret, problems);
 
     if (rc == PV_OK) {
-        rc = pv_bundle_reads_back((pv_str_t) { out->data + start, out->len - start }, context->site, secret,
+        rc = pv_bundle_reads_back((pv_str_t) { out->data + start, out->len - start }, source, context, secret,
                                   problems);
     }
 
@@ -254,10 +255,10 @@ pv_bundle_string(const json_t *value)
 }
 
 
-/* Nothing is published that a node would refuse. */
+/* Nothing is published that a node would refuse, or whose changes are not declared as what they are. */
 static int
-pv_bundle_reads_back(pv_str_t sealed, pv_str_t site, const unsigned char secret[PV_ED25519_SECRET],
-    pv_problems_t *problems)
+pv_bundle_reads_back(pv_str_t sealed, const pv_bundle_source_t *source, const pv_bundle_context_t *context,
+    const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems)
 {
     int             rc;
     size_t          i;
@@ -272,10 +273,13 @@ pv_bundle_reads_back(pv_str_t sealed, pv_str_t site, const unsigned char secret[
 
     pv_problems_init(&again);
 
-    rc = pv_policy_open(&policy, sealed, site, pub, &again);
-    if (rc == PV_OK) {
-        pv_policy_free(policy);
+    rc = pv_policy_open(&policy, sealed, context->site, pub, &again);
+
+    if (rc == PV_OK && context->previous != NULL) {
+        rc = pv_bundle_covered(context->previous, policy, source->json_file, source->json, problems);
     }
+
+    pv_policy_free(policy);
 
     for (i = 0; rc == PV_INVALID && i < again.count; i++) {
         if (!again.list[i].warning) {
