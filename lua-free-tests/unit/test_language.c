@@ -148,13 +148,92 @@ test_bounded(void **state)
 }
 
 
+static void
+test_missed(void **state)
+{
+    size_t    i;
+    pv_str_t  got;
+
+    static const struct { const char *chosen, *accept, *wanted, *missed; }  cases[] = {
+        { "en", "", "", "" },
+        { "en", "en-GB,en;q=0.9", "", "" },
+        { "en-GB", "en-US", "", "" },
+        { "en", "fr, en;q=0.2", "", "" },
+        { "en", "fr, de;q=0.5", "", "fr" },
+        { "en", "fr;q=0.4, de;q=0.5", "", "de" },
+        { "en", "fr, *;q=0.1", "", "" },
+        { "en", "fr;q=0", "", "" },
+        { "zh-CN", "zh", "", "" },
+        { "zh-CN", "zh-Hans-SG", "", "" },
+        { "zh-CN", "zh-TW", "", "zh-TW" },
+        { "zh-TW", "zh-HK", "", "" },
+        { "en", "en", "fr", "fr" },
+        { "en", "fr", "en-US", "" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        got = pv_language_missed(pv_str(cases[i].chosen), pv_str(cases[i].accept), pv_str(cases[i].wanted));
+
+        if (!pv_str_eqs(got, cases[i].missed)) {
+            fail_msg("\"%s\" for \"%s\" and \"%s\" misses \"%.*s\"", cases[i].chosen, cases[i].accept,
+                     cases[i].wanted, (int) got.len, got.data);
+        }
+    }
+}
+
+
+static void
+test_direction(void **state)
+{
+    size_t  i;
+
+    static const struct { const char *tag, *direction; }  cases[] = {
+        { "ar", "rtl" }, { "AR-eg", "rtl" }, { "he", "rtl" }, { "fa-IR", "rtl" }, { "ur", "rtl" }, { "ug", "rtl" },
+        { "az-Arab", "rtl" }, { "pa-arab-PK", "rtl" }, { "ug-Cyrl", "ltr" }, { "en", "ltr" }, { "zh-CN", "ltr" },
+        { "arn", "ltr" }, { "fat", "ltr" }, { "en-x-arab", "ltr" }, { "ku", "ltr" }, { "ckb", "rtl" }, { "", "ltr" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_string_equal(pv_language_direction(pv_str(cases[i].tag)), cases[i].direction);
+    }
+}
+
+
+static void
+test_names(void **state)
+{
+    size_t                     i;
+    const pv_language_name_t  *name, *before;
+
+    (void) state;
+
+    /* In order, each once, and found by its tag however it is spelled. */
+    for (i = 0, before = NULL; (name = pv_language_name_at(i)) != NULL; i++, before = name) {
+        assert_true(before == NULL || strcmp(before->tag, name->tag) < 0);
+        assert_ptr_equal(pv_language_name(pv_str(name->tag)), name->name);
+    }
+
+    assert_true(i > 50);
+    assert_string_equal(pv_language_name(pv_str("PT-br")), "Portugu\xc3\xaas (Brasil)");
+    assert_null(pv_language_name(pv_str("de-AT")));
+    assert_null(pv_language_name(pv_str("")));
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_languages),
         cmocka_unit_test(test_media_types),
-        cmocka_unit_test(test_bounded)
+        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_missed),
+        cmocka_unit_test(test_direction),
+        cmocka_unit_test(test_names)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

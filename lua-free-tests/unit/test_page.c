@@ -14,125 +14,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "page_fixture.h"
+#include "page_check.h"
 #include "pv_html.h"
 
 
-#define NOW  1795420800     /* 2026-11-23 */
-
-
 static pv_ui_t  *ui;
-
-
-static pv_page_t
-page_of(pv_policy_t *policy, size_t language)
-{
-    pv_page_t  page;
-
-    memset(&page, 0, sizeof(pv_page_t));
-    page.ui = ui;
-    page.policy = page.in_force = policy;
-    page.language = language;
-    page.prefix = pv_str("/privacy/");
-    page.now = NOW;
-
-    return page;
-}
-
-
-static const char *
-text(const pv_buf_t *b)
-{
-    assert_false(b->failed);
-    assert_true(b->len > 0);
-
-    return (const char *) b->data;
-}
-
-
-static unsigned
-count(const char *haystack, const char *needle)
-{
-    unsigned  n;
-
-    for (n = 0; (haystack = strstr(haystack, needle)) != NULL; n++) {
-        haystack += strlen(needle);
-    }
-
-    return n;
-}
-
-
-static int
-is_void(const char *name)
-{
-    static const char *const  names[] = { "input", "link", "meta", "br", "hr", "img", "!DOCTYPE" };
-    size_t                    i;
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-/* Every start tag has its end tag, in order; attributes are quoted, so no '>' or '<' stands in one. */
-static void
-check_balanced(const char *html)
-{
-    int          closing;
-    char         stack[64][32], name[32];
-    size_t       depth, len;
-    const char  *p, *q;
-
-    depth = 0;
-
-    for (p = html; (p = strchr(p, '<')) != NULL; p++) {
-        closing = p[1] == '/';
-        len = strcspn(p + 1 + closing, " >\n");
-        assert_true(len > 0 && len < sizeof(name));
-        memcpy(name, p + 1 + closing, len);
-        name[len] = '\0';
-
-        q = strpbrk(p + 1, "<>");
-        assert_non_null(q);
-        assert_int_equal(*q, '>');
-
-        if (closing) {
-            assert_true(depth > 0);
-            assert_string_equal(stack[--depth], name);
-
-        } else if (!is_void(name)) {
-            assert_true(depth < 64);
-            strcpy(stack[depth++], name);
-        }
-    }
-
-    assert_int_equal(depth, 0);
-}
-
-
-/* No markup that a publisher wrote into a field became markup, and no template was read out of one. */
-static void
-check_harmless(const char *html)
-{
-    assert_null(strstr(html, "<script>alert"));
-    assert_null(strstr(html, "href=\"javascript:"));
-    assert_null(strstr(html, "\"'>"));
-    check_balanced(html);
-}
-
-
-static void
-check_ascii(const char *html)
-{
-    for ( /* void */ ; *html; html++) {
-        assert_in_range((unsigned char) *html, 1, 127);
-    }
-}
 
 
 static void
@@ -157,7 +43,7 @@ banner_cut(void **state)
     (void) state;
 
     for (language = 0; language < 2; language++) {
-        page = page_of(page_fixture(2), language);
+        page = page_of(ui, page_fixture(2), language);
         page.token = pv_str("must-not-be-in-it");
         page.return_to = pv_str("/nor-this");
 
@@ -178,11 +64,11 @@ banner_cut(void **state)
         assert_non_null(strstr(whole, "name=\"return\" value=\"RETURN\""));
         assert_null(strstr(whole, "must-not"));
         assert_null(strstr(whole, "nor-this"));
-        assert_int_equal(count(whole, "value=\"accept_all\""), 1);
-        assert_int_equal(count(whole, "value=\"reject_all\""), 1);
-        assert_int_equal(count(whole, "href=\"/privacy/choices\""), 1);
-        assert_int_equal(count(whole, "action=\"/privacy/choices\""), 1);
-        assert_int_equal(count(whole, "<b>"), 2);       /* neither the necessary nor the separate one */
+        assert_int_equal(check_count(whole, "value=\"accept_all\""), 1);
+        assert_int_equal(check_count(whole, "value=\"reject_all\""), 1);
+        assert_int_equal(check_count(whole, "href=\"/privacy/choices\""), 1);
+        assert_int_equal(check_count(whole, "action=\"/privacy/choices\""), 1);
+        assert_int_equal(check_count(whole, "<b>"), 2);       /* neither the necessary nor the separate one */
         assert_null(strstr(whole, "style="));
         assert_null(strstr(whole, "<script"));
         assert_null(strchr(whole, '\n'));
@@ -208,7 +94,7 @@ form(pv_policy_t *policy, size_t language, const char *signal, const char *prefi
     memset(&consent, 0, sizeof(pv_consent_t));
     memset(&verdict, 0, sizeof(pv_verdict_t));
 
-    page = page_of(policy, language);
+    page = page_of(ui, policy, language);
     page.signal = signal;
     page.prefix = pv_str(prefix);
     page.consent = &consent;
@@ -263,35 +149,35 @@ choices_form(void **state)
     pv_buf_init(&b, 1 << 20);
     pv_buf_init(&c, 1 << 20);
 
-    page = page_of(page_fixture(2), 0);
+    page = page_of(ui, page_fixture(2), 0);
     assert_int_equal(pv_page_choices_form(&a, &page), PV_OK);
-    check_balanced(text(&a));
-    assert_null(strstr(text(&a), " checked"));
-    assert_null(strstr(text(&a), "withdraw"));
+    check_balanced(check_text(&a));
+    assert_null(strstr(check_text(&a), " checked"));
+    assert_null(strstr(check_text(&a), "withdraw"));
 
     /* The same for who has chosen, with a token and somewhere to go back to. */
     memset(&consent, 0, sizeof(pv_consent_t));
     consent.decided = consent.granted = 0x0e;
     consent.decided_version = 2;
-    consent.chosen = NOW - 100;
-    pv_policy_judge(&verdict, page.policy, &consent, NOW);
+    consent.chosen = PAGE_NOW - 100;
+    pv_policy_judge(&verdict, page.policy, &consent, PAGE_NOW);
     page.consent = &consent;
     page.verdict = &verdict;
     page.token = pv_str("TOKEN");
     page.return_to = pv_str("/back?a=\"><b>&c");
     page.saved = 1;
     assert_int_equal(pv_page_choices_form(&b, &page), PV_OK);
-    assert_string_equal(text(&a), text(&b));
+    assert_string_equal(check_text(&a), check_text(&b));
 
     assert_int_equal(pv_page_choices(&c, &page), PV_OK);
-    check_balanced(text(&c));
-    assert_int_equal(count(text(&c), " checked"), 3);
-    assert_int_equal(count(text(&c), "value=\"withdraw\""), 1);
-    assert_int_equal(count(text(&c), "name=\"token\" value=\"TOKEN\""), 1);
-    assert_null(strstr(text(&c), "a=\">"));
-    assert_non_null(strstr(text(&c), "/back?a=&quot;&gt;&lt;b&gt;&amp;c"));
-    assert_int_equal(count(text(&c), "name=\"purpose\""), 3);
-    assert_int_equal(count(text(&c), "role=\"status\""), 1);
+    check_balanced(check_text(&c));
+    assert_int_equal(check_count(check_text(&c), " checked"), 3);
+    assert_int_equal(check_count(check_text(&c), "value=\"withdraw\""), 1);
+    assert_int_equal(check_count(check_text(&c), "name=\"token\" value=\"TOKEN\""), 1);
+    assert_null(strstr(check_text(&c), "a=\">"));
+    assert_non_null(strstr(check_text(&c), "/back?a=&quot;&gt;&lt;b&gt;&amp;c"));
+    assert_int_equal(check_count(check_text(&c), "name=\"purpose\""), 3);
+    assert_int_equal(check_count(check_text(&c), "role=\"status\""), 1);
 
     pv_buf_free(&a);
     pv_buf_free(&b);
@@ -310,30 +196,30 @@ choices_stale(void **state)
 
     (void) state;
 
-    page = page_of(page_fixture(2), 1);
+    page = page_of(ui, page_fixture(2), 1);
     memset(&consent, 0, sizeof(pv_consent_t));
     consent.decided = 0x0e;
     consent.granted = 0x04;
     consent.decided_version = 1;
-    consent.chosen = NOW - 100;
-    pv_policy_judge(&verdict, page.policy, &consent, NOW);
+    consent.chosen = PAGE_NOW - 100;
+    pv_policy_judge(&verdict, page.policy, &consent, PAGE_NOW);
     page.consent = &consent;
     page.verdict = &verdict;
 
     pv_buf_init(&b, 1 << 20);
     assert_int_equal(pv_page_choices(&b, &page), PV_OK);
-    assert_int_equal(count(text(&b), "badge new"), 1);
-    assert_null(strstr(text(&b), " checked"));
-    assert_int_equal(count(text(&b), "value=\"withdraw\""), 1);
-    assert_int_equal(count(text(&b), "role=\"alert\""), 0);
+    assert_int_equal(check_count(check_text(&b), "badge new"), 1);
+    assert_null(strstr(check_text(&b), " checked"));
+    assert_int_equal(check_count(check_text(&b), "value=\"withdraw\""), 1);
+    assert_int_equal(check_count(check_text(&b), "role=\"alert\""), 0);
 
     /* Why a choice was not taken stands above the fresh form, once. */
     b.len = 0;
     page.message = "refusal_pending";
     page.pending = 1;
     assert_int_equal(pv_page_choices(&b, &page), PV_OK);
-    assert_int_equal(count(text(&b), "role=\"alert\""), 1);
-    assert_int_equal(count(text(&b), "Your refusal is in effect"), 1);
+    assert_int_equal(check_count(check_text(&b), "role=\"alert\""), 1);
+    assert_int_equal(check_count(check_text(&b), "Your refusal is in effect"), 1);
 
     pv_buf_free(&b);
 }
@@ -357,7 +243,7 @@ hostile(void **state)
     pv_buf_init(&b, 1 << 20);
 
     for (i = 0; i < 2; i++) {
-        page = page_of(versions[0], i);
+        page = page_of(ui, versions[0], i);
         page.token = pv_str("\"><script>alert(1)</script>");
         page.return_to = pv_str("\"><script>alert(1)</script>");
 
@@ -369,27 +255,27 @@ hostile(void **state)
 
         b.len = 0;
         assert_int_equal(pv_page_choices(&b, &page), PV_OK);
-        check_harmless(text(&b));
+        check_harmless(check_text(&b));
 
         b.len = 0;
         assert_int_equal(pv_page_policy(&b, &page), PV_OK);
-        check_harmless(text(&b));
-        assert_null(strstr(text(&b), "javascript:alert(1)\""));
+        check_harmless(check_text(&b));
+        assert_null(strstr(check_text(&b), "javascript:alert(1)\""));
 
         b.len = 0;
         list = page_fixture_list(versions, 1);
         assert_int_equal(pv_page_versions(&b, &page, &list), PV_OK);
-        check_harmless(text(&b));
+        check_harmless(check_text(&b));
 
         b.len = 0;
         assert_int_equal(pv_page_message(&b, &page, "stale_form"), PV_OK);
-        check_harmless(text(&b));
+        check_harmless(check_text(&b));
 
         for (marked = PV_MARKED_POLICY; marked <= PV_MARKED_CHANGES; marked++) {
             b.len = 0;
             assert_int_equal(pv_page_marked(&b, &page, marked), PV_OK);
-            check_harmless(text(&b));
-            check_ascii(text(&b));
+            check_harmless(check_text(&b));
+            check_ascii(check_text(&b));
         }
     }
 
@@ -411,7 +297,7 @@ fragments(void **state)
     pv_buf_init(&b, 1 << 20);
 
     /* Shared: nothing of a visitor in it. */
-    page = page_of(page_fixture(2), 0);
+    page = page_of(ui, page_fixture(2), 0);
     assert_int_equal(pv_page_banner_shared(&a, &page), PV_OK);
 
     memset(&consent, 0, sizeof(pv_consent_t));
@@ -424,35 +310,35 @@ fragments(void **state)
     page.return_to = pv_str("/secret");
     page.user = page.saved = page.pending = 1;
     assert_int_equal(pv_page_banner_shared(&b, &page), PV_OK);
-    assert_string_equal(text(&a), text(&b));
-    check_balanced(text(&a));
-    check_ascii(text(&a));
-    assert_non_null(strstr(text(&a), "id=\"privacy-settings\""));
+    assert_string_equal(check_text(&a), check_text(&b));
+    check_balanced(check_text(&a));
+    check_ascii(check_text(&a));
+    assert_non_null(strstr(check_text(&a), "id=\"privacy-settings\""));
 
     a.len = 0;
     assert_int_equal(pv_page_settings(&a, &page), PV_OK);
-    check_balanced(text(&a));
-    check_ascii(text(&a));
+    check_balanced(check_text(&a));
+    check_ascii(check_text(&a));
 
     a.len = 0;
     assert_int_equal(pv_page_head(&a, &page, 0), PV_OK);
-    check_balanced(text(&a));
-    assert_int_equal(count(text(&a), "<link"), 1);
-    assert_int_equal(count(text(&a), "<script"), 1);
-    assert_null(strstr(text(&a), "state.css"));
+    check_balanced(check_text(&a));
+    assert_int_equal(check_count(check_text(&a), "<link"), 1);
+    assert_int_equal(check_count(check_text(&a), "<script"), 1);
+    assert_null(strstr(check_text(&a), "state.css"));
 
     a.len = 0;
     assert_int_equal(pv_page_head(&a, &page, 1), PV_OK);
-    assert_int_equal(count(text(&a), "state.css"), 1);
-    assert_int_equal(count(text(&a), "state.js"), 1);
+    assert_int_equal(check_count(check_text(&a), "state.css"), 1);
+    assert_int_equal(check_count(check_text(&a), "state.js"), 1);
 
     a.len = 0;
     assert_int_equal(pv_state_css(&a, &page), PV_OK);
-    assert_non_null(strstr(text(&a), "#privacy-banner{display:none"));
+    assert_non_null(strstr(check_text(&a), "#privacy-banner{display:none"));
     verdict.asked = 2;
     a.len = 0;
     assert_int_equal(pv_state_css(&a, &page), PV_OK);
-    assert_non_null(strstr(text(&a), "#privacy-settings{display:none"));
+    assert_non_null(strstr(check_text(&a), "#privacy-settings{display:none"));
 
     pv_buf_free(&a);
     pv_buf_free(&b);
@@ -474,32 +360,32 @@ archive(void **state)
     versions[2] = page_fixture(3);
     pv_buf_init(&b, 1 << 20);
 
-    page = page_of(versions[1], 1);
+    page = page_of(ui, versions[1], 1);
     assert_int_equal(pv_page_policy(&b, &page), PV_OK);
-    check_balanced(text(&b));
-    assert_int_equal(count(text(&b), "note warn"), 0);
-    assert_int_equal(count(text(&b), "<h1"), 1);
-    assert_non_null(strstr(text(&b), "<a href=\"#collect\""));
+    check_balanced(check_text(&b));
+    assert_int_equal(check_count(check_text(&b), "note warn"), 0);
+    assert_int_equal(check_count(check_text(&b), "<h1"), 1);
+    assert_non_null(strstr(check_text(&b), "<a href=\"#collect\""));
 
     b.len = 0;
     page.policy = versions[0];
     assert_int_equal(pv_page_policy(&b, &page), PV_OK);
-    assert_non_null(strstr(text(&b), "earlier version"));
+    assert_non_null(strstr(check_text(&b), "earlier version"));
 
     b.len = 0;
     page.policy = versions[2];
     assert_int_equal(pv_page_policy(&b, &page), PV_OK);
-    assert_non_null(strstr(text(&b), "not yet in force"));
+    assert_non_null(strstr(check_text(&b), "not yet in force"));
 
     b.len = 0;
     page.policy = versions[1];
     list = page_fixture_list(versions, 3);
     assert_int_equal(pv_page_versions(&b, &page, &list), PV_OK);
-    check_balanced(text(&b));
-    assert_non_null(strstr(text(&b), "><bdi>2026-11-01</bdi></a> <span class=\"badge on\""));
-    assert_true(strstr(text(&b), ">2026-12-01</bdi></a>") < strstr(text(&b), ">2026-11-01</bdi></a>"));
-    assert_int_equal(count(text(&b), "badge on"), 1);
-    assert_int_equal(count(text(&b), "badge new"), 1);
+    check_balanced(check_text(&b));
+    assert_non_null(strstr(check_text(&b), "><bdi>2026-11-01</bdi></a> <span class=\"badge on\""));
+    assert_true(strstr(check_text(&b), ">2026-12-01</bdi></a>") < strstr(check_text(&b), ">2026-11-01</bdi></a>"));
+    assert_int_equal(check_count(check_text(&b), "badge on"), 1);
+    assert_int_equal(check_count(check_text(&b), "badge new"), 1);
 
     pv_buf_free(&b);
 }
@@ -530,18 +416,18 @@ messages(void **state)
         assert_true(pv_str_eq(en, pv_page_sentence(ui, pv_str("fr"), keys[i])));
 
         b.len = 0;
-        page = page_of(page_fixture(1), 0);
+        page = page_of(ui, page_fixture(1), 0);
         assert_int_equal(pv_page_message(&b, &page, keys[i]), PV_OK);
-        assert_non_null(strstr(text(&b), (const char *) zh.data));
-        check_balanced(text(&b));
+        assert_non_null(strstr(check_text(&b), (const char *) zh.data));
+        check_balanced(check_text(&b));
     }
 
     /* Without a policy: in every language that the interface has. */
     b.len = 0;
-    page = page_of(NULL, 0);
+    page = page_of(ui, NULL, 0);
     assert_int_equal(pv_page_message(&b, &page, "no_policy"), PV_OK);
-    check_balanced(text(&b));
-    assert_int_equal(count(text(&b), "class=\"lead\" lang="), 2);
+    check_balanced(check_text(&b));
+    assert_int_equal(check_count(check_text(&b), "class=\"lead\" lang="), 4);
 
     assert_int_equal(pv_page_choices(&b, &page), PV_INVALID);
     assert_int_equal(pv_page_policy(&b, &page), PV_INVALID);
@@ -568,23 +454,23 @@ json_documents(void **state)
     versions[0] = page_fixture(1);
     versions[1] = page_fixture(2);
 
-    page = page_of(versions[1], 1);
+    page = page_of(ui, versions[1], 1);
     memset(&consent, 0, sizeof(pv_consent_t));
     consent.position = 4;
     consent.decided = 0x0e;
     consent.granted = 0x06;
     consent.decided_version = 1;
-    consent.chosen = NOW - 100;
-    pv_policy_judge(&verdict, page.policy, &consent, NOW);
+    consent.chosen = PAGE_NOW - 100;
+    pv_policy_judge(&verdict, page.policy, &consent, PAGE_NOW);
     page.consent = &consent;
     page.verdict = &verdict;
     page.signal = "gpc";
     page.token = pv_str("TOKEN");
 
     assert_int_equal(pv_state_js(&b, &page), PV_OK);
-    check_ascii(text(&b));
-    assert_int_equal(strncmp(text(&b), "window.__privacyState=", 22), 0);
-    o = json_loadb(text(&b) + 22, b.len - 24, 0, NULL);
+    check_ascii(check_text(&b));
+    assert_int_equal(strncmp(check_text(&b), "window.__privacyState=", 22), 0);
+    o = json_loadb(check_text(&b) + 22, b.len - 24, 0, NULL);
     assert_non_null(o);
     assert_string_equal(json_string_value(json_object_get(o, "version")), "2026-11-01");
     assert_string_equal(json_string_value(json_object_get(o, "language")), "en");
@@ -603,7 +489,7 @@ json_documents(void **state)
 
     b.len = 0;
     assert_int_equal(pv_json_policy(&b, &page), PV_OK);
-    o = json_loadb(text(&b), b.len, 0, NULL);
+    o = json_loadb(check_text(&b), b.len, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(o, "title")), "Privacy policy");
     assert_true(json_is_true(json_object_get(o, "in_force")));
     assert_int_equal(json_array_size(json_object_get(o, "purposes")), 4);
@@ -613,7 +499,7 @@ json_documents(void **state)
     b.len = 0;
     list = page_fixture_list(versions, 2);
     assert_int_equal(pv_json_versions(&b, &page, &list), PV_OK);
-    o = json_loadb(text(&b), b.len, 0, NULL);
+    o = json_loadb(check_text(&b), b.len, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(o, "in_force")), "2026-11-01");
     first = json_array_get(json_object_get(o, "versions"), 0);
     assert_string_equal(json_string_value(json_object_get(first, "url")), "/privacy/versions/2026-11-01");
@@ -621,7 +507,7 @@ json_documents(void **state)
 
     b.len = 0;
     assert_int_equal(pv_form_document(&b, &page, "banner", pv_str("<p>\"\\</p>")), PV_OK);
-    o = json_loadb(text(&b), b.len, 0, NULL);
+    o = json_loadb(check_text(&b), b.len, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(o, "site")), "shop");
     assert_string_equal(json_string_value(json_object_get(o, "kind")), "banner");
     assert_string_equal(json_string_value(json_object_get(o, "html")), "<p>\"\\</p>");
@@ -659,16 +545,16 @@ json_strings(void **state)
     (void) state;
 
     pv_buf_init(&b, 1 << 20);
-    page = page_of(page_fixture_hostile(), 0);
+    page = page_of(ui, page_fixture_hostile(), 0);
 
     for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
         page.token = pv_str(strings[i].said);
 
         b.len = 0;
         assert_int_equal(pv_json_state(&b, &page), PV_OK);
-        check_ascii(text(&b));
+        check_ascii(check_text(&b));
 
-        o = json_loadb(text(&b), b.len, JSON_REJECT_DUPLICATES, NULL);
+        o = json_loadb(check_text(&b), b.len, JSON_REJECT_DUPLICATES, NULL);
         assert_non_null(o);
         assert_string_equal(json_string_value(json_object_get(o, "token")), strings[i].read);
         assert_true(json_is_null(json_object_get(o, "signal")));
@@ -741,10 +627,10 @@ overrides(void **state)
     pv_ui_free(other);
 
     assert_int_equal(pv_ui_create(&other, override, &settings, &problems), PV_OK);
-    page = page_of(page_fixture(1), 1);
+    page = page_of(ui, page_fixture(1), 1);
     page.ui = other;
     assert_int_equal(pv_page_settings(&b, &page), PV_OK);
-    assert_string_equal(text(&b), "<a href=\"/privacy/choices\">Privacy settings!</a>");
+    assert_string_equal(check_text(&b), "<a href=\"/privacy/choices\">Privacy settings!</a>");
     pv_ui_free(other);
 
     /* What a language does not say is said in English, with a warning. */
