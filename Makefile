@@ -31,7 +31,7 @@ DEPS_BUILD     := gcc libc6-dev make perl pkg-config nginx nginx-dev libhiredis-
 DEPS_RUN       := redis-server
 DEPS_TEST      := libcmocka-dev curl openssl chromium nodejs npm
 DEPS_FUZZ      := clang llvm
-DEPS_BENCH     := libnginx-mod-http-lua valgrind
+DEPS_BENCH     := libnginx-mod-http-lua valgrind git
 
 M              := ngx_privacy_module
 G              := $(B)/generated
@@ -267,10 +267,20 @@ $(B)/bench/%: lua-free-tests/bench/%.c $(LIB)
 
 bench-programs: $(BENCH)
 
+# What the redline is measured against.
+.PHONY: bench-modules
+bench-modules: $(B)/bench-node/node_modules/.package-lock.json
+$(B)/bench-node/node_modules/.package-lock.json: lua-free-tests/bench/package.json lua-free-tests/bench/package-lock.json
+	@mkdir -p $(B)/bench-node
+	@cp $^ $(B)/bench-node/
+	@cd $(B)/bench-node && npm ci --silent --no-audit --no-fund && touch node_modules/.package-lock.json
+
 bench: deps-test deps-bench
 	@$(MAKE) -s -j$(JOBS) all bench-programs
+	@$(MAKE) -s bench-modules || echo 'without diff-match-patch: npm could not fetch it' >&2
 	@TEST_NGINX_BINARY=$(NGINX) TEST_NGINX_MODULE=$(abspath $(MODULE)) TEST_PRIVACYCTL=$(abspath $(PRIVACYCTL)) \
-	    BENCH_PROGRAMS=$(abspath $(B)/bench) ONLY=$(ONLY) lua-free-tests/bench/run
+	    BENCH_PROGRAMS=$(abspath $(B)/bench) BENCH_NODE_MODULES=$(abspath $(B)/bench-node) ONLY=$(ONLY) \
+	    lua-free-tests/bench/run
 
 
 # Install.

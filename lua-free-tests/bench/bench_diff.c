@@ -13,6 +13,7 @@
  * bench_diff -m KIND NUMBER       one line: milliseconds of CPU for diff and redline (the best of five), of that the
  *                                 diff, characters marked, bytes of A, 1 when the work limit was reached, units of work
  * bench_diff -i KIND NUMBER       diffs once, nothing else: for callgrind
+ * bench_diff -r COMMAND ...       runs it, and says on standard error how many milliseconds of CPU it took
  *
  * KIND: en, zh (100 KB, 95 % shared), none-en, none-zh (1 MB, nothing shared), near-en (1 MB, every block edited), line
  * (1 MB in one paragraph,
@@ -23,6 +24,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "pv_bundle.h"
 #include "pv_redline.h"
@@ -467,13 +471,44 @@ write_texts(const pv_buf_t html[2], const char *dir)
 }
 
 
+static int
+run(char **command)
+{
+    int            status;
+    pid_t          pid;
+    struct rusage  usage;
+
+    pid = fork();
+
+    if (pid == 0) {
+        execvp(command[0], command);
+        perror(command[0]);
+        _exit(127);
+    }
+
+    if (pid < 0 || wait4(pid, &status, 0, &usage) != pid) {
+        perror("wait");
+        return 1;
+    }
+
+    fprintf(stderr, "%.3f\n", (double) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3
+            + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3);
+
+    return 0;
+}
+
+
 int
 main(int argc, char **argv)
 {
     pv_buf_t  html[2];
 
+    if (argc > 2 && strcmp(argv[1], "-r") == 0) {
+        return run(argv + 2);
+    }
+
     if (argc < 4 || (strcmp(argv[1], "-g") == 0 && argc < 5)) {
-        fprintf(stderr, "usage: bench_diff -g KIND NUMBER DIR | -m KIND NUMBER | -i KIND NUMBER\n");
+        fprintf(stderr, "usage: bench_diff -g KIND NUMBER DIR | -m KIND NUMBER | -i KIND NUMBER | -r COMMAND\n");
         return 2;
     }
 

@@ -4,7 +4,7 @@
 // diff-match-patch on two texts, as its authors mean it to be used for reading: diff_main(), then
 // diff_cleanupSemantic(). One line: milliseconds of CPU, characters marked.
 //
-//     NODE_PATH=... node diff_match_patch.mjs A.txt B.txt
+//     NODE_MODULES=(folder with node_modules in it) node diff_match_patch.mjs A.txt B.txt
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
