@@ -139,8 +139,8 @@ ngx_http_privacy_status_json(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf, ng
     }
 
     pv_buf_printf(b, "{\"node\":{\"nginx\":\"%s\",\"worker\":%ld,\"time\":%ld,\"zone_size\":%zu,\"zone_free\":%zu,"
-                  "\"keys\":%s}", NGINX_VERSION, (long) ngx_pid, (long) ngx_time(), size, unused,
-                  pmcf->keys ? "true" : "false");
+                  "\"keys\":%s,\"archive_memory\":%zu}", NGINX_VERSION, (long) ngx_pid, (long) ngx_time(), size,
+                  unused, pmcf->keys ? "true" : "false", ngx_http_privacy_store_memory());
 
     pv_buf_puts(b, ",\"redis\":");
     ngx_http_privacy_status_json_redis(b, pmcf);
@@ -220,8 +220,9 @@ ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmc
     if (store) {
         n = ngx_http_privacy_store_versions(store);
 
-        pv_buf_printf(b, ",\"versions\":%zu,\"log_missing\":%s,\"subscribed\":%s,\"last_sync\":%ld,\"last_error\":",
-                      n, store->log_missing ? "true" : "false", store->subscribed ? "true" : "false",
+        pv_buf_printf(b, ",\"versions\":%zu,\"entries\":%zu,\"log_missing\":%s,\"subscribed\":%s,\"last_sync\":%ld,"
+                      "\"last_error\":", n, pv_log_count(ngx_http_privacy_store_log(store)),
+                      store->log_missing ? "true" : "false", store->subscribed ? "true" : "false",
                       (long) store->last_sync);
         ngx_http_privacy_status_string(b, &store->last_error);
     }

@@ -346,7 +346,6 @@ ngx_http_privacy_store_wants(ngx_http_privacy_store_t *store, const pv_head_t *h
 static ngx_http_privacy_whole_t *
 ngx_http_privacy_store_have(ngx_http_privacy_store_t *store, const pv_head_t *head, ngx_int_t *rc)
 {
-    ngx_queue_t               *waiting;
     ngx_http_privacy_whole_t  *whole;
 
     whole = ngx_http_privacy_store_hold(store, head->sequence);
@@ -360,7 +359,7 @@ ngx_http_privacy_store_have(ngx_http_privacy_store_t *store, const pv_head_t *he
         return (*rc == NGX_OK) ? ngx_http_privacy_store_hold(store, head->sequence) : NULL;
     }
 
-    *rc = ngx_http_privacy_store_load(store, head, &waiting);
+    *rc = ngx_http_privacy_store_load_urgent(store, head);
 
     return NULL;
 }

@@ -168,6 +168,8 @@ void ngx_http_privacy_store_set_floor(ngx_http_privacy_store_t *store, uint32_t 
 /* A whole policy that is in memory, held; NULL: it is not. let_go() for each hold; let_go(NULL) does nothing. */
 ngx_http_privacy_whole_t *ngx_http_privacy_store_hold(ngx_http_privacy_store_t *store, uint32_t sequence);
 void ngx_http_privacy_store_let_go(ngx_http_privacy_whole_t *whole);
+/* What those take that nobody holds, in this worker. */
+size_t ngx_http_privacy_store_memory(void);
 /* So many bytes more were made of it, and go with it. */
 void ngx_http_privacy_store_weigh(ngx_http_privacy_whole_t *whole, size_t bytes);
 

@@ -13,10 +13,14 @@
  * again.  An entry is what its head says, byte for byte, or it is refused.
  */
 
+#define NGX_HTTP_PRIVACY_STORE_LOADS    64                  /* under way that requests wait for, a worker */
 #define NGX_HTTP_PRIVACY_STORE_FETCHED  (64 * 1024 * 1024)  /* bytes from Redis under way, a worker */
 #define NGX_HTTP_PRIVACY_STORE_ARENA    (64 * 1024)         /* what an opened policy takes beyond its texts */
 
 
+static ngx_http_privacy_store_load_t *ngx_http_privacy_store_loading(ngx_http_privacy_store_t *store,
+    const pv_head_t *version);
+static ngx_int_t ngx_http_privacy_store_load_post(ngx_http_privacy_store_load_t *load);
 static ngx_http_privacy_store_load_t *ngx_http_privacy_store_load_create(ngx_http_privacy_store_t *store,
     const pv_head_t *entry, ngx_uint_t sealed);
 static ngx_uint_t ngx_http_privacy_store_missed(ngx_http_privacy_store_t *store, uint32_t sequence);
@@ -33,13 +37,57 @@ static ngx_http_privacy_whole_t *ngx_http_privacy_store_load_keep(ngx_http_priva
 static void ngx_http_privacy_store_load_free(ngx_http_privacy_store_load_t *load);
 
 
-static size_t  ngx_http_privacy_store_fetched_bytes;
+static size_t      ngx_http_privacy_store_fetched_bytes;
+static ngx_uint_t  ngx_http_privacy_store_nloads;
 
 
 ngx_int_t
 ngx_http_privacy_store_load(ngx_http_privacy_store_t *store, const pv_head_t *version, ngx_queue_t **waiting)
 {
     ngx_int_t                       rc;
+    ngx_http_privacy_store_load_t  *load;
+
+    load = ngx_http_privacy_store_loading(store, version);
+
+    if (load == NULL) {
+
+        if (ngx_http_privacy_store_missed(store, version->sequence)) {
+            return NGX_DECLINED;
+        }
+
+        rc = ngx_http_privacy_store_load_begin(store, version, 0, 0, NULL, NULL, &load);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    *waiting = &load->waiting;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_privacy_store_load_urgent(ngx_http_privacy_store_t *store, const pv_head_t *version)
+{
+    ngx_http_privacy_store_load_t  *load;
+
+    if (ngx_http_privacy_store_loading(store, version)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_privacy_store_missed(store, version->sequence)) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_privacy_store_load_begin(store, version, 0, 1, NULL, NULL, &load);
+}
+
+
+static ngx_http_privacy_store_load_t *
+ngx_http_privacy_store_loading(ngx_http_privacy_store_t *store, const pv_head_t *version)
+{
     ngx_queue_t                    *q;
     ngx_http_privacy_store_load_t  *load;
 
@@ -47,22 +95,11 @@ ngx_http_privacy_store_load(ngx_http_privacy_store_t *store, const pv_head_t *ve
         load = ngx_queue_data(q, ngx_http_privacy_store_load_t, queue);
 
         if (load->head == version && !load->sealed) {
-            *waiting = &load->waiting;
-            return NGX_OK;
+            return load;
         }
     }
 
-    if (ngx_http_privacy_store_missed(store, version->sequence)) {
-        return NGX_DECLINED;
-    }
-
-    rc = ngx_http_privacy_store_load_begin(store, version, 0, NULL, NULL, &load);
-
-    if (rc == NGX_OK) {
-        *waiting = &load->waiting;
-    }
-
-    return rc;
+    return NULL;
 }
 
 
@@ -76,7 +113,7 @@ ngx_http_privacy_store_load_sealed(ngx_http_privacy_store_t *store, const pv_hea
         return NGX_DECLINED;
     }
 
-    rc = ngx_http_privacy_store_load_begin(store, entry, 1, NULL, NULL, load);
+    rc = ngx_http_privacy_store_load_begin(store, entry, 1, 0, NULL, NULL, load);
 
     if (rc == NGX_OK) {
         *waiting = &(*load)->waiting;
@@ -105,20 +142,25 @@ ngx_http_privacy_store_take_sealed(ngx_http_privacy_store_load_t *load, ngx_fd_t
 
 ngx_int_t
 ngx_http_privacy_store_load_begin(ngx_http_privacy_store_t *store, const pv_head_t *entry, ngx_uint_t sealed,
-    ngx_http_privacy_store_over_pt over, void *data, ngx_http_privacy_store_load_t **load)
+    ngx_uint_t urgent, ngx_http_privacy_store_over_pt over, void *data, ngx_http_privacy_store_load_t **load)
 {
     ngx_int_t                       rc;
     ngx_http_privacy_store_load_t  *created;
+
+    if (!urgent && ngx_http_privacy_store_nloads >= NGX_HTTP_PRIVACY_STORE_LOADS) {
+        return NGX_BUSY;
+    }
 
     created = ngx_http_privacy_store_load_create(store, entry, sealed);
     if (created == NULL) {
         return NGX_ERROR;
     }
 
+    created->urgent = urgent;
     created->over = over;
     created->data = data;
 
-    rc = ngx_http_privacy_task_post(ngx_http_privacy_store_work, ngx_http_privacy_store_worked, created);
+    rc = ngx_http_privacy_store_load_post(created);
 
     if (rc != NGX_OK) {
         ngx_free(created);
@@ -126,9 +168,20 @@ ngx_http_privacy_store_load_begin(ngx_http_privacy_store_t *store, const pv_head
     }
 
     ngx_queue_insert_tail(&store->loads, &created->queue);
+    ngx_http_privacy_store_nloads++;
+
     *load = created;
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_store_load_post(ngx_http_privacy_store_load_t *load)
+{
+    return load->urgent
+           ? ngx_http_privacy_task_post_urgent(ngx_http_privacy_store_work, ngx_http_privacy_store_worked, load)
+           : ngx_http_privacy_task_post(ngx_http_privacy_store_work, ngx_http_privacy_store_worked, load);
 }
 
 
@@ -429,7 +482,7 @@ ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **rep
 
     len = replies[0]->len;
 
-    if (ngx_http_privacy_store_fetched_bytes + len > NGX_HTTP_PRIVACY_STORE_FETCHED) {
+    if (!load->urgent && ngx_http_privacy_store_fetched_bytes + len > NGX_HTTP_PRIVACY_STORE_FETCHED) {
         goto failed;
     }
 
@@ -442,7 +495,7 @@ ngx_http_privacy_store_fetched(void *data, pvr_status_t status, redisReply **rep
     load->len = len;
     load->fetched = 1;
 
-    if (ngx_http_privacy_task_post(ngx_http_privacy_store_work, ngx_http_privacy_store_worked, load) == NGX_OK) {
+    if (ngx_http_privacy_store_load_post(load) == NGX_OK) {
         ngx_http_privacy_store_fetched_bytes += len;
         return;
     }
@@ -466,6 +519,7 @@ ngx_http_privacy_store_loaded(ngx_http_privacy_store_load_t *load, ngx_int_t rc)
     whole = NULL;
 
     ngx_queue_remove(&load->queue);
+    ngx_http_privacy_store_nloads--;
 
     if (rc == NGX_OK && !load->sealed) {
         whole = ngx_http_privacy_store_load_keep(load);

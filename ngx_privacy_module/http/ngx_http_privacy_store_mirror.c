@@ -210,8 +210,8 @@ ngx_http_privacy_store_mirror_copy(ngx_http_privacy_store_mirror_t *mirror, uint
     head = pv_log_find(mirror->store->chain, sequence);
 
     if (head == NULL
-        || ngx_http_privacy_store_load_begin(mirror->store, head, 1, ngx_http_privacy_store_mirror_copied, mirror,
-                                             &load)
+        || ngx_http_privacy_store_load_begin(mirror->store, head, 1, 0, ngx_http_privacy_store_mirror_copied,
+                                             mirror, &load)
            != NGX_OK)
     {
         ngx_add_timer(&mirror->timer, NGX_HTTP_PRIVACY_STORE_FIRST);

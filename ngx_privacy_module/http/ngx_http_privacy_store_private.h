@@ -26,6 +26,7 @@ struct ngx_http_privacy_store_load_s {
     void                            *data;
     ngx_privacy_redis_request_t     *request;
     ngx_uint_t                       sealed;        /* wanted as it is, not opened */
+    ngx_uint_t                       urgent;        /* what is in force hangs on it */
 
     /* The thread's while it has it, the event loop's otherwise. */
     u_char                          *bytes;         /* from Redis, or read from the file */
@@ -75,8 +76,12 @@ void ngx_http_privacy_store_wholes_free(ngx_http_privacy_store_t *store);
 
 /* store_load: with plain blocking calls, from the folder only: for process start. */
 ngx_int_t ngx_http_privacy_store_load_now(ngx_http_privacy_store_t *store, const pv_head_t *version);
+/* For what is in force: before what requests ask for. */
+ngx_int_t ngx_http_privacy_store_load_urgent(ngx_http_privacy_store_t *store, const pv_head_t *version);
+/* Any load: over (may be NULL) is told its end. */
 ngx_int_t ngx_http_privacy_store_load_begin(ngx_http_privacy_store_t *store, const pv_head_t *entry,
-    ngx_uint_t sealed, ngx_http_privacy_store_over_pt over, void *data, ngx_http_privacy_store_load_t **load);
+    ngx_uint_t sealed, ngx_uint_t urgent, ngx_http_privacy_store_over_pt over, void *data,
+    ngx_http_privacy_store_load_t **load);
 void ngx_http_privacy_store_loads_stop(ngx_http_privacy_store_t *store);
 
 /*

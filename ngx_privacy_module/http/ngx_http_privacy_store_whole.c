@@ -100,6 +100,13 @@ ngx_http_privacy_store_add(ngx_http_privacy_store_t *store, pv_policy_t *policy,
 }
 
 
+size_t
+ngx_http_privacy_store_memory(void)
+{
+    return ngx_http_privacy_store_unused.bytes;
+}
+
+
 static void
 ngx_http_privacy_store_evict(void)
 {

@@ -42,6 +42,8 @@ typedef struct {
 } ngx_http_privacy_task_request_t;
 
 
+static ngx_int_t ngx_http_privacy_task_add(ngx_http_privacy_task_pt work, ngx_http_privacy_task_pt done, void *data,
+    ngx_uint_t urgent);
 static void ngx_http_privacy_task_next(void);
 static ngx_int_t ngx_http_privacy_task_start(ngx_http_privacy_task_t *task);
 static void ngx_http_privacy_task_inline(ngx_event_t *ev);
@@ -150,15 +152,30 @@ ngx_http_privacy_task_init(ngx_conf_t *cf)
 ngx_int_t
 ngx_http_privacy_task_post(ngx_http_privacy_task_pt work, ngx_http_privacy_task_pt done, void *data)
 {
+    if (ngx_http_privacy_tasks.nwaiting >= NGX_HTTP_PRIVACY_TASKS_WAITING) {
+        return NGX_BUSY;
+    }
+
+    return ngx_http_privacy_task_add(work, done, data, 0);
+}
+
+
+ngx_int_t
+ngx_http_privacy_task_post_urgent(ngx_http_privacy_task_pt work, ngx_http_privacy_task_pt done, void *data)
+{
+    return ngx_http_privacy_task_add(work, done, data, 1);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_task_add(ngx_http_privacy_task_pt work, ngx_http_privacy_task_pt done, void *data,
+    ngx_uint_t urgent)
+{
     ngx_http_privacy_task_t  *task;
 
     if (!ngx_http_privacy_tasks.ready) {
         ngx_queue_init(&ngx_http_privacy_tasks.waiting);
         ngx_http_privacy_tasks.ready = 1;
-    }
-
-    if (ngx_http_privacy_tasks.nwaiting == NGX_HTTP_PRIVACY_TASKS_WAITING) {
-        return NGX_BUSY;
     }
 
     task = ngx_calloc(sizeof(ngx_http_privacy_task_t), ngx_cycle->log);
@@ -171,7 +188,14 @@ ngx_http_privacy_task_post(ngx_http_privacy_task_pt work, ngx_http_privacy_task_
     task->data = data;
 
     if (ngx_http_privacy_tasks.running == NGX_HTTP_PRIVACY_TASKS_RUNNING) {
-        ngx_queue_insert_tail(&ngx_http_privacy_tasks.waiting, &task->queue);
+
+        if (urgent) {
+            ngx_queue_insert_head(&ngx_http_privacy_tasks.waiting, &task->queue);
+
+        } else {
+            ngx_queue_insert_tail(&ngx_http_privacy_tasks.waiting, &task->queue);
+        }
+
         ngx_http_privacy_tasks.nwaiting++;
         return NGX_OK;
     }

@@ -37,6 +37,9 @@ typedef void (*ngx_http_privacy_task_pt)(void *data);
  * never from within this call.  NGX_BUSY, NGX_ERROR (no memory): neither is called.
  */
 ngx_int_t ngx_http_privacy_task_post(ngx_http_privacy_task_pt work, ngx_http_privacy_task_pt done, void *data);
+/* The same for what the version in force hangs on: before all others, and never NGX_BUSY. */
+ngx_int_t ngx_http_privacy_task_post_urgent(ngx_http_privacy_task_pt work, ngx_http_privacy_task_pt done,
+    void *data);
 
 
 /*
