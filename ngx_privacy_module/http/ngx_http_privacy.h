@@ -365,6 +365,19 @@ typedef struct {
     u_char       variant_shared[8];
 } ngx_http_privacy_view_t;
 
+/* A whole document about the version in force, the same for everybody; kept with its view. */
+typedef struct {
+    pv_str_t     bytes;         /* data NULL: not rendered yet */
+    u_char       tag[32];       /* for its ETag */
+} ngx_http_privacy_kept_t;
+
+#define NGX_HTTP_PRIVACY_KEPT  3                        /* of them a language: as HTML, Markdown, JSON */
+
+/* The one of this request's language. NULL: its view cannot be rendered. */
+ngx_http_privacy_kept_t *ngx_http_privacy_kept(ngx_http_privacy_ctx_t *ctx, ngx_uint_t which);
+/* Takes the rendered body over. */
+ngx_int_t ngx_http_privacy_keep(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_kept_t *kept, pv_buf_t *body);
+
 /* What was rendered of a version that goes out of memory, for all servers of a site. */
 void ngx_http_privacy_view_forget(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
     pv_policy_t *policy);

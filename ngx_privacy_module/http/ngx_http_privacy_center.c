@@ -56,6 +56,9 @@ static ngx_int_t ngx_http_privacy_not_acceptable(ngx_http_privacy_ctx_t *ctx);
 static ngx_http_privacy_type_t ngx_http_privacy_negotiate(ngx_http_privacy_ctx_t *ctx);
 static pv_str_t ngx_http_privacy_header_text(ngx_http_request_t *r, const char *lowcase);
 static size_t ngx_http_privacy_language(ngx_http_privacy_ctx_t *ctx, const pv_policy_t *policy);
+static ngx_uint_t ngx_http_privacy_plain(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
+static ngx_int_t ngx_http_privacy_send_kept(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer,
+    ngx_http_privacy_kept_t *kept);
 static ngx_int_t ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page,
     ngx_http_privacy_type_t type, ngx_http_privacy_answer_t *answer);
 static ngx_int_t ngx_http_privacy_version(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies,
@@ -282,15 +285,38 @@ ngx_http_privacy_language(ngx_http_privacy_ctx_t *ctx, const pv_policy_t *policy
 }
 
 
+/* 1 for the version in force and nothing else: the document is the same until another one comes into force. */
+
+static ngx_uint_t
+ngx_http_privacy_plain(ngx_http_privacy_ctx_t *ctx, pv_page_t *page)
+{
+    return page->policy == ctx->policy && page->in_force == ctx->policy && page->language == ctx->language
+           && page->message == NULL && page->missed.len == 0 && page->bound == NULL && page->earlier == NULL
+           && page->later == NULL && page->at == 0;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_send_kept(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer,
+    ngx_http_privacy_kept_t *kept)
+{
+    answer->etag.data = kept->tag;
+    answer->etag.len = sizeof(kept->tag);
+
+    return ngx_http_privacy_send_bytes(ctx, answer, kept->bytes);
+}
+
+
 /* A version as a document for everybody: nothing in it is about who asks. */
 
 static ngx_int_t
 ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, ngx_http_privacy_type_t type,
     ngx_http_privacy_answer_t *answer)
 {
-    int              rc;
-    pv_buf_t         body;
-    const pv_text_t *text;
+    int                       rc;
+    pv_buf_t                  body;
+    const pv_text_t          *text;
+    ngx_http_privacy_kept_t  *kept;
 
     page->consent = NULL;
     page->verdict = NULL;
@@ -299,6 +325,18 @@ ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, ngx_http
 
     text = &page->policy->texts[page->language];
 
+    if (type != NGX_HTTP_PRIVACY_JSON) {
+        answer->language = text->language;
+    }
+
+    answer->type = ngx_http_privacy_types[type];
+
+    kept = ngx_http_privacy_plain(ctx, page) ? ngx_http_privacy_kept(ctx, type) : NULL;
+
+    if (kept && kept->bytes.data) {
+        return ngx_http_privacy_send_kept(ctx, answer, kept);
+    }
+
     pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
     rc = PV_OK;
 
@@ -306,7 +344,6 @@ ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, ngx_http
 
     case NGX_HTTP_PRIVACY_MARKDOWN:
         pv_buf_str(&body, text->markdown);
-        answer->language = text->language;
         break;
 
     case NGX_HTTP_PRIVACY_JSON:
@@ -315,11 +352,13 @@ ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, ngx_http
 
     default:
         rc = pv_page_policy(&body, page);
-        answer->language = text->language;
         break;
     }
 
-    answer->type = ngx_http_privacy_types[type];
+    if (kept && rc == PV_OK && !body.failed) {
+        return (ngx_http_privacy_keep(ctx, kept, &body) == NGX_OK) ? ngx_http_privacy_send_kept(ctx, answer, kept)
+                                                                  : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     if (rc != PV_OK || ngx_http_privacy_body_tag(ctx, &body, &answer->etag) != NGX_OK) {
         body.failed = 1;

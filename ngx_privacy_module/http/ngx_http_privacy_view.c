@@ -31,6 +31,7 @@ typedef struct {
     size_t                    language;
     ngx_http_privacy_view_t   view;
     ngx_http_privacy_form_t   forms[NGX_HTTP_PRIVACY_FORMS];
+    ngx_http_privacy_kept_t   kept[NGX_HTTP_PRIVACY_KEPT];
     unsigned                  ready:1;
     unsigned                  broken:1;     /* rendering failed: said once */
 } ngx_http_privacy_view_entry_t;
@@ -235,6 +236,10 @@ ngx_http_privacy_view_free(ngx_http_privacy_view_entry_t *entry)
 
     for (i = 0; i < sizeof(entry->forms) / sizeof(entry->forms[0]); i++) {
         pv_buf_free(&entry->forms[i].document);
+    }
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_KEPT; i++) {
+        ngx_free((void *) entry->kept[i].bytes.data);
     }
 
     ngx_free(entry);
@@ -578,4 +583,35 @@ ngx_http_privacy_form_number(ngx_http_privacy_ctx_t *ctx, ngx_uint_t form)
     entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->whole, ctx->language);
 
     return entry ? entry->forms[form].number : 0;
+}
+
+
+ngx_http_privacy_kept_t *
+ngx_http_privacy_kept(ngx_http_privacy_ctx_t *ctx, ngx_uint_t which)
+{
+    ngx_http_privacy_view_entry_t  *entry;
+
+    entry = ngx_http_privacy_view_entry(ctx->server, ctx->main, ctx->whole, ctx->language);
+
+    return entry ? &entry->kept[which] : NULL;
+}
+
+
+ngx_int_t
+ngx_http_privacy_keep(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_kept_t *kept, pv_buf_t *body)
+{
+    pv_str_t  tag;
+
+    if (ngx_http_privacy_body_tag(ctx, body, &tag) != NGX_OK) {
+        pv_buf_free(body);
+        return NGX_ERROR;
+    }
+
+    kept->bytes.data = body->data;
+    kept->bytes.len = body->len;
+    ngx_memcpy(kept->tag, tag.data, sizeof(kept->tag));
+
+    ngx_http_privacy_store_weigh(ctx->whole, body->size);
+
+    return NGX_OK;
 }
