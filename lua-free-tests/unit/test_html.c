@@ -513,6 +513,173 @@ test_fast_paths_by_bytes(void **state)
 }
 
 
+/* Offset behind the first name in the pieces of that many bytes, or 0. */
+static size_t
+search(const unsigned char *data, size_t len, size_t first, size_t each)
+{
+    size_t             n;
+    pv_str_t           piece;
+    unsigned char     *copy;
+    pv_html_search_t   s;
+
+    pv_html_search_init(&s);
+
+    for (n = first; len != 0; n = each) {
+        n = n > len ? len : n;
+        copy = malloc(n ? n : 1);           /* a block of its own: a byte read too far is seen */
+        memcpy(copy, data, n);
+        piece.data = copy;
+        piece.len = n;
+
+        if (pv_html_search(&s, piece)) {
+            free(copy);
+            return s.found;
+        }
+
+        free(copy);
+        data += n;
+        len -= n;
+    }
+
+    return 0;
+}
+
+
+static void
+search_everywhere(void)
+{
+    size_t         at, first, each;
+    unsigned char  text[300];
+
+    static const char  names[3][13] = { "data-privacy", "DATA-PRIVACY", "Data-prIvacy" };
+
+    for (at = 0; at + 12 <= sizeof(text); at++) {
+        memset(text, '-', sizeof(text));
+        memcpy(text + at, names[at % 3], 12);
+
+        /* near misses before it */
+        if (at >= 40) {
+            memcpy(text + at - 40, "data-privac!data_privacy-pdata-privacx", 38);
+        }
+
+        for (each = 1; each <= 13; each++) {
+            assert_int_equal(search(text, sizeof(text), each, each), at + 12);
+        }
+
+        for (first = 0; first <= sizeof(text); first++) {
+            assert_int_equal(search(text, sizeof(text), first, sizeof(text)), at + 12);
+        }
+
+        for (each = 0; each < 12; each++) {
+            text[at + each] ^= 1;
+            assert_int_equal(search(text, sizeof(text), sizeof(text), 1), 0);
+            assert_int_equal(search(text, sizeof(text), 7, 7), 0);
+            text[at + each] ^= 1;
+        }
+
+        /* a name that is not complete */
+        assert_int_equal(search(text, at + 11, sizeof(text), 1), 0);
+        assert_int_equal(search(text, at + 11, 5, 5), 0);
+    }
+}
+
+
+static void
+test_search(void **state)
+{
+    size_t  i;
+
+    static const char *const  ways[] = { "portable", "sse2", "avx2" };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        if (pv_html_scan_use(ways[i])) {
+            search_everywhere();
+        }
+    }
+
+    pv_html_scan_use(NULL);
+}
+
+
+/*
+ * A caller who looks ahead, as the page filter does, wherever he may: at the
+ * start of a piece and behind each insertion. Nothing comes out otherwise.
+ */
+static html_text_t
+looking_ahead(const unsigned char *data, size_t len, size_t size, unsigned *given_up)
+{
+    size_t             n, left;
+    int                event;
+    char               marker[32];
+    pv_str_t           piece, ahead;
+    pv_html_t          h;
+    html_text_t        out = { NULL, 0 };
+    pv_html_search_t   s;
+
+    pv_html_init(&h, PV_HTML_WANT_HEAD|PV_HTML_WANT_BODY|PV_HTML_WANT_MARKED);
+    html_add(&out, "", 0);
+
+    for (left = len; left != 0; left -= n) {
+        n = left < size ? left : size;
+        pv_html_feed(&h, data + len - left, n, n == left);
+        event = PV_HTML_MORE;
+
+        do {
+            if (pv_html_only_marks(&h, &ahead)) {
+                ahead.len += left - n;
+                pv_html_search_init(&s);
+
+                if (!pv_html_search(&s, ahead)) {
+                    pv_html_no_marks(&h);
+                    (*given_up)++;
+                }
+            }
+
+            event = pv_html_next(&h, &piece);
+
+            if (event == PV_HTML_BYTES || event == PV_HTML_REST) {
+                html_add(&out, piece.data, piece.len);
+
+            } else if (event != PV_HTML_MORE) {
+                snprintf(marker, sizeof(marker), "[[%s]]", event == PV_HTML_HEAD_START ? "HEAD"
+                         : event == PV_HTML_BODY_START ? "BODY" : html_marked[h.marked]);
+                html_add(&out, marker, strlen(marker));
+            }
+
+        } while (event != PV_HTML_MORE);
+    }
+
+    return out;
+}
+
+
+static void
+test_looking_ahead(void **state)
+{
+    size_t       i, size;
+    unsigned     given_up;
+    document_t  *d;
+    html_text_t  whole;
+
+    (void) state;
+
+    for (i = 0, given_up = 0; i < documents_count; i++) {
+        d = &documents[i];
+        whole = html_run(d->input.data, d->input.len, WANT_ALL & ~(unsigned) PV_HTML_WANT_END, NULL, 0, 0, 1);
+
+        for (size = 1; d->input.len != 0 && size <= d->input.len + 1; size++) {
+            same(d->name, looking_ahead(d->input.data, d->input.len, size, &given_up), whole);
+        }
+
+        free(whole.data);
+    }
+
+    assert_true(given_up > 1000);
+}
+
+
 int
 main(void)
 {
@@ -527,6 +694,8 @@ main(void)
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_fast_paths),
         cmocka_unit_test(test_fast_paths_by_bytes),
+        cmocka_unit_test(test_search),
+        cmocka_unit_test(test_looking_ahead),
     };
 
     return cmocka_run_group_tests(tests, load, unload);

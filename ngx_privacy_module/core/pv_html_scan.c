@@ -487,6 +487,7 @@ int
 pv_html_scan_use(const char *name)
 {
     pv_html_exact = (name != NULL && strcmp(name, "none") == 0);
+    pv_html_search_use(name);
 
 #if (PV_SCAN_X86)
 

@@ -28,6 +28,9 @@ static const unsigned char *pv_search_sse2(const unsigned char *pos, const unsig
 static int pv_search_is_mark(const unsigned char *pos);
 
 
+static pv_search_pt  pv_search_how;
+
+
 void
 pv_html_search_init(pv_html_search_t *s)
 {
@@ -82,23 +85,34 @@ pv_html_search(pv_html_search_t *s, pv_str_t piece)
 const unsigned char *
 pv_html_find_mark(const unsigned char *pos, const unsigned char *end)
 {
-    static pv_search_pt  how;
-
     if (end - pos < (ptrdiff_t) PV_HTML_MARK_LEN) {
         return NULL;
     }
 
-#if (PV_SEARCH_X86)
-
-    if (how == NULL) {
-        how = __builtin_cpu_supports("avx2") ? pv_search_avx2 : pv_search_sse2;
+    if (pv_search_how == NULL) {
+        pv_html_search_use(NULL);
     }
 
-#else
-    how = pv_search_portable;
-#endif
+    return pv_search_how(pos, end);
+}
 
-    return how(pos, end);
+
+void
+pv_html_search_use(const char *name)
+{
+    pv_search_how = pv_search_portable;
+
+#if (PV_SEARCH_X86)
+
+    if (name == NULL || strcmp(name, "sse2") == 0) {
+        pv_search_how = pv_search_sse2;
+    }
+
+    if ((name == NULL || strcmp(name, "avx2") == 0) && __builtin_cpu_supports("avx2")) {
+        pv_search_how = pv_search_avx2;
+    }
+
+#endif
 }
 
 

@@ -117,6 +117,7 @@ const unsigned char *pv_html_find_mark(const unsigned char *pos, const unsigned 
  * thread-safe.
  */
 int pv_html_scan_use(const char *name);
+void pv_html_search_use(const char *name);      /* is called by it */
 extern int  pv_html_exact;      /* "none" */
 
 #pragma GCC visibility pop
