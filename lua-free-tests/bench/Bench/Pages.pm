@@ -29,18 +29,19 @@ sub page {
     my $mark = $marked ? "<div class=\"legal\" data-privacy=\"version\"></div>\n" : '';
     my $tail = "</body>\n</html>\n";
 
+    my $some = sub { my ($n) = @_; return join ' ', map { $words[$chance->(scalar @words)] } 1 .. 1 + $chance->($n) };
+
     my $text = '';
     my $limit = $bytes - length($head) - length($tail) - length($mark);
     while (length $text < $limit) {
         my $kind = $chance->(40);
-        my $word = $words[$chance->(scalar @words)];
-        my $other = $words[$chance->(scalar @words)];
+        my ($word, $other, $short, $long) = ($some->(1), $some->(1), $some->(6), $some->(15));
         $text .= $kind == 0 ? "<script>if (a < b && c > d) { show(\"<b>$word</b>\", '$other'); }</script>\n"
-            : $kind < 8 ? "<p class=\"$word\">$word <b>$other</b> <i>$word</i></p>\n"
-            : $kind < 16 ? "<li><a href=\"/$word/$other\" title=\"$word > $other\">$word</a></li>\n"
-            : $kind < 24 ? "<div id='$word'><span>$other</span></div>\n"
-            : $kind < 30 ? "<img src=\"/i/$word.jpg\" alt=\"$other\"><br>\n"
-            : "<td>$word</td><td>$other</td>\n";
+            : $kind < 8 ? "<p class=\"$word\">$long <b>$short</b> $long <i>$word</i></p>\n"
+            : $kind < 16 ? "<li><a href=\"/$word/$other\" title=\"$word > $other\">$short</a></li>\n"
+            : $kind < 24 ? "<div id='$word'><span>$long</span></div>\n"
+            : $kind < 30 ? "<img src=\"/i/$word.jpg\" alt=\"$short\"><br>\n"
+            : "<td>$short</td><td>$short</td>\n";
     }
     $text = substr $text, 0, $limit;
     $text =~ s/<[^<>]*\z/' ' x length $&/e;
