@@ -54,8 +54,8 @@ $t->upstream(sub {
 sub asked {
     my (%q) = @_;
 
-    return page($q{size} || 20_000, $q{what} ? ($mark, "<p>$mark", "<!-- $mark -->", "<script>'$mark'</script>")[$q{what} - 1]
-        : undef, $q{at} // 400);
+    my @what = (undef, $mark, "<p>$mark", "<!-- $mark -->", "<script>'$mark'</script>");
+    return page($q{size} || 20_000, $what[$q{what} // 0], $q{at} // 400);
 }
 
 $t->publish($t->bundle);

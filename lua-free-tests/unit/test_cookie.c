@@ -265,6 +265,59 @@ test_name_problem(void **state)
 }
 
 
+/* The short ways say what the long ones do, for lines of all kinds of bytes and each of their beginnings. */
+static void
+test_short_ways(void **state)
+{
+    size_t            i, len, whole, part;
+    pv_str_t          line, name, attributes, prefix = pv_string("pri");
+    pv_set_cookie_t   c;
+    pv_cookie_pair_t  pair, one;
+
+    static const char *const  lines[] = {
+        "privacy=abc; privacy-user=d;pri=1", " privacy = a ; \tprivacy\t=b;; ;=x;privacy;priv=acy=",
+        "Privacy=a; xprivacy=b; privacyx=c;pri", "a=b;privacy=\"x; y\"; pri =", ";;;pri=;", "= pri=a; \tpri\t = b\t",
+        "sid=1; Path=/; HttpOnly", "sid = 1 ;Path=/", "sid", "=sid", " ; Path=/", "sid=a\x01" "b; Path=/\nX",
+        "sid=12345678\r; Path=/", "s\nid=12345678; Path=/", "sid=\x80\xff\x7f\x1f; Domain=a", "\t sid\t=; Secure"
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        for (len = 0; len <= strlen(lines[i]); len++) {
+            line.data = (const unsigned char *) lines[i];
+            line.len = len;
+
+            for (whole = part = 0; pv_cookie_next(line, &whole, &pair); /* void */) {
+                if (pair.name.len < prefix.len || memcmp(pair.name.data, prefix.data, prefix.len) != 0) {
+                    continue;
+                }
+
+                assert_int_equal(pv_cookie_next_of(line, &part, prefix, &one), 1);
+                assert_memory_equal(&one, &pair, sizeof(pair));
+            }
+
+            assert_int_equal(pv_cookie_next_of(line, &part, prefix, &one), 0);
+
+            if (pv_set_cookie_name(line, &name, &attributes) == PV_OK) {
+                assert_int_equal(pv_set_cookie_parse(&c, line), PV_OK);
+                assert_ptr_equal(name.data, c.name.data);
+                assert_int_equal(name.len, c.name.len);
+                assert_ptr_equal(attributes.data + attributes.len, line.data + line.len);
+                assert_true(attributes.len == 0 || attributes.data[0] == ';');
+                assert_true(attributes.data >= c.value.data + c.value.len);
+            }
+        }
+    }
+
+    line = pv_str(lines[6]);
+    assert_int_equal(pv_set_cookie_name(line, &name, &attributes), PV_OK);
+    assert_int_equal(attributes.len, strlen("; Path=/; HttpOnly"));
+    assert_int_equal(pv_set_cookie_name(pv_str(lines[12]), &name, &attributes), PV_INVALID);
+    assert_int_equal(pv_set_cookie_name(pv_str(lines[13]), &name, &attributes), PV_INVALID);
+}
+
+
 int
 main(void)
 {
@@ -276,6 +329,7 @@ main(void)
         cmocka_unit_test(test_dates_against_libc),
         cmocka_unit_test(test_truncations),
         cmocka_unit_test(test_name_problem),
+        cmocka_unit_test(test_short_ways)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,66 @@ pv_cookie_next(pv_str_t line, size_t *cursor, pv_cookie_pair_t *pair)
 
 
 int
+pv_cookie_next_of(pv_str_t line, size_t *cursor, pv_str_t prefix, pv_cookie_pair_t *pair)
+{
+    int                   has_equals;
+    const unsigned char  *start, *end;
+
+    while (*cursor < line.len) {
+        start = line.data + *cursor;
+        end = line.data + line.len;
+
+        while (start < end && (*start == ' ' || *start == '\t')) {
+            start++;
+        }
+
+        if ((size_t) (end - start) >= prefix.len && memcmp(start, prefix.data, prefix.len) == 0) {
+            pair->raw = pv_cookie_part(line, cursor);
+            pv_cookie_split(pair->raw, &pair->name, &pair->value, &has_equals);
+
+            if (has_equals) {
+                return 1;
+            }
+
+            continue;
+        }
+
+        end = start < end ? memchr(start, ';', (size_t) (end - start)) : NULL;
+        *cursor = end != NULL ? (size_t) (end - line.data) + 1 : line.len;
+    }
+
+    return 0;
+}
+
+
+int
+pv_set_cookie_name(pv_str_t line, pv_str_t *name, pv_str_t *attributes)
+{
+    int                   has_equals;
+    size_t                cursor;
+    pv_str_t              part, value;
+    const unsigned char  *semicolon;
+
+    semicolon = line.len != 0 ? memchr(line.data, ';', line.len) : NULL;
+
+    attributes->data = semicolon != NULL ? semicolon : line.data + line.len;
+    attributes->len = (size_t) (line.data + line.len - attributes->data);
+
+    part.data = line.data;
+    part.len = line.len - attributes->len;
+    cursor = 0;
+
+    if (pv_cookie_line_end(part) != part.len) {
+        return PV_INVALID;
+    }
+
+    pv_cookie_split(pv_cookie_part(part, &cursor), name, &value, &has_equals);
+
+    return name->len != 0 ? PV_OK : PV_INVALID;
+}
+
+
+int
 pv_set_cookie_parse(pv_set_cookie_t *c, pv_str_t line)
 {
     int       has_equals;
@@ -101,20 +161,27 @@ pv_set_cookie_parse(pv_set_cookie_t *c, pv_str_t line)
 static size_t
 pv_cookie_line_end(pv_str_t line)
 {
-    size_t                i;
-    const unsigned char  *found;
+    size_t    i;
+    uint64_t  word, low;
 
-    static const unsigned char  ends[] = { '\0', '\r', '\n' };
+    /* eight bytes at a time, as long as none of them is a control character */
 
-    for (i = 0; i < sizeof(ends) && line.len != 0; i++) {
-        found = memchr(line.data, ends[i], line.len);
+    for (i = 0; line.len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, line.data + i, sizeof(word));
+        low = (word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080);
 
-        if (found != NULL) {
-            line.len = (size_t) (found - line.data);
+        if (low != 0) {
+            break;
         }
     }
 
-    return line.len;
+    for ( /* void */ ; i < line.len; i++) {
+        if (line.data[i] == '\0' || line.data[i] == '\r' || line.data[i] == '\n') {
+            break;
+        }
+    }
+
+    return i;
 }
 
 

@@ -24,6 +24,9 @@ typedef struct {
 /* Reads the next pair at *cursor (0 at first); 1 when there was one, 0 at the end. */
 int pv_cookie_next(pv_str_t line, size_t *cursor, pv_cookie_pair_t *pair);
 
+/* The same, of the pairs whose name begins with prefix only; at least one byte, none of them white space or '='. */
+int pv_cookie_next_of(pv_str_t line, size_t *cursor, pv_str_t prefix, pv_cookie_pair_t *pair);
+
 /* What a Set-Cookie says. Attributes that we do not know are left alone. */
 typedef struct {
     pv_str_t  name, value;
@@ -40,6 +43,13 @@ typedef struct {
 
 /* PV_OK, or PV_INVALID when no browser would store anything from it (no name and no value). */
 int pv_set_cookie_parse(pv_set_cookie_t *c, pv_str_t line);
+
+/*
+ * The name alone, and what stands behind the value: attributes, from the first
+ * ';' on. PV_INVALID when the line has no name or has to be read with care:
+ * then pv_set_cookie_parse() knows.
+ */
+int pv_set_cookie_name(pv_str_t line, pv_str_t *name, pv_str_t *attributes);
 
 /* The cookie-date of RFC 6265 5.1.1; PV_INVALID when it is none. */
 int pv_cookie_date(int64_t *out, pv_str_t text);

@@ -495,6 +495,25 @@ pv_gate_byte(const pv_gate_pattern_t *pattern, size_t i)
 }
 
 
+/* One to seven bytes, without a call: both halves overlap. */
+static inline uint64_t
+pv_gate_short_word(pv_str_t name)
+{
+    uint32_t  first, last;
+
+    if (name.len >= 4) {
+        memcpy(&first, name.data, 4);
+        memcpy(&last, name.data + name.len - 4, 4);
+
+    } else {
+        first = name.data[0];
+        last = (uint32_t) name.data[name.len / 2] << 8 | name.data[name.len - 1];
+    }
+
+    return (uint64_t) first << 32 | last;
+}
+
+
 /*
  * Eight bytes a step. Declared names come from the publisher, so that nobody
  * can make the table's chains long from outside; it needs no secret.
@@ -508,13 +527,15 @@ pv_gate_hash(pv_str_t name)
     hash = name.len * 0x9E3779B97F4A7C15u;
 
     for (i = 0; i < name.len; i += 8) {
-        word = 0;
 
         if (name.len - i >= 8) {
             memcpy(&word, name.data + i, 8);
 
+        } else if (name.len >= 8) {
+            memcpy(&word, name.data + name.len - 8, 8);     /* some bytes of it again */
+
         } else {
-            memcpy(&word, name.data + i, name.len - i);
+            word = pv_gate_short_word(name);
         }
 
         hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;

@@ -10,8 +10,9 @@
 
 
 static ngx_uint_t ngx_http_privacy_gate_is_own(ngx_str_t *line);
-static void ngx_http_privacy_gate_learn(ngx_http_privacy_ctx_t *ctx, pv_set_cookie_t *c, uint64_t purposes,
-    ngx_uint_t passes);
+static ngx_uint_t ngx_http_privacy_gate_line(ngx_http_privacy_ctx_t *ctx, pv_str_t line, uint64_t *purposes);
+static void ngx_http_privacy_gate_learn(ngx_http_privacy_ctx_t *ctx, pv_set_cookie_t *c, pv_str_t line,
+    uint64_t purposes, ngx_uint_t passes);
 static const pv_cookie_declaration_t *ngx_http_privacy_gate_declared(pv_policy_t *policy, pv_str_t name);
 static ngx_int_t ngx_http_privacy_gate_expire_name(ngx_http_privacy_ctx_t *ctx, ngx_str_t *name, ngx_uint_t *left);
 static ngx_uint_t ngx_http_privacy_gate_same(ngx_str_t *a, ngx_str_t *b);
@@ -33,7 +34,6 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
     ngx_uint_t        i, passes, dropped;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
-    pv_set_cookie_t   c;
 
     *passed = 0;
     *consented = 0;
@@ -49,19 +49,11 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
                 continue;
             }
 
-            purposes = 0;
-            passes = 0;
-
             if (ctx->own && ngx_http_privacy_gate_is_own(&h[i].value)) {
-                continue;           /* the centre's own; from anybody else it is an attack */
+                continue;           /* the centre wrote it, with the answer to a choice; from anybody else it is an attack */
             }
 
-            if (pv_set_cookie_parse(&c, ngx_http_privacy_str(&h[i].value)) == PV_OK
-                && !ngx_http_privacy_own_cookie(c.name))
-            {
-                passes = ngx_http_privacy_allows(ctx, c.name, &purposes);
-                ngx_http_privacy_gate_learn(ctx, &c, purposes, passes);
-            }
+            passes = ngx_http_privacy_gate_line(ctx, ngx_http_privacy_str(&h[i].value), &purposes);
 
             if (passes) {
                 (*passed)++;
@@ -100,17 +92,60 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
 static ngx_uint_t
 ngx_http_privacy_gate_is_own(ngx_str_t *line)
 {
-    size_t            cursor;
-    pv_cookie_pair_t  pair;
+    pv_set_cookie_t  c;
 
-    cursor = 0;
+    return pv_set_cookie_parse(&c, ngx_http_privacy_str(line)) == PV_OK && ngx_http_privacy_own_cookie(c.name);
+}
 
-    return pv_cookie_next(ngx_http_privacy_str(line), &cursor, &pair) && ngx_http_privacy_own_cookie(pair.name);
+
+/* 1 when it passes. What is new of a cookie is learned; most are the same as in the last response. */
+
+static ngx_uint_t
+ngx_http_privacy_gate_line(ngx_http_privacy_ctx_t *ctx, pv_str_t line, uint64_t *purposes)
+{
+    pv_str_t         name, attributes;
+    uint64_t         necessary;
+    ngx_str_t        n, a;
+    ngx_uint_t       passes;
+    pv_set_cookie_t  c;
+
+    *purposes = 0;
+    necessary = ctx->policy ? ctx->policy->necessary : 0;
+
+    if (pv_set_cookie_name(line, &name, &attributes) == PV_OK) {
+
+        if (ngx_http_privacy_own_cookie(name)) {
+            return 0;
+        }
+
+        passes = ngx_http_privacy_allows(ctx, name, purposes);
+
+        n.data = (u_char *) name.data;
+        n.len = name.len;
+        a.data = (u_char *) attributes.data;
+        a.len = attributes.len;
+
+        if (ngx_http_privacy_zone_saw_again(ctx->main->zone, ctx->site->slot, &n, &a, *purposes, !passes,
+                                            passes && (*purposes & necessary)))
+        {
+            return passes;
+        }
+    }
+
+    if (pv_set_cookie_parse(&c, line) != PV_OK || ngx_http_privacy_own_cookie(c.name)) {
+        return 0;
+    }
+
+    passes = ngx_http_privacy_allows(ctx, c.name, purposes);
+    ngx_http_privacy_gate_learn(ctx, &c, line, *purposes, passes);
+
+    return passes;
 }
 
 
 static void
-ngx_http_privacy_gate_learn(ngx_http_privacy_ctx_t *ctx, pv_set_cookie_t *c, uint64_t purposes, ngx_uint_t passes)
+ngx_http_privacy_gate_learn(ngx_http_privacy_ctx_t *ctx, pv_set_cookie_t *c, pv_str_t line, uint64_t purposes,
+    ngx_uint_t passes)
 {
     uint64_t                 necessary;
     ngx_http_privacy_seen_t  seen;
@@ -119,6 +154,8 @@ ngx_http_privacy_gate_learn(ngx_http_privacy_ctx_t *ctx, pv_set_cookie_t *c, uin
 
     seen.name.data = (u_char *) c->name.data;
     seen.name.len = c->name.len;
+    seen.attributes.data = (u_char *) c->value.data + c->value.len;
+    seen.attributes.len = line.data + line.len - seen.attributes.data;
     seen.domain.data = (u_char *) c->domain.data;
     seen.domain.len = c->domain.len;
     seen.path.data = (u_char *) c->path.data;

@@ -420,7 +420,9 @@ ngx_http_privacy_read_own_cookies(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_
         line = ngx_http_privacy_str(&h->value);
         cursor = 0;
 
-        while (pv_cookie_next(line, &cursor, &pair)) {
+        /* the one name begins the other */
+
+        while (pv_cookie_next_of(line, &cursor, consent_name, &pair)) {
             own = pv_str_eq(pair.name, consent_name) ? consent : pv_str_eq(pair.name, binding_name) ? binding : NULL;
 
             if (own != NULL) {

@@ -123,6 +123,7 @@ ngx_uint_t ngx_http_privacy_zone_lease_count(ngx_shm_zone_t *zone, ngx_int_t sit
  */
 typedef struct {
     ngx_str_t   name, domain, path;     /* copies in the pool given */
+    ngx_str_t   attributes;             /* only on the way in: as written, from the first ';' on; domain, path lie within */
     int64_t     lifetime;               /* seconds; -1: session; the longest seen */
     uint64_t    purposes;               /* 0: undeclared (as of last seen) */
     ngx_uint_t  count, dropped;
@@ -132,6 +133,12 @@ typedef struct {
     time_t      last_necessary;         /* when it last passed as necessary; 0 never */
 } ngx_http_privacy_seen_t;
 
+/*
+ * The short way: 1 when the worker told of a cookie of that name with these very attributes already, and it is counted
+ * now. Else what it says has to be read.
+ */
+ngx_uint_t ngx_http_privacy_zone_saw_again(ngx_shm_zone_t *zone, ngx_int_t site, ngx_str_t *name,
+    ngx_str_t *attributes, uint64_t purposes, ngx_uint_t dropped, ngx_uint_t necessary);
 /* seen: all but count, dropped and the times. */
 void ngx_http_privacy_zone_saw(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_seen_t *seen, ngx_uint_t dropped,
     ngx_uint_t necessary);

@@ -11,14 +11,14 @@
 
 
 #define NGX_HTTP_PRIVACY_NOTES        64       /* a power of two */
-#define NGX_HTTP_PRIVACY_NOTE_TEXT    160
+#define NGX_HTTP_PRIVACY_NOTE_TEXT    256
 #define NGX_HTTP_PRIVACY_NOTE_TIME    1000      /* ms: then all that was noted is told */
 
 
 /* A cookie that this worker told of, and how often it was seen since: count, dropped and the times of seen. */
 typedef struct {
     ngx_int_t                site;
-    ngx_http_privacy_seen_t  seen;              /* name.len 0: nothing here. Name, Domain, Path lie in text */
+    ngx_http_privacy_seen_t  seen;              /* name.len 0: nothing here. Name and attributes lie in text */
     u_char                   text[NGX_HTTP_PRIVACY_NOTE_TEXT];
 } ngx_http_privacy_zone_note_t;
 
@@ -35,11 +35,14 @@ struct ngx_http_privacy_zone_notes_s {
 
 
 static ngx_http_privacy_zone_note_t *ngx_http_privacy_zone_note(ngx_http_privacy_zone_t *ctx, ngx_int_t site,
-    ngx_http_privacy_seen_t *seen);
+    ngx_str_t *name);
+static ngx_int_t ngx_http_privacy_zone_notes(ngx_http_privacy_zone_t *ctx);
+static void ngx_http_privacy_zone_note_count(ngx_http_privacy_zone_t *ctx, ngx_http_privacy_zone_note_t *note,
+    ngx_uint_t dropped, ngx_uint_t necessary);
 static ngx_uint_t ngx_http_privacy_zone_note_same(ngx_http_privacy_zone_note_t *note, ngx_int_t site,
     ngx_http_privacy_seen_t *seen);
-static void ngx_http_privacy_zone_note_keep(ngx_http_privacy_zone_note_t *note, ngx_int_t site,
-    ngx_http_privacy_seen_t *seen);
+static void ngx_http_privacy_zone_note_text(ngx_http_privacy_zone_note_t *note, ngx_http_privacy_seen_t *seen);
+static ngx_uint_t ngx_http_privacy_zone_equal(ngx_str_t *a, ngx_str_t *b);
 static void ngx_http_privacy_zone_tell_noted(ngx_http_privacy_zone_t *ctx);
 static void ngx_http_privacy_zone_tell_handler(ngx_event_t *ev);
 static void ngx_http_privacy_zone_tell(ngx_http_privacy_zone_t *ctx, ngx_int_t site, ngx_http_privacy_seen_t *seen);
@@ -49,6 +52,34 @@ static unsigned ngx_http_privacy_zone_seen_worth(const void *payload);
 static ngx_int_t ngx_http_privacy_zone_seen_copy(ngx_http_privacy_seen_t *seen,
     const ngx_http_privacy_zone_seen_t *entry, ngx_pool_t *pool);
 static ngx_int_t ngx_http_privacy_zone_text(ngx_str_t *out, const u_char *text, size_t len, ngx_pool_t *pool);
+
+
+ngx_uint_t
+ngx_http_privacy_zone_saw_again(ngx_shm_zone_t *zone, ngx_int_t site, ngx_str_t *name, ngx_str_t *attributes,
+    uint64_t purposes, ngx_uint_t dropped, ngx_uint_t necessary)
+{
+    ngx_http_privacy_zone_t       *ctx;
+    ngx_http_privacy_zone_note_t  *note;
+
+    ctx = ngx_http_privacy_zone_of(zone);
+
+    if (ctx == NULL || ctx->notes == NULL) {
+        return 0;
+    }
+
+    note = ngx_http_privacy_zone_note(ctx, site, name);
+
+    if (note->site != site || note->seen.purposes != purposes
+        || !ngx_http_privacy_zone_equal(&note->seen.name, name)
+        || !ngx_http_privacy_zone_equal(&note->seen.attributes, attributes))
+    {
+        return 0;
+    }
+
+    ngx_http_privacy_zone_note_count(ctx, note, dropped, necessary);
+
+    return 1;
+}
 
 
 void
@@ -69,66 +100,91 @@ ngx_http_privacy_zone_saw(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy
     seen->last = ngx_time();
     seen->last_necessary = (!dropped && necessary) ? seen->last : 0;
 
-    note = ngx_http_privacy_zone_note(ctx, site, seen);
-
-    if (note == NULL) {
+    if (seen->name.len + seen->attributes.len > NGX_HTTP_PRIVACY_NOTE_TEXT
+        || ngx_http_privacy_zone_notes(ctx) != NGX_OK)
+    {
         ngx_http_privacy_zone_tell(ctx, site, seen);
         return;
     }
 
-    if (!ngx_http_privacy_zone_note_same(note, site, seen)) {
+    note = ngx_http_privacy_zone_note(ctx, site, &seen->name);
 
-        if (note->seen.count) {
-            ngx_http_privacy_zone_tell(ctx, note->site, &note->seen);
-        }
-
-        ngx_http_privacy_zone_tell(ctx, site, seen);
-        ngx_http_privacy_zone_note_keep(note, site, seen);
+    if (ngx_http_privacy_zone_note_same(note, site, seen)) {
+        ngx_http_privacy_zone_note_count(ctx, note, dropped, necessary);
+        ngx_http_privacy_zone_note_text(note, seen);
         return;
     }
 
+    if (note->seen.count) {
+        ngx_http_privacy_zone_tell(ctx, note->site, &note->seen);
+    }
+
+    ngx_http_privacy_zone_tell(ctx, site, seen);
+
+    note->site = site;
+    note->seen = *seen;
+    note->seen.count = 0;
+    note->seen.dropped = 0;
+    note->seen.last_necessary = 0;
+
+    ngx_http_privacy_zone_note_text(note, seen);
+}
+
+
+/* The place that a name has among the notes. */
+static ngx_http_privacy_zone_note_t *
+ngx_http_privacy_zone_note(ngx_http_privacy_zone_t *ctx, ngx_int_t site, ngx_str_t *name)
+{
+    uint32_t  hash;
+
+    hash = ngx_murmur_hash2(name->data, name->len) + site;
+
+    return &ctx->notes->notes[hash % NGX_HTTP_PRIVACY_NOTES];
+}
+
+
+static ngx_int_t
+ngx_http_privacy_zone_notes(ngx_http_privacy_zone_t *ctx)
+{
+    ngx_http_privacy_zone_notes_t  *notes;
+
+    if (ctx->notes != NULL) {
+        return NGX_OK;
+    }
+
+    notes = ngx_calloc(sizeof(ngx_http_privacy_zone_notes_t), ngx_cycle->log);
+    if (notes == NULL) {
+        return NGX_ERROR;
+    }
+
+    notes->timer.handler = ngx_http_privacy_zone_tell_handler;
+    notes->timer.data = ctx;
+    notes->timer.log = ngx_cycle->log;
+    notes->timer.cancelable = 1;
+
+    ctx->notes = notes;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_privacy_zone_note_count(ngx_http_privacy_zone_t *ctx, ngx_http_privacy_zone_note_t *note,
+    ngx_uint_t dropped, ngx_uint_t necessary)
+{
     note->seen.count++;
-    note->seen.dropped += seen->dropped;
-    note->seen.last = seen->last;
-    note->seen.last_necessary = ngx_max(note->seen.last_necessary, seen->last_necessary);
+    note->seen.last = ngx_time();
+
+    if (dropped) {
+        note->seen.dropped++;
+
+    } else if (necessary) {
+        note->seen.last_necessary = note->seen.last;
+    }
 
     if (!ctx->notes->timer.timer_set) {
         ngx_add_timer(&ctx->notes->timer, NGX_HTTP_PRIVACY_NOTE_TIME);
     }
-}
-
-
-/* The place that a cookie has among the notes; NULL: it has none. */
-static ngx_http_privacy_zone_note_t *
-ngx_http_privacy_zone_note(ngx_http_privacy_zone_t *ctx, ngx_int_t site, ngx_http_privacy_seen_t *seen)
-{
-    uint32_t                        hash;
-    ngx_http_privacy_zone_notes_t  *notes;
-
-    if (seen->name.len + seen->domain.len + seen->path.len > NGX_HTTP_PRIVACY_NOTE_TEXT) {
-        return NULL;
-    }
-
-    notes = ctx->notes;
-
-    if (notes == NULL) {
-        notes = ngx_calloc(sizeof(ngx_http_privacy_zone_notes_t), ngx_cycle->log);
-        if (notes == NULL) {
-            return NULL;
-        }
-
-        notes->timer.handler = ngx_http_privacy_zone_tell_handler;
-        notes->timer.data = ctx;
-        notes->timer.log = ngx_cycle->log;
-        notes->timer.cancelable = 1;
-
-        ctx->notes = notes;
-    }
-
-    hash = ngx_murmur_hash2(seen->name.data, seen->name.len);
-    hash += site + seen->domain.len + 5 * seen->path.len;
-
-    return &notes->notes[hash % NGX_HTTP_PRIVACY_NOTES];
 }
 
 
@@ -140,37 +196,40 @@ ngx_http_privacy_zone_note_same(ngx_http_privacy_zone_note_t *note, ngx_int_t si
 
     known = &note->seen;
 
-    return known->name.len == seen->name.len && known->domain.len == seen->domain.len
-           && known->path.len == seen->path.len && note->site == site && known->purposes == seen->purposes
-           && known->lifetime >= seen->lifetime && known->http_only == seen->http_only
-           && known->partitioned == seen->partitioned
-           && ngx_memcmp(known->name.data, seen->name.data, seen->name.len) == 0
-           && (seen->domain.len == 0 || ngx_memcmp(known->domain.data, seen->domain.data, seen->domain.len) == 0)
-           && (seen->path.len == 0 || ngx_memcmp(known->path.data, seen->path.data, seen->path.len) == 0);
+    return note->site == site && known->purposes == seen->purposes && known->lifetime >= seen->lifetime
+           && known->http_only == seen->http_only && known->partitioned == seen->partitioned
+           && ngx_http_privacy_zone_equal(&known->name, &seen->name)
+           && ngx_http_privacy_zone_equal(&known->domain, &seen->domain)
+           && ngx_http_privacy_zone_equal(&known->path, &seen->path);
 }
 
 
 static void
-ngx_http_privacy_zone_note_keep(ngx_http_privacy_zone_note_t *note, ngx_int_t site, ngx_http_privacy_seen_t *seen)
+ngx_http_privacy_zone_note_text(ngx_http_privacy_zone_note_t *note, ngx_http_privacy_seen_t *seen)
 {
     u_char  *p;
 
-    note->site = site;
-    note->seen = *seen;
-    note->seen.count = 0;
-    note->seen.dropped = 0;
-    note->seen.last_necessary = 0;
+    note->seen.name.data = note->text;
+    p = ngx_cpymem(note->text, seen->name.data, seen->name.len);
 
-    p = note->text;
+    note->seen.attributes.data = p;
+    note->seen.attributes.len = seen->attributes.len;
+    ngx_memcpy(p, seen->attributes.data, seen->attributes.len);
 
-    note->seen.name.data = p;
-    p = ngx_cpymem(p, seen->name.data, seen->name.len);
+    if (seen->domain.len) {
+        note->seen.domain.data = p + (seen->domain.data - seen->attributes.data);
+    }
 
-    note->seen.domain.data = p;
-    p = ngx_cpymem(p, seen->domain.data, seen->domain.len);
+    if (seen->path.len) {
+        note->seen.path.data = p + (seen->path.data - seen->attributes.data);
+    }
+}
 
-    note->seen.path.data = p;
-    ngx_memcpy(p, seen->path.data, seen->path.len);
+
+static ngx_uint_t
+ngx_http_privacy_zone_equal(ngx_str_t *a, ngx_str_t *b)
+{
+    return a->len == b->len && (a->len == 0 || ngx_memcmp(a->data, b->data, a->len) == 0);
 }
 
 
