@@ -9,7 +9,7 @@
 
 
 static void pv_html_items(pv_redline_view_t *v, pv_place_t *open);
-static size_t pv_html_fold_end(const pv_redline_view_t *v, const pv_place_t *open, size_t from, uint32_t *level);
+static size_t pv_html_fold_end(const pv_redline_view_t *v, const pv_place_t *place, size_t from, uint32_t level);
 static int pv_html_fold_within(const pv_place_t *path, uint32_t level);
 static void pv_html_fold(pv_redline_view_t *v, pv_place_t *open, size_t from, size_t to, uint32_t level);
 static void pv_html_item(pv_redline_view_t *v, pv_place_t *open, size_t i);
@@ -55,43 +55,51 @@ pv_redline_html(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how, s
 static void
 pv_html_items(pv_redline_view_t *v, pv_place_t *open)
 {
-    size_t    i, end;
-    uint32_t  level;
+    size_t      i, end;
+    uint32_t    level;
+    pv_place_t  place;
 
     for (i = 0; i < v->diff->items_count && !v->out->failed; /* void */) {
 
-        end = v->shown[i] ? i : pv_html_fold_end(v, open, i, &level);
+        end = i;
 
-        if (end - i >= v->how->fold && end != i) {
-            pv_html_fold(v, open, i, end, level);
-            i = end;
-            continue;
+        if (!v->shown[i]) {
+            pv_item_place(v->diff, &v->diff->items[i], &place);
+
+            /* From the outside in: the widest fold, else one within what opens here. */
+            for (level = pv_place_common(open, &place); level <= place.depth && end - i < v->how->fold; level++) {
+                end = pv_html_fold_end(v, &place, i, level);
+            }
         }
 
-        do {
+        if (end != i && end - i >= v->how->fold) {
+            pv_html_fold(v, open, i, end, level - 1);
+            i = end;
+
+        } else {
             pv_html_item(v, open, i++);
-        } while (i < end);
+        }
     }
 }
 
 
 /*
- * How far from an item on can be folded as one: nothing that opens within may
- * go on behind it, and what is open around it has to have a place for it.
+ * How far from an item on can be folded as one, at this level: nothing that
+ * opens within may go on behind it, and what is around it has to have a place
+ * for it.
  */
 static size_t
-pv_html_fold_end(const pv_redline_view_t *v, const pv_place_t *open, size_t from, uint32_t *level)
+pv_html_fold_end(const pv_redline_view_t *v, const pv_place_t *place, size_t from, uint32_t level)
 {
     size_t      i, end;
     uint32_t    common;
     pv_place_t  path, next;
 
-    pv_item_place(v->diff, &v->diff->items[from], &path);
-    *level = pv_place_common(open, &path);
-
-    if (!pv_html_fold_within(&path, *level)) {
+    if (!pv_html_fold_within(place, level)) {
         return from;
     }
+
+    path = *place;
 
     for (i = from, end = from; i < v->diff->items_count && !v->shown[i]; i++, path = next) {
         common = 0;
@@ -102,11 +110,11 @@ pv_html_fold_end(const pv_redline_view_t *v, const pv_place_t *open, size_t from
             common = pv_place_common(&path, &next);
         }
 
-        if (common <= *level) {
+        if (common <= level) {
             end = i + 1;
         }
 
-        if (common < *level) {
+        if (common < level) {
             break;
         }
     }
@@ -142,7 +150,8 @@ pv_html_fold(pv_redline_view_t *v, pv_place_t *open, size_t from, size_t to, uin
 
     block = pv_item_block(v->diff, &v->diff->items[from]);
     pv_item_place(v->diff, &v->diff->items[from], &path);
-    pv_html_leave(v, open, level);
+    path.depth = level;
+    pv_html_enter(v, open, &path, 0);
     within = level == 0 ? PV_NODE_ROOT : path.node[level - 1]->kind;
 
     if (within == PV_NODE_UL || within == PV_NODE_OL) {

@@ -115,7 +115,8 @@ sub _say {
         return;
     }
     my ($ours, $theirs) = ($values->{ours}, $values->{$other});
-    Bench::Figures::say_figure($name, $ours, $theirs, [map { $theirs->[$_] ? $ours->[$_] / $theirs->[$_] : 1 } 0 .. $#$ours]);
+    Bench::Figures::say_figure($name, $ours, $theirs,
+        [map { $theirs->[$_] ? $ours->[$_] / $theirs->[$_] : 1 } 0 .. $#$ours]);
 }
 
 
