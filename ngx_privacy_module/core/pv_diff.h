@@ -21,7 +21,7 @@
  *
  * Work is metered. Past the limit, what is not compared yet is said block by
  * block: longer, and as correct. Memory is bounded by the size of the texts
- * (some 60 bytes a byte of changed text).
+ * (some 20 bytes for each byte of changed text).
  */
 
 #include "pv_bytes.h"
