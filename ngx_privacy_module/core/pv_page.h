@@ -197,7 +197,8 @@ int pv_json_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *p
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 /* A plain sentence with a way back. key: "not_found", "stale_form", "cross_site", "bad_form", "unknown_purpose",
- * "too_large", "too_many", "unavailable", "refusal_pending", "archive_away", "no_policy", "method". */
+ * "too_large", "too_many", "too_many_diffs", "bad_date", "unavailable", "refusal_pending", "archive_away", "no_policy",
+ * "method". */
 int pv_page_message(pv_buf_t *out, const pv_page_t *page, const char *key);
 /* The same sentence as plain text, for JSON answers. */
 pv_str_t pv_page_sentence(const pv_ui_t *ui, pv_str_t language, const char *key);

@@ -89,6 +89,7 @@ typedef struct {
     unsigned char     previous[PV_SHA256_LEN];  /* digest of the log's entry before; zeros at 1 */
     unsigned char     key[PV_ED25519_PUBLIC];   /* that signed it */
     unsigned char     signature[PV_ED25519_SIG];
+    pv_str_t          sealed_head;          /* the entry's first bytes as far as its head goes: for who proves it */
     unsigned          choice_days;
     unsigned          minor_age;
     unsigned          reduces_rights:1;

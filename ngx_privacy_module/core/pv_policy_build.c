@@ -126,6 +126,7 @@ pv_build_head(pv_build_t *b)
     memcpy(p->previous, b->head->previous, PV_SHA256_LEN);
     memcpy(p->key, b->head->key, PV_ED25519_PUBLIC);
     memcpy(p->signature, b->head->signature, PV_ED25519_SIG);
+    p->sealed_head = pv_arena_copy(b->arena, b->sealed.data, b->head->bodies);
 
     p->version = pv_build_string(b, b->declared, "version");
     p->effective_text = pv_build_string(b, b->declared, "effective");

@@ -12,14 +12,16 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_privacy_task.h"
+#include "ngx_http_privacy_center.h"
 
 
 #define NGX_HTTP_NOT_ACCEPTABLE        406
 
-#define NGX_HTTP_PRIVACY_DOCUMENT_MAX  (32 * 1024 * 1024)
-
 #define NGX_HTTP_PRIVACY_READ          (NGX_HTTP_GET|NGX_HTTP_HEAD)
+#define NGX_HTTP_PRIVACY_PAGES         1000000      /* of any list: past it, it is no page's number */
+
+#define NGX_HTTP_PRIVACY_POLICY_TYPES                                                                             \
+    (1 << NGX_HTTP_PRIVACY_HTML | 1 << NGX_HTTP_PRIVACY_MARKDOWN | 1 << NGX_HTTP_PRIVACY_JSON)
 
 
 typedef ngx_int_t (*ngx_http_privacy_route_pt)(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
@@ -32,18 +34,7 @@ typedef struct {
 } ngx_http_privacy_route_t;
 
 
-/* What a version is asked for as. */
-typedef enum {
-    NGX_HTTP_PRIVACY_HTML = 0,
-    NGX_HTTP_PRIVACY_MARKDOWN,
-    NGX_HTTP_PRIVACY_JSON,
-    NGX_HTTP_PRIVACY_ANY
-} ngx_http_privacy_type_t;
-
-
 static ngx_int_t ngx_http_privacy_route_policy(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
-static ngx_int_t ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
-static ngx_int_t ngx_http_privacy_route_version(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
 static ngx_int_t ngx_http_privacy_route_choices(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
 static ngx_int_t ngx_http_privacy_route_withdraw(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
 static ngx_int_t ngx_http_privacy_route_state_css(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
@@ -52,35 +43,30 @@ static ngx_int_t ngx_http_privacy_route_asset(ngx_http_privacy_ctx_t *ctx, pv_st
 
 static ngx_int_t ngx_http_privacy_center_redirect(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_not_allowed(ngx_http_privacy_ctx_t *ctx, ngx_uint_t methods);
-static ngx_int_t ngx_http_privacy_not_acceptable(ngx_http_privacy_ctx_t *ctx);
-static ngx_http_privacy_type_t ngx_http_privacy_negotiate(ngx_http_privacy_ctx_t *ctx);
-static pv_str_t ngx_http_privacy_header_text(ngx_http_request_t *r, const char *lowcase);
-static size_t ngx_http_privacy_language(ngx_http_privacy_ctx_t *ctx, const pv_policy_t *policy);
 static ngx_uint_t ngx_http_privacy_plain(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
 static ngx_int_t ngx_http_privacy_send_kept(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer,
     ngx_http_privacy_kept_t *kept);
-static ngx_int_t ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page,
-    ngx_http_privacy_type_t type, ngx_http_privacy_answer_t *answer);
-static ngx_int_t ngx_http_privacy_version(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies,
-    void *data);
-static const pv_head_t *ngx_http_privacy_find_version(ngx_http_privacy_ctx_t *ctx, pv_str_t name,
-    ngx_http_privacy_type_t *type);
-static ngx_int_t ngx_http_privacy_list_versions(ngx_http_privacy_ctx_t *ctx, pv_page_list_t *list);
 static ngx_uint_t ngx_http_privacy_foreign(ngx_http_request_t *r);
 
 
-static const char *const  ngx_http_privacy_types[] = { "text/html", "text/markdown", "application/json" };
+/* By ngx_http_privacy_type_t. */
+
+const char *const  ngx_http_privacy_types[] = { "text/html", "text/markdown", "application/json", PV_ATOM_TYPE };
 
 static const ngx_str_t  ngx_http_privacy_suffixes[] = {
-    ngx_string(".html"), ngx_string(".md"), ngx_string(".json")
+    ngx_string(".html"), ngx_string(".md"), ngx_string(".json"), ngx_string(".atom")
 };
 
 
 static const ngx_http_privacy_route_t  ngx_http_privacy_routes[] = {
 
     { ngx_string(""), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_policy },
-    { ngx_string("versions"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_versions },
     { ngx_string("versions/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_version },
+    { ngx_string("versions"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_versions },
+    { ngx_string("diff"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_compare },
+    { ngx_string("diff/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_diff },
+    { ngx_string("timegate"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_timegate },
+    { ngx_string("timemap"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_timemap },
     { ngx_string("log"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_log },
     { ngx_string("log/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_log },
     { ngx_string("choices"), 0, NGX_HTTP_PRIVACY_READ|NGX_HTTP_POST, ngx_http_privacy_route_choices },
@@ -154,28 +140,35 @@ ngx_http_privacy_center_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_privacy_center_redirect(ngx_http_privacy_ctx_t *ctx)
 {
-    pv_buf_t                   body;
-    ngx_http_request_t        *r;
     ngx_http_privacy_answer_t  answer;
 
-    r = ctx->request;
-
-    if (r->uri.len + 1 != ctx->server->prefix.len) {
+    if (ctx->request->uri.len + 1 != ctx->server->prefix.len) {
         return NGX_HTTP_NOT_FOUND;
     }
 
-    if (ngx_http_privacy_header_out(r, "Location", &ctx->server->prefix) != NGX_OK) {
+    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
+    answer.cache = "public, max-age=3600";
+
+    return ngx_http_privacy_redirect(ctx, NGX_HTTP_MOVED_PERMANENTLY, &ctx->server->prefix, &answer);
+}
+
+
+ngx_int_t
+ngx_http_privacy_redirect(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, ngx_str_t *location,
+    ngx_http_privacy_answer_t *answer)
+{
+    pv_buf_t  body;
+
+    if (ngx_http_privacy_header_out(ctx->request, "Location", location) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
-    answer.status = NGX_HTTP_MOVED_PERMANENTLY;
-    answer.type = "text/plain";
-    answer.cache = "public, max-age=3600";
+    answer->status = status;
+    answer->type = "text/plain";
 
-    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
+    pv_buf_init(&body, 1);
 
-    return ngx_http_privacy_send(ctx, &answer, &body);
+    return ngx_http_privacy_send(ctx, answer, &body);
 }
 
 
@@ -202,10 +195,11 @@ ngx_http_privacy_not_allowed(ngx_http_privacy_ctx_t *ctx, ngx_uint_t methods)
 }
 
 
-static ngx_int_t
-ngx_http_privacy_not_acceptable(ngx_http_privacy_ctx_t *ctx)
+ngx_int_t
+ngx_http_privacy_not_acceptable(ngx_http_privacy_ctx_t *ctx, ngx_uint_t types)
 {
     pv_buf_t                   body;
+    ngx_uint_t                 i, n;
     ngx_http_privacy_answer_t  answer;
 
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
@@ -215,13 +209,21 @@ ngx_http_privacy_not_acceptable(ngx_http_privacy_ctx_t *ctx)
     answer.vary = "Accept, Accept-Language";
 
     pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
-    pv_buf_puts(&body, "This is available as text/html, text/markdown and application/json.\n");
+    pv_buf_puts(&body, "This is available as");
+
+    for (i = 0, n = 0; i < NGX_HTTP_PRIVACY_ANY; i++) {
+        if (types & (1 << i)) {
+            pv_buf_printf(&body, "%s %s", n++ ? "," : "", ngx_http_privacy_types[i]);
+        }
+    }
+
+    pv_buf_puts(&body, ".\n");
 
     return ngx_http_privacy_send(ctx, &answer, &body);
 }
 
 
-static pv_str_t
+pv_str_t
 ngx_http_privacy_header_text(ngx_http_request_t *r, const char *lowcase)
 {
     ngx_table_elt_t  *h;
@@ -232,20 +234,89 @@ ngx_http_privacy_header_text(ngx_http_request_t *r, const char *lowcase)
 }
 
 
-static ngx_http_privacy_type_t
-ngx_http_privacy_negotiate(ngx_http_privacy_ctx_t *ctx)
+pv_str_t
+ngx_http_privacy_argument(ngx_http_request_t *r, const char *name)
 {
-    int       chosen;
-    size_t    i;
-    pv_str_t  offers[3];
+    u_char     *dst, *src;
+    pv_str_t    value;
+    ngx_str_t   arg;
 
-    for (i = 0; i < 3; i++) {
-        offers[i] = pv_str(ngx_http_privacy_types[i]);
+    value = pv_str("");
+
+    if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &arg) != NGX_OK) {
+        return value;
     }
 
-    chosen = pv_accept_choose(offers, 3, ngx_http_privacy_header_text(ctx->request, "accept"));
+    dst = ngx_pnalloc(r->pool, arg.len);
+    if (dst == NULL) {
+        return value;
+    }
 
-    return (chosen < 0) ? NGX_HTTP_PRIVACY_ANY : (ngx_http_privacy_type_t) chosen;
+    src = arg.data;
+    value.data = dst;
+    ngx_unescape_uri(&dst, &src, arg.len, 0);
+    value.len = dst - value.data;
+
+    return value;
+}
+
+
+ngx_uint_t
+ngx_http_privacy_page_number(ngx_http_request_t *r)
+{
+    ngx_int_t  n;
+    ngx_str_t  arg;
+
+    if (ngx_http_arg(r, (u_char *) "page", 4, &arg) != NGX_OK) {
+        return 1;
+    }
+
+    n = ngx_atoi(arg.data, arg.len);
+
+    return (n > 0 && n <= NGX_HTTP_PRIVACY_PAGES) ? (ngx_uint_t) n : 0;
+}
+
+
+ngx_http_privacy_type_t
+ngx_http_privacy_negotiate(ngx_http_privacy_ctx_t *ctx, ngx_uint_t types)
+{
+    int                      chosen;
+    size_t                   n;
+    pv_str_t                 offers[NGX_HTTP_PRIVACY_ANY];
+    ngx_uint_t               i;
+    ngx_http_privacy_type_t  offered[NGX_HTTP_PRIVACY_ANY];
+
+    for (i = 0, n = 0; i < NGX_HTTP_PRIVACY_ANY; i++) {
+        if (types & (1 << i)) {
+            offered[n] = (ngx_http_privacy_type_t) i;
+            offers[n++] = pv_str(ngx_http_privacy_types[i]);
+        }
+    }
+
+    chosen = pv_accept_choose(offers, n, ngx_http_privacy_header_text(ctx->request, "accept"));
+
+    return (chosen < 0) ? NGX_HTTP_PRIVACY_ANY : offered[chosen];
+}
+
+
+ngx_http_privacy_type_t
+ngx_http_privacy_suffix(pv_str_t *name, ngx_uint_t types)
+{
+    ngx_uint_t        i;
+    const ngx_str_t  *suffix;
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_ANY; i++) {
+        suffix = &ngx_http_privacy_suffixes[i];
+
+        if ((types & (1 << i)) && name->len >= suffix->len
+            && ngx_memcmp(name->data + name->len - suffix->len, suffix->data, suffix->len) == 0)
+        {
+            name->len -= suffix->len;
+            return (ngx_http_privacy_type_t) i;
+        }
+    }
+
+    return NGX_HTTP_PRIVACY_ANY;
 }
 
 
@@ -263,25 +334,25 @@ ngx_http_privacy_wants_json(ngx_http_request_t *r)
 }
 
 
-/* ?lang= goes before Accept-Language. */
+size_t
+ngx_http_privacy_choose_language(ngx_http_privacy_ctx_t *ctx, const pv_str_t *tags, size_t n)
+{
+    return pv_language_choose(tags, n, ngx_http_privacy_header_text(ctx->request, "accept-language"),
+                              ngx_http_privacy_argument(ctx->request, "lang"));
+}
 
-static size_t
+
+size_t
 ngx_http_privacy_language(ngx_http_privacy_ctx_t *ctx, const pv_policy_t *policy)
 {
-    size_t     i;
-    pv_str_t   tags[PV_LANGUAGES_MAX], wanted;
-    ngx_str_t  arg;
-
-    ngx_str_null(&arg);
-    (void) ngx_http_arg(ctx->request, (u_char *) "lang", 4, &arg);
-
-    wanted = ngx_http_privacy_str(&arg);
+    size_t    i;
+    pv_str_t  tags[PV_LANGUAGES_MAX];
 
     for (i = 0; i < policy->texts_count && i < PV_LANGUAGES_MAX; i++) {
         tags[i] = policy->texts[i].language;
     }
 
-    return pv_language_choose(tags, i, ngx_http_privacy_header_text(ctx->request, "accept-language"), wanted);
+    return ngx_http_privacy_choose_language(ctx, tags, i);
 }
 
 
@@ -291,8 +362,8 @@ static ngx_uint_t
 ngx_http_privacy_plain(ngx_http_privacy_ctx_t *ctx, pv_page_t *page)
 {
     return page->policy == ctx->policy && page->in_force == ctx->policy && page->language == ctx->language
-           && page->message == NULL && page->missed.len == 0 && page->bound == NULL && page->earlier == NULL
-           && page->later == NULL && page->at == 0;
+           && page->message == NULL && page->missed.len == 0 && page->bound == NULL && page->shown == NULL
+           && page->earlier == NULL && page->later == NULL && page->at == 0;
 }
 
 
@@ -307,9 +378,53 @@ ngx_http_privacy_send_kept(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_
 }
 
 
-/* A version as a document for everybody: nothing in it is about who asks. */
+void
+ngx_http_privacy_public_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, const pv_policy_t *policy)
+{
+    ngx_http_privacy_page(ctx, page);
 
-static ngx_int_t
+    page->policy = policy;
+    page->consent = NULL;
+    page->verdict = NULL;
+    page->signal = NULL;
+    page->user = 0;
+    page->pending = 0;
+
+    ngx_http_privacy_page_language(ctx, page, ngx_http_privacy_language(ctx, policy));
+}
+
+
+void
+ngx_http_privacy_page_language(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, size_t language)
+{
+    page->language = language;
+    page->missed = pv_language_missed(page->policy->texts[language].language,
+                                      ngx_http_privacy_header_text(ctx->request, "accept-language"),
+                                      ngx_http_privacy_argument(ctx->request, "lang"));
+}
+
+
+ngx_int_t
+ngx_http_privacy_refuse(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, const char *key, ngx_uint_t retry_after)
+{
+    return ngx_http_privacy_wants_json(ctx->request)
+           ? ngx_http_privacy_send_error(ctx, status, key, retry_after)
+           : ngx_http_privacy_send_message(ctx, status, key, retry_after);
+}
+
+
+ngx_int_t
+ngx_http_privacy_send_tagged(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer, pv_buf_t *body, int rc)
+{
+    if (rc != PV_OK || ngx_http_privacy_body_tag(ctx, body, &answer->etag) != NGX_OK) {
+        body->failed = 1;
+    }
+
+    return ngx_http_privacy_send(ctx, answer, body);
+}
+
+
+ngx_int_t
 ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, ngx_http_privacy_type_t type,
     ngx_http_privacy_answer_t *answer)
 {
@@ -317,11 +432,6 @@ ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, ngx_http
     pv_buf_t                  body;
     const pv_text_t          *text;
     ngx_http_privacy_kept_t  *kept;
-
-    page->consent = NULL;
-    page->verdict = NULL;
-    page->signal = NULL;
-    page->user = 0;
 
     text = &page->policy->texts[page->language];
 
@@ -360,17 +470,14 @@ ngx_http_privacy_document(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, ngx_http
                                                                   : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (rc != PV_OK || ngx_http_privacy_body_tag(ctx, &body, &answer->etag) != NGX_OK) {
-        body.failed = 1;
-    }
-
-    return ngx_http_privacy_send(ctx, answer, &body);
+    return ngx_http_privacy_send_tagged(ctx, answer, &body, rc);
 }
 
 
 static ngx_int_t
 ngx_http_privacy_route_policy(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 {
+    pv_str_t                   at;
     pv_page_t                  page;
     ngx_http_privacy_type_t    type;
     ngx_http_privacy_answer_t  answer;
@@ -379,10 +486,20 @@ ngx_http_privacy_route_policy(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
         return ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "no_policy", 5);
     }
 
-    type = ngx_http_privacy_negotiate(ctx);
+    at = ngx_http_privacy_argument(ctx->request, "at");
+
+    if (at.len) {
+        return ngx_http_privacy_route_at(ctx, at);
+    }
+
+    type = ngx_http_privacy_negotiate(ctx, NGX_HTTP_PRIVACY_POLICY_TYPES);
 
     if (type == NGX_HTTP_PRIVACY_ANY) {
-        return ngx_http_privacy_not_acceptable(ctx);
+        return ngx_http_privacy_not_acceptable(ctx, NGX_HTTP_PRIVACY_POLICY_TYPES);
+    }
+
+    if (ngx_http_privacy_original_links(ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
@@ -390,242 +507,9 @@ ngx_http_privacy_route_policy(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
     answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
     answer.vary = "Accept, Accept-Language";
 
-    ngx_http_privacy_page(ctx, &page);
+    ngx_http_privacy_public_page(ctx, &page, ctx->policy);
 
     return ngx_http_privacy_document(ctx, &page, type, &answer);
-}
-
-
-static ngx_int_t
-ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
-{
-    int                        rc;
-    pv_buf_t                   body;
-    pv_page_t                  page;
-    ngx_int_t                  status;
-    pv_page_list_t             list;
-    ngx_http_privacy_answer_t  answer;
-
-    if (ctx->policy == NULL) {
-        return ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "no_policy", 5);
-    }
-
-    status = ngx_http_privacy_list_versions(ctx, &list);
-
-    if (status == NGX_HTTP_NOT_FOUND) {
-        return ngx_http_privacy_send_message(ctx, NGX_HTTP_NOT_FOUND, "not_found", 0);
-    }
-
-    if (status != NGX_OK) {
-        return status;
-    }
-
-    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
-    answer.status = NGX_HTTP_OK;
-    answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
-    answer.vary = "Accept, Accept-Language";
-
-    ngx_http_privacy_page(ctx, &page);
-    page.consent = NULL;
-    page.verdict = NULL;
-    page.signal = NULL;
-    page.user = 0;
-
-    pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
-
-    if (ngx_http_privacy_wants_json(ctx->request)) {
-        answer.type = "application/json";
-        rc = pv_json_versions(&body, &page, &list);
-
-    } else {
-        answer.type = "text/html";
-        answer.language = page.policy->texts[page.language].language;
-        rc = pv_page_versions(&body, &page, &list);
-    }
-
-    if (rc != PV_OK || ngx_http_privacy_body_tag(ctx, &body, &answer.etag) != NGX_OK) {
-        body.failed = 1;
-    }
-
-    return ngx_http_privacy_send(ctx, &answer, &body);
-}
-
-
-/* One page of versions, newest first: ?page=1, 2... */
-
-static ngx_int_t
-ngx_http_privacy_list_versions(ngx_http_privacy_ctx_t *ctx, pv_page_list_t *list)
-{
-    size_t              i, skip;
-    ngx_str_t           arg;
-    ngx_int_t           page;
-    const pv_log_t     *entries;
-    const pv_head_t    *head, *before;
-    pv_page_version_t  *items;
-
-    page = 1;
-
-    if (ngx_http_arg(ctx->request, (u_char *) "page", 4, &arg) == NGX_OK) {
-        page = ngx_atoi(arg.data, arg.len);
-    }
-
-    entries = ngx_http_privacy_store_log(ctx->site->store);
-
-    ngx_memzero(list, sizeof(pv_page_list_t));
-    list->total = ngx_http_privacy_store_versions(ctx->site->store);
-    list->pages = ngx_max((list->total + PV_PAGE_VERSIONS - 1) / PV_PAGE_VERSIONS, 1);
-
-    if (page < 1 || (size_t) page > list->pages) {
-        return NGX_HTTP_NOT_FOUND;
-    }
-
-    items = ngx_pcalloc(ctx->request->pool, PV_PAGE_VERSIONS * sizeof(pv_page_version_t));
-    if (items == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    list->page = page;
-    list->versions = items;
-    skip = (page - 1) * PV_PAGE_VERSIONS;
-
-    for (i = pv_log_count(entries); i > 0 && list->n < PV_PAGE_VERSIONS; i--) {
-        head = pv_log_entry(entries, i - 1);
-
-        if (head->kind != PV_ENTRY_VERSION) {
-            continue;
-        }
-
-        if (skip) {
-            skip--;
-            continue;
-        }
-
-        pv_page_version_head(&items[list->n], head, pv_log_withdrawal(entries, head->sequence));
-
-        before = pv_log_before(entries, head->sequence);
-
-        if (before) {
-            items[list->n].before = before->version;
-        }
-
-        list->n++;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * An archived version. Its text and its JSON never change. The page around it
- * says whether it is in force, which changes until it has been superseded.
- */
-
-static ngx_int_t
-ngx_http_privacy_route_version(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
-{
-    uint32_t                  sequence;
-    const pv_head_t          *head;
-    ngx_http_privacy_type_t  *type;
-
-    type = ngx_palloc(ctx->request->pool, sizeof(ngx_http_privacy_type_t));
-    if (type == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    head = ngx_http_privacy_find_version(ctx, rest, type);
-    sequence = head ? head->sequence : 0;
-
-    return ngx_http_privacy_archive_get(ctx, &sequence, 1, ngx_http_privacy_version, type);
-}
-
-
-static ngx_int_t
-ngx_http_privacy_version(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies, void *data)
-{
-    ngx_str_t                  arg;
-    pv_page_t                  page;
-    pv_policy_t               *policy;
-    ngx_http_privacy_type_t    type;
-    ngx_http_privacy_answer_t  answer;
-
-    if (rc != NGX_OK) {
-        return ngx_http_privacy_archive_refuse(ctx, rc);
-    }
-
-    policy = policies[0];
-    type = *(ngx_http_privacy_type_t *) data;
-
-    ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
-    answer.status = NGX_HTTP_OK;
-    answer.vary = "Accept-Language";
-
-    if (type == NGX_HTTP_PRIVACY_ANY) {
-        answer.vary = "Accept, Accept-Language";
-        type = ngx_http_privacy_negotiate(ctx);
-
-        if (type == NGX_HTTP_PRIVACY_ANY) {
-            return ngx_http_privacy_not_acceptable(ctx);
-        }
-
-    } else if (ngx_http_arg(ctx->request, (u_char *) "lang", 4, &arg) == NGX_OK
-               || type == NGX_HTTP_PRIVACY_JSON)
-    {
-        answer.vary = NULL;
-    }
-
-    answer.cache = NGX_HTTP_PRIVACY_IMMUTABLE;
-
-    if (type == NGX_HTTP_PRIVACY_HTML && (ctx->policy == NULL || policy->sequence >= ctx->policy->sequence)) {
-        answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
-    }
-
-    ngx_http_privacy_page(ctx, &page);
-    page.policy = policy;
-    page.in_force = ctx->policy;
-    page.language = ngx_http_privacy_language(ctx, policy);
-
-    return ngx_http_privacy_document(ctx, &page, type, &answer);
-}
-
-
-/* ID, or ID.html, ID.md, ID.json; a version's own id may hold dots, so that the whole name is tried first. */
-
-static const pv_head_t *
-ngx_http_privacy_find_version(ngx_http_privacy_ctx_t *ctx, pv_str_t name, ngx_http_privacy_type_t *type)
-{
-    pv_str_t          id;
-    ngx_uint_t        i;
-    const pv_log_t   *entries;
-    const ngx_str_t  *suffix;
-    const pv_head_t  *head;
-
-    *type = NGX_HTTP_PRIVACY_ANY;
-
-    entries = ngx_http_privacy_store_log(ctx->site->store);
-
-    head = pv_log_version(entries, name);
-    if (head) {
-        return head;
-    }
-
-    for (i = 0; i < 3; i++) {
-        suffix = &ngx_http_privacy_suffixes[i];
-
-        if (name.len <= suffix->len
-            || ngx_memcmp(name.data + name.len - suffix->len, suffix->data, suffix->len) != 0)
-        {
-            continue;
-        }
-
-        *type = (ngx_http_privacy_type_t) i;
-
-        id.data = name.data;
-        id.len = name.len - suffix->len;
-
-        return pv_log_version(entries, id);
-    }
-
-    return NULL;
 }
 
 

@@ -134,8 +134,8 @@ ngx_http_privacy_choice_headers(ngx_http_privacy_choice_t *choice, const char **
 
     *retry_after = 0;
 
-    if (ngx_http_privacy_zone_take(ctx->main->zone, r->connection->sockaddr, NGX_HTTP_PRIVACY_RATE,
-                                   NGX_HTTP_PRIVACY_BURST)
+    if (ngx_http_privacy_zone_take(ctx->main->zone, NGX_HTTP_PRIVACY_BUCKET_CHOICES, r->connection->sockaddr,
+                                   NGX_HTTP_PRIVACY_RATE, NGX_HTTP_PRIVACY_BURST)
         != NGX_OK)
     {
         ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_CHOICE_FLOODING, 1);

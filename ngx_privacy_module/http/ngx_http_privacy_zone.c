@@ -407,8 +407,8 @@ ngx_http_privacy_zone_dropped_count(ngx_shm_zone_t *zone, ngx_int_t site, ngx_ui
 
 
 ngx_int_t
-ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, struct sockaddr *sockaddr, ngx_uint_t rate_per_minute,
-    ngx_uint_t burst)
+ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, ngx_http_privacy_bucket_t what, struct sockaddr *sockaddr,
+    ngx_uint_t rate_per_minute, ngx_uint_t burst)
 {
     uint32_t                               now;
     uint64_t                               passed, back;
@@ -425,6 +425,7 @@ ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, struct sockaddr *sockaddr, ngx_
 
     ngx_memzero(&bucket, sizeof(ngx_http_privacy_zone_bucket_t));
     ngx_http_privacy_zone_prefix(bucket.prefix, sockaddr);
+    bucket.prefix[7] = (u_char) what;
     bucket.last = ngx_current_msec;
 
     now = ngx_http_privacy_zone_now();

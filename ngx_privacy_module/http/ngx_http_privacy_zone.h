@@ -150,9 +150,12 @@ ngx_array_t *ngx_http_privacy_zone_inventory(ngx_shm_zone_t *zone, ngx_int_t sit
 ngx_uint_t ngx_http_privacy_zone_learned(ngx_shm_zone_t *zone, ngx_int_t site, ngx_str_t *name,
     ngx_http_privacy_seen_t *seen, ngx_uint_t max, ngx_pool_t *pool);
 
+/* What is taken from buckets of its own. */
+typedef enum { NGX_HTTP_PRIVACY_BUCKET_CHOICES, NGX_HTTP_PRIVACY_BUCKET_DIFFS } ngx_http_privacy_bucket_t;
+
 /* A token bucket an address prefix (IPv4 /24, IPv6 /48; unix sockets share one): NGX_BUSY when it is empty. */
-ngx_int_t ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, struct sockaddr *sockaddr, ngx_uint_t rate_per_minute,
-    ngx_uint_t burst);
+ngx_int_t ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, ngx_http_privacy_bucket_t what, struct sockaddr *sockaddr,
+    ngx_uint_t rate_per_minute, ngx_uint_t burst);
 
 /* For status: the bytes set aside for leases, and how many of them were never used. */
 void ngx_http_privacy_zone_usage(ngx_shm_zone_t *zone, size_t *size, size_t *free);
