@@ -689,6 +689,35 @@ test_deep(void **state)
 }
 
 
+/* More blocks than are told apart: the rest is one, line by line. */
+static void
+test_many_blocks(void **state)
+{
+    size_t                  i;
+    pv_buf_t                a, b;
+    pv_diff_t              *diff;
+    const pv_diff_stats_t  *s;
+
+    (void) state;
+
+    pv_buf_init(&a, 1 << 20);
+    pv_buf_init(&b, 1 << 20);
+
+    for (i = 0; i < PV_BLOCKS_MAX + 500; i++) {
+        pv_buf_printf(&a, i % 7 ? "<p>p%zu</p>" : "<table><tbody><tr><td>p%zu</td></tr></tbody></table>", i);
+        pv_buf_printf(&b, i % 7 ? "<p>p%zu</p>" : "<h2>p%zu</h2>", i == PV_BLOCKS_MAX + 300 ? 1 : i);
+    }
+
+    diff = diffed_html((const char *) a.data, a.len, (const char *) b.data, b.len, PV_DIFF_WORK);
+    assert_holds(diff, "many", "blocks");
+    s = pv_diff_stats(diff);
+    assert_int_equal(s->blocks_unchanged + s->blocks_changed + s->blocks_inserted, PV_BLOCKS_MAX);
+    pv_diff_free(diff);
+    pv_buf_free(&a);
+    pv_buf_free(&b);
+}
+
+
 static void
 test_too_large(void **state)
 {
@@ -761,6 +790,7 @@ main(void)
         cmocka_unit_test(test_work),
         cmocka_unit_test(test_odd_html),
         cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_many_blocks),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_apply_refuses),
         cmocka_unit_test(test_json)

@@ -20,7 +20,8 @@
  * No operation begins or ends within a cluster.
  *
  * Work is metered. Past the limit, what is not compared yet is said block by
- * block: longer, and as correct. Memory is bounded by the size of the texts
+ * block: longer, and as correct. Past 32768 blocks the rest of a text is one
+ * block of many lines. Memory is bounded by the size of the texts
  * (some 20 bytes for each byte of changed text).
  */
 
@@ -30,7 +31,7 @@
 #define PV_DIFF_HTML_MAX  (8 * 1024 * 1024)
 
 /* Enough for anything that people write; some 100 ms on a slow core when all of it is used. */
-#define PV_DIFF_WORK      (14 * 1000 * 1000)
+#define PV_DIFF_WORK      (12 * 1000 * 1000)
 
 #define PV_DIFF_JSON_MAX  (64 * 1024 * 1024)
 

@@ -34,6 +34,8 @@ typedef struct {
     unsigned              row:1;
     unsigned              cell:1;
     unsigned              entity:1;
+    unsigned              full:1;       /* no more blocks: what follows are lines of the last one */
+    unsigned              line:1;       /* a new one is due */
     pv_run_t              space_run;    /* what the space looks like */
     int                   failed;
 } pv_parse_t;
@@ -139,6 +141,7 @@ pv_doc_parse(pv_doc_t *doc, pv_links_t *links, pv_str_t html)
         }
     }
 
+    d.full = 0;
     pv_close_block(&d);
 
     return d.failed ? PV_ERROR : PV_OK;
@@ -327,7 +330,7 @@ pv_parse_start(pv_parse_t *d, const pv_tag_t *tag)
 
     case TAG_HEADING:
         block = pv_open_block(d, PV_BLOCK_HEADING);
-        if (block != NULL) {
+        if (block != NULL && !d->full) {
             block->level = tag->level;
             block->section = pv_tag_number(pv_tag_attribute(tag, " id=\""), "privacy-section-", 0);
         }
@@ -383,7 +386,7 @@ pv_parse_start(pv_parse_t *d, const pv_tag_t *tag)
             pv_open_node(d, PV_NODE_BODY, 0);
         }
         if (d->doc->nodes[d->node].kind == PV_NODE_HEAD || d->doc->nodes[d->node].kind == PV_NODE_BODY) {
-            d->row = pv_open_block(d, PV_BLOCK_ROW) != NULL;
+            d->row = pv_open_block(d, PV_BLOCK_ROW) != NULL && !d->full;
         }
         break;
 
@@ -629,6 +632,12 @@ pv_add_text(pv_parse_t *d, const unsigned char *p, size_t len)
         return;
     }
 
+    if (d->line) {
+        d->line = 0;
+        d->space = 0;
+        pv_add_bytes(d, (const unsigned char *) "\n", 1, pv_parse_style(d));
+    }
+
     text = d->doc->text;
     from = d->row ? d->cell_at : d->doc->blocks[d->block].at;
 
@@ -780,6 +789,16 @@ pv_open_block(pv_parse_t *d, pv_block_kind_t kind)
     pv_doc_t    *doc = d->doc;
     pv_block_t  *block;
 
+    if (d->full) {
+        return &doc->blocks[d->block];
+    }
+
+    if (doc->blocks_count == PV_BLOCKS_MAX - 1) {
+        d->full = 1;
+        d->node = 0;
+        kind = PV_BLOCK_TEXT;
+    }
+
     if (kind != PV_BLOCK_ROW) {
         pv_leave_to_flow(d);
     }
@@ -813,6 +832,12 @@ pv_close_block(pv_parse_t *d)
     pv_block_t  *block;
 
     if (d->block == PV_NONE) {
+        return;
+    }
+
+    if (d->full) {
+        d->line = doc->len > doc->blocks[d->block].at;
+        d->verbatim = 0;
         return;
     }
 

@@ -11,8 +11,9 @@
 #include "pv_arena.h"
 #include "pv_diff.h"
 
-#define PV_NONE       UINT32_MAX
-#define PV_DEPTH_MAX  64            /* containers within each other; deeper ones are not told apart */
+#define PV_NONE        UINT32_MAX
+#define PV_DEPTH_MAX   64           /* containers within each other; deeper ones are not told apart */
+#define PV_BLOCKS_MAX  32768         /* of a text; what follows is told apart by lines only */
 
 
 /* A container instance: a tree by parent, 0 is the root. */

@@ -418,7 +418,7 @@ pv_similar_candidate(pv_similar_t *s, uint32_t b)
         }
     }
 
-    m->work->spent += 4 * steps;
+    m->work->spent += 6 * steps;
     m->work->over |= m->work->spent > m->work->limit;
 
     return rc;
