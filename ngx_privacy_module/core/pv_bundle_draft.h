@@ -25,6 +25,9 @@ int pv_draft_read(pv_draft_t *draft, const pv_bundle_source_t *source, const jso
 /* Whether it can follow the version before; fills bits and asked_since. */
 int pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const char *file,
     pv_problems_t *problems);
+/* Of that, what can be told of a draft with errors, too: all reasons at once. */
+void pv_draft_times(const pv_draft_t *draft, const pv_bundle_context_t *context, const char *file,
+    pv_problems_t *problems);
 void pv_draft_free(pv_draft_t *draft);
 
 /* The bits that were given in the site up to now, as a new object; NULL when out of memory. */

@@ -95,6 +95,24 @@ pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const cha
 }
 
 
+void
+pv_draft_times(const pv_draft_t *draft, const pv_bundle_context_t *context, const char *file, pv_problems_t *problems)
+{
+    size_t       first;
+    pv_follow_t  f;
+
+    memset(&f, 0, sizeof(f));
+    f.context = context;
+    f.file = file;
+    f.problems = problems;
+    f.now = draft->declared;
+
+    first = problems->count;
+    pv_follow_times(&f);
+    pv_problems_lines(problems, first, file, draft->json);
+}
+
+
 json_t *
 pv_draft_bits(const pv_bundle_context_t *context)
 {
@@ -121,11 +139,13 @@ static void
 pv_follow_times(const pv_follow_t *f)
 {
     int64_t                     effective;
+    const char                 *written;
     const pv_bundle_context_t  *c;
 
     c = f->context;
+    written = pv_declared_string(f->now, "effective");
 
-    if (pv_rfc3339_parse(&effective, pv_str(pv_declared_string(f->now, "effective"))) != PV_OK) {
+    if (written == NULL || pv_rfc3339_parse(&effective, pv_str(written)) != PV_OK) {
         return;
     }
 
@@ -147,7 +167,9 @@ pv_follow_times(const pv_follow_t *f)
                    (const char *) c->previous->effective_text.data);
     }
 
-    if (pv_str_eqs(c->previous->version, pv_declared_string(f->now, "version"))) {
+    written = pv_declared_string(f->now, "version");
+
+    if (written != NULL && pv_str_eqs(c->previous->version, written)) {
         pv_problem(f->problems, f->file, 0, "version", "is that of the version before, which says something else: "
                    "a published version never changes");
     }
@@ -168,11 +190,13 @@ pv_follow_times(const pv_follow_t *f)
 static int
 pv_follow_material(const json_t *declared)
 {
-    size_t   i;
-    json_t  *change;
+    size_t       i;
+    json_t      *change;
+    const char  *kind;
 
     json_array_foreach(json_object_get(declared, "changes"), i, change) {
-        if (pv_declared_material(pv_declared_string(change, "kind"))) {
+        kind = pv_declared_string(change, "kind");
+        if (kind != NULL && pv_declared_material(kind)) {
             return 1;
         }
     }

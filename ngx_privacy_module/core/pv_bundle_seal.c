@@ -91,6 +91,10 @@ pv_bundle_draft(pv_draft_t *draft, const pv_bundle_source_t *source, const pv_bu
     rc = pv_draft_read(draft, source, bits, problems);
     json_decref(bits);
 
+    if (rc == PV_INVALID && context != NULL && draft->declared != NULL) {
+        pv_draft_times(draft, context, source->json_file, problems);
+    }
+
     if (rc != PV_OK || context == NULL) {
         return rc;
     }

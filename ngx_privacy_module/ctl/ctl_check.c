@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "ctl_changes.h"
+#include "ctl_draft.h"
 #include "ctl_publish.h"
 #include "pv_bundle_advice.h"
 
@@ -75,7 +77,9 @@ ctl_check_run(ctl_publish_t *p, const char *folder)
         }
     }
 
-    if (pv_bundle_check(&p->bundle.source, p->context.site.len ? &p->context : NULL, &p->problems) != PV_OK
+    /* What differs is known of an opened version: it is made as for publishing, under a key that nobody keeps. */
+    if ((p->context.site.len != 0 ? ctl_draft_open(&p->next, &p->bundle.source, &p->context, &p->problems)
+         : pv_bundle_check(&p->bundle.source, NULL, &p->problems)) != PV_OK
         || p->problems.errors)
     {
         rc = CTL_WRONG;
@@ -93,6 +97,10 @@ ctl_check_run(ctl_publish_t *p, const char *folder)
         ctl_problems_json(&p->problems);
 
     } else {
+        if (rc == CTL_OK && p->next != NULL) {
+            ctl_changes_asked(p->previous, p->next);
+        }
+
         ctl_problems(&p->problems);
         printf("%s: %s, %zu errors, %zu warnings\n", folder, rc == CTL_OK ? "in order" : "refused",
                p->problems.errors, p->problems.warnings);

@@ -23,6 +23,7 @@ static const struct {
     { "init", ctl_init, "write a first bundle, with texts to fill in" },
     { "check", ctl_check, "read a bundle folder and say everything that is wrong with it" },
     { "preview", ctl_preview, "show a bundle in a browser as nginx will show it" },
+    { "diff", ctl_diff, "show what differs between two versions, or bundles" },
     { "publish", ctl_publish, "sign a bundle and put it in force" },
     { "withdraw", ctl_withdraw, "take back a version that is not in force yet" },
     { "rollover", ctl_rollover, "hand the publication over to a new key" },

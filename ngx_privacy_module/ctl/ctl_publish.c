@@ -29,6 +29,7 @@ static const char *ctl_publish_version(const ctl_publish_t *p, json_t **root);
 static int ctl_publish_seal(ctl_publish_t *p);
 static int ctl_publish_dropped(ctl_publish_t *p);
 static int ctl_publish_confirmed(const ctl_publish_t *p);
+static void ctl_publish_step(const ctl_publish_t *p, const char *what);
 
 
 int
@@ -49,16 +50,20 @@ ctl_publish(int argc, char **argv)
           "what `privacyctl inventory --json` wrote (- reads it from standard input):\n"
           "cookies that passed as necessary may not be dropped" },
         { "force", NULL, NULL, &p.force, "publish although necessary cookies would be dropped" },
-        { "yes", NULL, NULL, &p.yes, "do not ask" },
+        { "color", "WHEN", &p.color, NULL, "auto (on a terminal, unless NO_COLOR is set), always\nor never" },
+        { "yes", NULL, NULL, &p.yes, "do not ask: for scripts" },
         { "json", NULL, NULL, &p.json, "print the result as JSON" },
         { NULL, NULL, NULL, NULL, NULL }
     };
     const ctl_usage_t    usage = {
         "publish [options] DIR",
-        "Publishes the bundle in DIR as the site's next version: checks it, renders and signs\n"
-        "it, appends it to the publication log in Redis, and wakes the nodes. Every nginx\n"
-        "takes it over within a second, or when its effective time comes.\n"
-        "A published version never changes. Publishing the same bundle again is harmless.\n",
+        "Publishes the bundle in DIR as the site's next version. Checks it, shows what differs\n"
+        "from the version before, which purposes people are asked for again and when it takes\n"
+        "effect, and asks. Then signs it, appends it to the publication log in Redis, and wakes\n"
+        "the nodes: every nginx takes it over within a second, or when its time comes.\n"
+        "What differs has to be declared in changes as the kind of change that it is.\n"
+        "A published version never changes. Publishing the same bundle again is harmless.\n"
+        "Without a terminal it publishes with --yes only.\n",
         options, 1, 1
     };
 
@@ -86,6 +91,8 @@ ctl_publish_run(ctl_publish_t *p, const char *folder)
 
     rc = ctl_publish_settings(p);
     rc = rc == CTL_OK ? ctl_bundle_read(&p->bundle, folder, &p->problems) : rc;
+
+    ctl_publish_step(p, "reading the log");
     rc = rc == CTL_OK ? ctl_publish_log(p) : rc;
     rc = rc == CTL_OK ? ctl_publish_refill(p) : rc;
 
@@ -101,14 +108,16 @@ ctl_publish_run(ctl_publish_t *p, const char *folder)
     ctl_publish_context(p);
     ctl_publish_version_is_new(p);
 
+    ctl_publish_step(p, "checking and signing");
     rc = ctl_publish_seal(p);
     rc = rc == CTL_OK ? ctl_publish_dropped(p) : rc;
+    rc = rc == CTL_OK ? ctl_publish_show(p) : rc;
+    rc = rc == CTL_OK ? ctl_publish_confirmed(p) : rc;
 
-    if (rc == CTL_OK && !ctl_publish_confirmed(p)) {
-        return ctl_fail(CTL_WRONG, "nothing was published");
+    if (rc == CTL_OK) {
+        ctl_publish_step(p, "publishing");
+        rc = ctl_log_append(p->redis, p->site_name, (pv_str_t) { p->sealed.data, p->sealed.len });
     }
-
-    rc = rc == CTL_OK ? ctl_log_append(p->redis, p->site_name, (pv_str_t) { p->sealed.data, p->sealed.len }) : rc;
 
     if (rc == CTL_OK) {
         ctl_publish_say(p, p->next, 0);
@@ -368,7 +377,11 @@ ctl_publish_seal(ctl_publish_t *p)
 
     rc = pv_bundle_seal(&p->sealed, &p->bundle.source, &p->context, p->secret, &p->problems);
 
-    ctl_problems(&p->problems);
+    if (p->json && p->problems.errors) {
+        ctl_problems_json(&p->problems);
+    } else {
+        ctl_problems(&p->problems);
+    }
 
     if (rc != PV_OK || p->problems.errors) {
         return rc == PV_ERROR ? ctl_fail(CTL_WRONG, "out of memory, or the cryptographic library failed")
@@ -409,7 +422,12 @@ ctl_publish_dropped(ctl_publish_t *p)
         inventory = (pv_str_t) { bytes.data, bytes.len };
         rc = ctl_dropped(p->previous, p->next, p->inventory != NULL ? &inventory : NULL, &dropped) == PV_OK
              ? CTL_OK : CTL_WRONG;
-        ctl_problems(&dropped);
+
+        if (p->json && dropped.errors && !p->force) {
+            ctl_problems_json(&dropped);
+        } else {
+            ctl_problems(&dropped);
+        }
 
         if (dropped.errors && !(p->force && rc == CTL_OK)) {
             rc = ctl_fail(CTL_WRONG, "refused: people would be logged out by it. Declare what is missing, show with "
@@ -424,20 +442,38 @@ ctl_publish_dropped(ctl_publish_t *p)
 }
 
 
-/* Asked only where somebody is there to answer. */
+/* Published for ever: somebody says yes, at the terminal or in the script. */
 static int
 ctl_publish_confirmed(const ctl_publish_t *p)
 {
     char  line[16];
 
-    if (p->yes || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        return 1;
+    if (p->yes) {
+        return CTL_OK;
     }
 
-    fprintf(stderr, "Publish version %s of %s as number %" PRIu32 "? It can not be taken back. [y/N] ",
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        return ctl_fail(CTL_USAGE, "nobody is here to be asked: nothing was published. --yes publishes without asking");
+    }
+
+    fprintf(stderr, "\nPublish version %s of %s as number %" PRIu32 "? It stays in the log for ever. [y/N] ",
             (const char *) p->next->version.data, p->site, p->next->sequence);
 
-    return fgets(line, sizeof(line), stdin) != NULL && (line[0] == 'y' || line[0] == 'Y');
+    if (fgets(line, sizeof(line), stdin) != NULL && (line[0] == 'y' || line[0] == 'Y')) {
+        return CTL_OK;
+    }
+
+    return ctl_fail(CTL_WRONG, "nothing was published");
+}
+
+
+/* A log of many versions on a slow line takes a while: who watches is told. */
+static void
+ctl_publish_step(const ctl_publish_t *p, const char *what)
+{
+    if (!p->json && isatty(STDERR_FILENO)) {
+        fprintf(stderr, "privacyctl: %s\n", what);
+    }
 }
 
 

@@ -12,7 +12,7 @@
 #include "ctl_bundle.h"
 
 typedef struct {
-    const char           *site, *key, *public, *redis_url, *cache, *inventory, *notice_days, *urgent;
+    const char           *site, *key, *public, *redis_url, *cache, *inventory, *notice_days, *urgent, *color;
     int                   yes, force, json, strict;
 
     pv_str_t              site_name;
@@ -44,6 +44,8 @@ void ctl_publish_context(ctl_publish_t *p);
 /* A version id names one bundle for ever: a problem when the log has it. */
 void ctl_publish_version_is_new(ctl_publish_t *p);
 
+/* What will be published: what differs, who is asked again, when it takes effect. An exit code. */
+int ctl_publish_show(const ctl_publish_t *p);
 /* What was published. already: it had been before. */
 void ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already);
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* What `publish` did, for people and for programs. */
+/* What `publish` is about to do, and what it did, for people and for programs. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,11 +11,84 @@
 
 #include <jansson.h>
 
+#include "ctl_changes.h"
 #include "ctl_publish.h"
 #include "pv_text.h"
 
 
+static void ctl_publish_show_kinds(const pv_policy_t *next);
 static void ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int already);
+
+
+/* The redline only where somebody reads it before saying yes. */
+int
+ctl_publish_show(const ctl_publish_t *p)
+{
+    int   rc, colour;
+    char  when[CTL_TIME_MAX];
+
+    colour = ctl_colour(p->color);
+
+    if (colour == -1) {
+        return CTL_USAGE;
+    }
+
+    if (p->json) {
+        return CTL_OK;
+    }
+
+    rc = CTL_OK;
+
+    if (p->previous != NULL) {
+        printf("From version %s to version %s of %s\n\n", (const char *) p->previous->version.data,
+               (const char *) p->next->version.data, p->site);
+        ctl_publish_show_kinds(p->next);
+        rc = ctl_changes_declared(p->previous, p->next, NULL, colour);
+        rc = rc == CTL_OK && !p->yes ? ctl_changes_texts(p->previous, p->next, NULL, colour) : rc;
+    } else {
+        printf("Version %s is the first of %s\n", (const char *) p->next->version.data, p->site);
+    }
+
+    putchar('\n');
+    ctl_changes_asked(p->previous, p->next);
+
+    if (p->next->effective > time(NULL)) {
+        printf("In force from %s on\n", ctl_time(when, p->next->effective));
+    } else {
+        printf("In force as soon as it is published\n");
+    }
+
+    if (p->next->reduces_rights) {
+        printf("It reduces rights: it binds only who says Agree\n");
+    }
+
+    return rc;
+}
+
+
+static void
+ctl_publish_show_kinds(const pv_policy_t *next)
+{
+    size_t              i;
+    const pv_change_t  *change;
+
+    for (i = 0; i < next->changes_count; i++) {
+        change = &next->changes[i];
+        printf("Declared as %s%s", (const char *) change->kind.data, change->summary_count != 0 ? ": " : "");
+
+        if (change->summary_count != 0) {
+            ctl_print(change->summary[0].text);
+        }
+
+        putchar('\n');
+    }
+
+    if (next->urgent.len != 0) {
+        printf("Urgent: ");
+        ctl_print(next->urgent);
+        putchar('\n');
+    }
+}
 
 
 void
@@ -60,6 +133,10 @@ ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int alre
                        "version", (const char *) policy->version.data, "number", (json_int_t) policy->sequence,
                        "digest", digest, "published", published,
                        "effective", (const char *) policy->effective_text.data, "already", already);
+
+    if (p->previous != NULL && p->next != NULL) {
+        json_object_set_new(answer, "changes", ctl_changes_json(p->previous, p->next, NULL, 0));
+    }
 
     json_dumpf(answer, stdout, JSON_INDENT(2));
     putchar('\n');
