@@ -90,7 +90,8 @@ is($status, 0, '... but may go when nobody has it') or diag($out);
 # Two admins at the same time: one of them is told
 
 my @pids = map {
-    my $folder = $t->bundle(version => '4', @editorial, purposes => \@purposes, texts => { 'zh-CN' => "# $_\n", en => "# $_\n" });
+    my $folder = $t->bundle(version => '4', @editorial, purposes => \@purposes,
+        texts => { 'zh-CN' => "# $_\n", en => "# $_\n" });
     my $pid = fork // die "fork: $!";
     if (!$pid) {
         open STDOUT, '>', '/dev/null';

@@ -37,6 +37,7 @@ static void ctl_view_version(ctl_view_t *v, pv_str_t name);
 static void ctl_view_versions(ctl_view_t *v, ctl_type_t type);
 static void ctl_view_choices(ctl_view_t *v);
 static void ctl_view_diff(ctl_view_t *v, const char *rest);
+static void ctl_view_compared(ctl_view_t *v, const pv_policy_t *a, const pv_policy_t *b, ctl_type_t type);
 static void ctl_view_asset(ctl_view_t *v, const char *rest);
 static void ctl_view_missing(ctl_view_t *v);
 static ctl_type_t ctl_view_negotiate(const ctl_view_t *v, ctl_type_t n);
@@ -276,13 +277,87 @@ ctl_view_choices(ctl_view_t *v)
 }
 
 
-/* A/B, or A/B.json. */
+/* A/B, or A/B.json: a version's own id may hold dots, so that the whole name is tried first. */
 static void
 ctl_view_diff(ctl_view_t *v, const char *rest)
 {
-    (void) rest;
+    pv_str_t            from, to;
+    ctl_type_t          type;
+    const char         *slash;
+    const pv_policy_t  *a, *b;
 
-    ctl_view_missing(v);
+    slash = strchr(rest, '/');
+
+    if (slash == NULL) {
+        ctl_view_missing(v);
+        return;
+    }
+
+    from = (pv_str_t) { (const unsigned char *) rest, (size_t) (slash - rest) };
+    to = pv_str(slash + 1);
+    type = CTL_HTML;
+
+    a = ctl_view_find(v, from);
+    b = ctl_view_find(v, to);
+
+    if (b == NULL && to.len > 5 && memcmp(to.data + to.len - 5, ".json", 5) == 0) {
+        to.len -= 5;
+        b = ctl_view_find(v, to);
+        type = CTL_JSON;
+    }
+
+    if (a == NULL || b == NULL) {
+        ctl_view_missing(v);
+        return;
+    }
+
+    ctl_view_compared(v, a, b, type);
+}
+
+
+/* In the language that is asked for, of those that both have. */
+static void
+ctl_view_compared(ctl_view_t *v, const pv_policy_t *a, const pv_policy_t *b, ctl_type_t type)
+{
+    int               rc;
+    size_t            i, k, n, common[PV_LANGUAGES_MAX];
+    pv_str_t          tags[PV_LANGUAGES_MAX];
+    pv_diff_t        *text;
+    pv_page_diff_t    diff;
+
+    v->page.policy = b;
+    ctl_view_language(v, b);
+
+    text = NULL;
+    rc = PV_OK;
+    n = pv_page_diff_languages(common, a, b);
+
+    for (i = 0; i < n; i++) {
+        tags[i] = b->texts[common[i]].language;
+    }
+
+    if (n != 0) {
+        v->page.language = common[pv_language_choose(tags, n, pv_str(v->request->accept_language), pv_str(v->wanted))];
+
+        for (k = 0; k < a->texts_count && !pv_str_eq(a->texts[k].language, b->texts[v->page.language].language); k++) {
+            /* void */
+        }
+
+        rc = pv_diff_create(&text, a->texts[k].html, b->texts[v->page.language].html, PV_DIFF_WORK);
+    }
+
+    memset(&diff, 0, sizeof(diff));
+    diff.from = a;
+    diff.to = b;
+    diff.text = text;
+
+    if (rc == PV_OK) {
+        rc = type == CTL_JSON ? pv_json_diff(&v->response->body, &v->page, &diff)
+             : pv_page_diff(&v->response->body, &v->page, &diff);
+        pv_diff_free(text);
+    }
+
+    ctl_view_done(v, rc, type);
 }
 
 
