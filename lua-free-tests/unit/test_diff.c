@@ -57,6 +57,46 @@ static const script_t  scripts[] = {
 
 static uint64_t  seed = 88172645463325252u;
 
+/* How many allocations succeed from now on; negative: all. */
+static long  allocations = -1;
+
+
+#ifndef PRIVACY_SANITIZE
+
+/* The C library's own, under the names that it keeps for such as us. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *p, size_t size);
+
+static int
+fails(void)
+{
+    return allocations == 0 || (allocations > 0 && allocations-- == 0);
+}
+
+
+void *
+malloc(size_t size)
+{
+    return fails() ? NULL : __libc_malloc(size);
+}
+
+
+void *
+calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __libc_calloc(n, size);
+}
+
+
+void *
+realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __libc_realloc(p, size);
+}
+
+#endif
+
 
 static unsigned
 any(unsigned below)
@@ -689,6 +729,80 @@ test_deep(void **state)
 }
 
 
+static int
+says_html(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how)
+{
+    return pv_redline_html(out, diff, how, NULL);
+}
+
+
+static int
+says_text(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how)
+{
+    return pv_redline_text(out, diff, how);
+}
+
+
+static int
+says_json(pv_buf_t *out, const pv_diff_t *diff, const pv_redline_t *how)
+{
+    (void) how;
+
+    return pv_diff_json(out, diff);
+}
+
+
+/* Memory ends at each allocation in turn: said so, nothing lost, nothing touched that is not there. */
+static void
+test_out_of_memory(void **state)
+{
+    int              rc;
+    long             n, last;
+    size_t           i;
+    pv_buf_t         html[2], out;
+    pv_diff_t       *diff;
+    pv_redline_t     how = PV_REDLINE_DEFAULT;
+    static int     (*const  says[])(pv_buf_t *, const pv_diff_t *, const pv_redline_t *) = { says_html, says_text,
+                                                                                             says_json };
+
+    (void) state;
+
+    for (i = 0; i < 2; i++) {
+        pv_buf_init(&html[i], PV_BUNDLE_HTML_MAX);
+        pv_buf_puts(&html[i], "<h2>a</h2><table><tbody><tr><td>x</td><td>y z</td></tr></tbody></table>");
+        for (n = 0; n < 200; n++) {
+            pv_buf_printf(&html[i], "<p>p%ld one <a href=\"/x%zu\">two</a> %ld</p>", n % 90, i, n * (long) (i + 1));
+        }
+    }
+
+    for (diff = NULL, n = 0, rc = PV_ERROR; rc != PV_OK; n++) {
+        allocations = n;
+        rc = pv_diff_create(&diff, diff_str(&html[0]), diff_str(&html[1]), PV_DIFF_WORK);
+        allocations = -1;
+        assert_true(rc == PV_OK || rc == PV_ERROR);
+    }
+
+#ifndef PRIVACY_SANITIZE
+    assert_true(n > 20);
+#endif
+
+    for (i = 0; i < 3; i++) {
+        for (last = 0, rc = PV_ERROR; rc != PV_OK; last++) {
+            pv_buf_init(&out, PV_REDLINE_MAX);
+            allocations = last;
+            rc = says[i](&out, diff, &how);
+            allocations = -1;
+            assert_true(rc == PV_OK || rc == PV_ERROR);
+            pv_buf_free(&out);
+        }
+    }
+
+    pv_diff_free(diff);
+    pv_buf_free(&html[0]);
+    pv_buf_free(&html[1]);
+}
+
+
 /* More blocks than are told apart: the rest is one, line by line. */
 static void
 test_many_blocks(void **state)
@@ -790,6 +904,7 @@ main(void)
         cmocka_unit_test(test_work),
         cmocka_unit_test(test_odd_html),
         cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_many_blocks),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_apply_refuses),
