@@ -84,7 +84,7 @@ help:
 	@echo 'make asan       the same specs under AddressSanitizer and UBSan'
 	@echo 'make fuzz       libFuzzer targets, FUZZ_SECONDS=$(FUZZ_SECONDS) each; ONLY=NAME for one'
 	@echo 'make bench      figures against plain nginx, sub_filter and Lua; ONLY=NAME for a part'
-	@echo 'make install    module, privacyctl and a sample configuration; DESTDIR= PREFIX= MODULES_DIR='
+	@echo 'make install    module, privacyctl with its manual, a sample configuration; DESTDIR= PREFIX= MODULES_DIR='
 	@echo 'make deps       installs what is missing (apt, as root), else says what it is'
 	@echo 'make clean      removes $(B)/'
 
@@ -289,6 +289,8 @@ install: all
 	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONF_DIR) $(DESTDIR)$(MODULES_CONF)
 	install -m 644 $(MODULE) $(DESTDIR)$(MODULES_DIR)/
 	install -m 755 $(PRIVACYCTL) $(DESTDIR)$(PREFIX)/bin/
+	install -D -m 644 docs/privacyctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/privacyctl.1
+	install -D -m 644 conf/privacyctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/privacyctl
 	install -m 644 conf/privacy.conf.sample $(DESTDIR)$(SYSCONF_DIR)/
 	echo 'load_module modules/ngx_http_privacy_module.so;' > $(DESTDIR)$(MODULES_CONF)/mod-http-privacy.conf
 

@@ -52,7 +52,7 @@ sub redis_status { return json($t->get('/status')->body)->{redis} }
 my $url = url('app:s3cret', 3);
 $t->config($config, REDIS => $url);
 my ($status, $out) = $t->ctl('publish', $t->bundle, '--site', 'example', '--redis', $url,
-    '--key', $t->keys_dir . '/example.key');
+    '--yes', '--key', $t->keys_dir . '/example.key');
 is($status, 0, 'privacyctl publishes over TCP') or diag($out);
 $t->redis->command('SELECT', 3);
 is($t->redis->command('EXISTS', 'privacy:example:policies'), 1, 'into the database that was named');

@@ -14,23 +14,25 @@
 static void ctl_overview(FILE *out);
 
 
+/* In the order in which one comes to need them. */
 static const struct {
+    const char      *task;
     const char      *name;
     ctl_command_pt   run;
     const char      *summary;
 } ctl_commands[] = {
-    { "keygen", ctl_keygen, "make the keys of a node, or of a site that publishes" },
-    { "init", ctl_init, "write a first bundle, with texts to fill in" },
-    { "check", ctl_check, "read a bundle folder and say everything that is wrong with it" },
-    { "preview", ctl_preview, "show a bundle in a browser as nginx will show it" },
-    { "diff", ctl_diff, "show what differs between two versions, or bundles" },
-    { "publish", ctl_publish, "sign a bundle and put it in force" },
-    { "withdraw", ctl_withdraw, "take back a version that is not in force yet" },
-    { "rollover", ctl_rollover, "hand the publication over to a new key" },
-    { "versions", ctl_versions, "list what was published" },
-    { "inventory", ctl_inventory, "list the cookies that were seen, declared or not" },
-    { "ledger", ctl_ledger, "print one subject's choices in words, and prove them" },
-    { "status", ctl_status, "ask a node how it is" }
+    { "Set up", "keygen", ctl_keygen, "make the keys of a node, or of a site that publishes" },
+    { "Set up", "rollover", ctl_rollover, "hand the publication over to a new key" },
+    { "Write a policy", "init", ctl_init, "write a first bundle, with texts to fill in" },
+    { "Write a policy", "check", ctl_check, "say everything that is wrong with a bundle" },
+    { "Write a policy", "preview", ctl_preview, "show a bundle in a browser as nginx will show it" },
+    { "Write a policy", "diff", ctl_diff, "show what differs between two versions, or bundles" },
+    { "Publish it", "publish", ctl_publish, "sign a bundle and put it in force" },
+    { "Publish it", "withdraw", ctl_withdraw, "take back a version that is not in force yet" },
+    { "Publish it", "versions", ctl_versions, "list what was published" },
+    { "Prove it", "ledger", ctl_ledger, "print one subject's choices in words, and prove them" },
+    { "Watch it", "inventory", ctl_inventory, "list the cookies that were seen, declared or not" },
+    { "Watch it", "status", ctl_status, "ask a node how it is" }
 };
 
 
@@ -84,10 +86,15 @@ ctl_overview(FILE *out)
     fputs("usage: privacyctl COMMAND [options] ...\n\n", out);
 
     for (i = 0; i < sizeof(ctl_commands) / sizeof(ctl_commands[0]); i++) {
+        if (i == 0 || strcmp(ctl_commands[i].task, ctl_commands[i - 1].task) != 0) {
+            fprintf(out, "%s%s:\n", i != 0 ? "\n" : "", ctl_commands[i].task);
+        }
+
         fprintf(out, "  %-10s %s\n", ctl_commands[i].name, ctl_commands[i].summary);
     }
 
-    fputs("\nprivacyctl COMMAND --help says more. PRIVACY_REDIS in the environment stands for --redis.\n"
-          "It returns 0 when all is well, 1 when something is refused or found wrong, 2 when it was\n"
-          "called wrongly, 3 when Redis or the node cannot be reached.\n", out);
+    fputs("\nprivacyctl COMMAND --help says more, and so does privacyctl(1). PRIVACY_REDIS in the\n"
+          "environment stands for --redis. It returns 0 when all is well, 1 when something is\n"
+          "refused or found wrong, 2 when it was called wrongly, 3 when Redis or the node cannot be\n"
+          "reached.\n", out);
 }

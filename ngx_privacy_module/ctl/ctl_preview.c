@@ -34,6 +34,7 @@ ctl_preview(int argc, char **argv)
         { "public", "FILE", &p.public, NULL, "the site's public key, needed with --site" },
         { "notice-days", "N", &p.notice_days, NULL, "lead time of a material change (7)" },
         { "urgent", "REASON", &p.urgent, NULL, "show it as published without lead time, for this reason" },
+        { "json", NULL, NULL, &v.json, "print where it is as JSON" },
         { NULL, NULL, NULL, NULL, NULL }
     };
     const ctl_usage_t    usage = {
@@ -150,6 +151,12 @@ static void
 ctl_preview_ready(void *data, unsigned port)
 {
     ctl_preview_t  *v = data;
+
+    if (v->json) {
+        printf("{\"url\": \"http://127.0.0.1:%u/\", \"port\": %u}\n", port, port);
+        fflush(stdout);
+        return;
+    }
 
     printf("http://127.0.0.1:%u/                  a page with the banner\n", port);
     printf("http://127.0.0.1:%u/privacy/          the policy\n", port);

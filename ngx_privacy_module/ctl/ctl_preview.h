@@ -10,7 +10,8 @@
 #include "pv_page.h"
 
 typedef struct {
-    const char         *port;       /* the option */
+    const char         *port;       /* the options */
+    int                 json;
     pv_ui_t            *ui;
     pv_policy_t        *draft;      /* shown as in force */
     const pv_policy_t  *before;     /* the version before it, or NULL */

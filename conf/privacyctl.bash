@@ -1,0 +1,50 @@
+# bash completion for privacyctl.
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+_privacyctl()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options
+
+    COMPREPLY=()
+
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        COMPREPLY=($(compgen -W 'keygen rollover init check preview diff publish withdraw versions ledger inventory status help' -- "$word"))
+        return
+    fi
+
+    case $before in
+        --color) COMPREPLY=($(compgen -W 'auto always never' -- "$word")); return ;;
+        --rotate) COMPREPLY=($(compgen -W 'cookie form ledger' -- "$word")); return ;;
+        --languages) COMPREPLY=($(compgen -W 'zh-CN,en en,zh-CN zh-CN en' -- "$word")); return ;;
+        --lang) COMPREPLY=($(compgen -W 'zh-CN en' -- "$word")); return ;;
+        --key|--public|--keys|--inventory) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --cache) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    esac
+
+    case ${COMP_WORDS[1]} in
+        keygen) options='--site --rotate --help' ;;
+        rollover) options='--site --key --redis --yes --json --help' ;;
+        init) options='--name --mail --telephone --address --department --complaint --country --necessary
+            --languages --version --effective --inventory --url --site --lang --yes --json --help' ;;
+        check) options='--site --redis --public --notice-days --urgent --strict --json --help' ;;
+        preview) options='--port --site --redis --public --notice-days --urgent --json --help' ;;
+        diff) options='--site --public --redis --lang --color --json --help' ;;
+        publish) options='--site --key --redis --cache --notice-days --urgent --inventory --force --color --yes
+            --json --help' ;;
+        withdraw) options='--site --key --redis --reason --yes --json --help' ;;
+        versions) options='--site --redis --public --json --help' ;;
+        ledger) options='--site --keys --redis --public --user --json --help' ;;
+        inventory) options='--url --site --json --help' ;;
+        status) options='--url --site --json --help' ;;
+        *) options= ;;
+    esac
+
+    case $word in
+        -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
+        *) COMPREPLY=($(compgen -f -- "$word")) ;;
+    esac
+}
+
+complete -o filenames -F _privacyctl privacyctl
