@@ -117,7 +117,7 @@ other_scripts(void **state)
 
     page = page_in("zh-CN");
     html = render(&page);
-    assert_non_null(strstr(html, "\xef\xbc\xbb\xe6\x96\xb0\xe5\xa2\x9e\xef\xbc\x9a</span>"));       /* the mark, in Chinese */
+    assert_non_null(strstr(html, "\xef\xbc\xbb\xe6\x96\xb0\xe5\xa2\x9e\xef\xbc\x9a</span>"));   /* the mark, in Chinese */
     assert_null(strstr(html, "[inserted"));
     pv_diff_free((pv_diff_t *) diff.text);
 
@@ -237,7 +237,8 @@ hostile(void **state)
     memset(&diff, 0, sizeof(pv_page_diff_t));
     diff.from = from;
     diff.to = bad;
-    assert_int_equal(pv_diff_create((pv_diff_t **) &diff.text, from->texts[1].html, bad->texts[1].html, PV_DIFF_WORK), PV_OK);
+    assert_int_equal(pv_diff_create((pv_diff_t **) &diff.text, from->texts[1].html, bad->texts[1].html, PV_DIFF_WORK),
+                     PV_OK);
 
     html = render(&page);
     check_harmless(html);
