@@ -42,6 +42,7 @@ my $count = 0;
 
 sub file { return sprintf '%s/cache/%s/%010d.bundle', $t->dir, $site, shift }
 sub said { my $n = () = $t->log =~ /$_[0]/g; return $n }
+sub asking { my $c = $t->connect; $c->write("GET $_[0] HTTP/1.1\r\nHost: x\r\n\r\n"); return $c }
 sub old { return $t->get("/privacy/versions/v$_[0].md?lang=en") }
 sub is_old { my ($r, $n) = @_; return $r->status == 200 && $r->body =~ /^Text of v$n\.$/m }
 
@@ -161,7 +162,7 @@ unlink file($_) for 5 .. 9;
 $t->redis->pause;
 my $leaver = $t->connect;
 $leaver->write("GET /privacy/versions/v6.md HTTP/1.1\r\nHost: x\r\n\r\n");
-my @waiting = map { my $c = $t->connect; $c->write("GET /privacy/versions/v7.md?lang=en HTTP/1.1\r\nHost: x\r\n\r\n"); $c } 1 .. 20;
+my @waiting = map { asking("/privacy/versions/v7.md?lang=en") } 1 .. 20;
 my $sealed_waiter = $t->connect;
 $sealed_waiter->write("GET /privacy/log/9 HTTP/1.1\r\nHost: x\r\n\r\n");
 sleep 0.3;
@@ -184,7 +185,7 @@ fresh();
 wait_for(sub { json($t->get('/status')->body)->{redis}{connected} });
 unlink file($_) for 1 .. 6;
 $t->redis->pause;
-@waiting = map { my $c = $t->connect; $c->write("GET /privacy/versions/v$_.md?lang=en HTTP/1.1\r\nHost: x\r\n\r\n"); $c } 1 .. 6;
+@waiting = map { asking("/privacy/versions/v$_.md?lang=en") } 1 .. 6;
 sleep 0.2;
 my ($before) = $t->workers;
 ok($t->reload, 'a reload while six wait');
@@ -197,7 +198,7 @@ unlink file($_) for 1 .. 6;
 fresh();
 wait_for(sub { json($t->get('/status')->body)->{redis}{connected} });
 $t->redis->pause;
-@waiting = map { my $c = $t->connect; $c->write("GET /privacy/versions/v$_.md?lang=en HTTP/1.1\r\nHost: x\r\n\r\n"); $c } 1 .. 6;
+@waiting = map { asking("/privacy/versions/v$_.md?lang=en") } 1 .. 6;
 sleep 0.2;
 ok($t->kill_worker, 'a worker is killed while six wait');
 $t->redis->resume;
@@ -213,7 +214,7 @@ fresh();
 wait_for(sub { json($t->get('/status')->body)->{redis}{connected} });
 unlink file($_) for 1 .. 79;
 $t->redis->pause;
-@waiting = map { my $c = $t->connect; $c->write("GET /privacy/versions/v$_.md?lang=en HTTP/1.1\r\nHost: x\r\n\r\n"); $c } 1 .. 79;
+@waiting = map { asking("/privacy/versions/v$_.md?lang=en") } 1 .. 79;
 sleep 0.5;
 is($t->get('/')->status, 200, 'a page while seventy-nine wait');
 $t->redis->resume;

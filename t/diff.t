@@ -29,7 +29,8 @@ my $same = "\n\nWe keep nothing that we do not need.\n\nYou can ask us for a cop
 $t->publish($t->bundle(texts => { 'zh-CN' => "# 政策\n\n我们保存订单三年。\n",
     en => "# Policy\n\nWe keep orders for three years.$same" }));
 $t->publish($t->bundle(version => 'two', @purposes, choice_days => 90,
-    texts => { 'zh-CN' => "# 政策\n\n我们保存订单五年。\n", en => "# Policy\n\nWe keep *orders* for five years.$same" }), '--urgent', 'x');
+    texts => { 'zh-CN' => "# 政策\n\n我们保存订单五年。\n", en => "# Policy\n\nWe keep *orders* for five years.$same" }),
+    '--urgent', 'x');
 $t->publish($t->bundle(version => 'three', changes => [{ kind => 'rights', summary => { 'zh-CN' => 'x', en => 'x' } }],
     reduces_rights => \1, texts => { 'zh-CN' => "# 政策\n\n我们保存订单十年。\n",
     en => "# Policy\n\nWe keep orders for ten years.$same" }), '--urgent', 'x');

@@ -388,6 +388,7 @@ pv_html_cell(pv_redline_view_t *v, size_t i, const pv_cell_t *a, const pv_cell_t
 
     cell = b != NULL ? b : a;
 
+    /* cppcheck-suppress nullPointerRedundantCheck; one of the two is always there */
     pv_buf_printf(v->out, "<%s%s>", cell->header ? "th scope=\"col\"" : "td",
                   cell->align == 'r' ? " class=\"privacy-right\""
                   : cell->align == 'c' ? " class=\"privacy-center\"" : "");
