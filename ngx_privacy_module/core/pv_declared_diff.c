@@ -243,6 +243,7 @@ pv_diff_cookie(pv_declared_work_t *w, pv_str_t purpose, const pv_cookie_declarat
     e.section = "cookies";
     e.field = "";
     e.purpose = purpose;
+    /* cppcheck-suppress nullPointerRedundantCheck; one of the two is always there */
     e.id = b != NULL ? b->name : a->name;
     e.name = e.id;
     e.kinds = PV_KIND_PURPOSES;
@@ -676,7 +677,7 @@ pv_lookup_find(const pv_lookup_t *keys, pv_str_t key)
         return NULL;
     }
 
-    wanted.key = key;
+    wanted = (pv_keyed_t) { .key = key };
     found = bsearch(&wanted, keys->sorted, keys->count, sizeof(pv_keyed_t), pv_keyed_order);
 
     return found != NULL ? found->entry : NULL;

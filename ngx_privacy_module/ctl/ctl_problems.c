@@ -28,6 +28,7 @@ ctl_problems(const pv_problems_t *problems)
         sorted[i] = &problems->list[i];
     }
 
+    /* cppcheck-suppress uninitvar; only those that were copied are sorted */
     qsort(sorted, i, sizeof(sorted[0]), ctl_problem_order);
 
     for (i = 0; i < problems->count; i++) {
