@@ -320,13 +320,23 @@ ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie
         return NGX_ERROR;
     }
 
-    p = ngx_sprintf(line.data, "%V=%V; Max-Age=%T; Path=/", &full, value, max_age < 0 ? (time_t) 0 : max_age);
+    p = ngx_cpymem(line.data, full.data, full.len);
+    *p++ = '=';
+    p = ngx_cpymem(p, value->data, value->len);
+    p = ngx_sprintf(p, "; Max-Age=%T; Path=/", max_age < 0 ? (time_t) 0 : max_age);
 
     if (ctx->server->cookie_domain.len) {
-        p = ngx_sprintf(p, "; Domain=%V", &ctx->server->cookie_domain);
+        p = ngx_cpymem(p, "; Domain=", sizeof("; Domain=") - 1);
+        p = ngx_cpymem(p, ctx->server->cookie_domain.data, ctx->server->cookie_domain.len);
     }
 
-    p = ngx_sprintf(p, "; HttpOnly%s; SameSite=Lax", ngx_http_privacy_secure(ctx) ? "; Secure" : "");
+    p = ngx_cpymem(p, "; HttpOnly", sizeof("; HttpOnly") - 1);
+
+    if (ngx_http_privacy_secure(ctx)) {
+        p = ngx_cpymem(p, "; Secure", sizeof("; Secure") - 1);
+    }
+
+    p = ngx_cpymem(p, "; SameSite=Lax", sizeof("; SameSite=Lax") - 1);
 
     line.len = p - line.data;
 

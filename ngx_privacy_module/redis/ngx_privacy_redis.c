@@ -16,12 +16,13 @@ struct ngx_privacy_redis_request_s {
     ngx_privacy_redis_t             *redis;
     ngx_privacy_redis_handler_pt     handler;       /* NULL: nobody waits any more; replies are skipped */
     void                            *data;
-    ngx_event_t                      timer;
+    ngx_queue_t                      overdue;       /* while the deadlines that passed are gone through */
     ngx_msec_t                       deadline;      /* ngx_current_msec when it is due */
     ngx_msec_t                       sent_at;
     ngx_uint_t                       retry;
     ngx_uint_t                       in_flight;
     ngx_uint_t                       tried;         /* some of it was sent once: the outcome is unknown */
+    ngx_uint_t                       late;          /* it is in the queue of those that are overdue */
 
     redisReply                     **replies;
     ngx_uint_t                       n;
@@ -43,7 +44,11 @@ static void ngx_privacy_redis_closed(ngx_privacy_redis_link_t *link, pvr_status_
 static ngx_int_t ngx_privacy_redis_silent(ngx_privacy_redis_link_t *link);
 static ngx_uint_t ngx_privacy_redis_idle(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_expect(ngx_privacy_redis_t *redis);
+static void ngx_privacy_redis_watch(ngx_privacy_redis_t *redis, ngx_msec_t deadline);
 static void ngx_privacy_redis_deadline(ngx_event_t *ev);
+static ngx_uint_t ngx_privacy_redis_overdue(ngx_queue_t *requests, ngx_queue_t *late, ngx_msec_t *next);
+static void ngx_privacy_redis_timeout(ngx_privacy_redis_request_t *request);
+static ngx_privacy_redis_handler_pt ngx_privacy_redis_unwatch(ngx_privacy_redis_request_t *request);
 static void ngx_privacy_redis_forget(ngx_privacy_redis_request_t *request);
 static void ngx_privacy_redis_answer(ngx_privacy_redis_request_t *request, pvr_status_t status);
 static void ngx_privacy_redis_free(ngx_privacy_redis_request_t *request);
@@ -65,6 +70,12 @@ ngx_privacy_redis_create(ngx_pool_t *pool, ngx_privacy_redis_conf_t *conf, ngx_l
 
     ngx_queue_init(&redis->waiting);
     ngx_queue_init(&redis->flight);
+
+    /* not cancelable: a worker that exits has to wait for the answer, as the client does */
+
+    redis->deadline.handler = ngx_privacy_redis_deadline;
+    redis->deadline.data = redis;
+    redis->deadline.log = log;
 
     if (ngx_privacy_redis_greeting(redis) != NGX_OK) {
         pv_buf_free(&redis->greeting);
@@ -235,12 +246,10 @@ ngx_privacy_redis_send(ngx_privacy_redis_t *redis, ngx_str_t *route, u_char *com
     request->commands = p + sizeof(ngx_privacy_redis_request_t) + n * sizeof(redisReply *);
     ngx_memcpy(request->commands, commands, len);
 
-    /* not cancelable: a worker that exits has to wait for the answer, as the client does */
-
-    request->timer.handler = ngx_privacy_redis_deadline;
-    request->timer.data = request;
-    request->timer.log = redis->log;
-    ngx_add_timer(&request->timer, deadline);
+    if (handler) {
+        redis->watched++;
+        ngx_privacy_redis_watch(redis, request->deadline);
+    }
 
     ngx_queue_insert_tail(&redis->waiting, &request->queue);
     redis->status.queued++;
@@ -480,13 +489,105 @@ ngx_privacy_redis_expect(ngx_privacy_redis_t *redis)
 }
 
 
+/*
+ * One timer for all requests, at the earliest deadline of those that somebody
+ * waits for or before it: most are answered long before theirs, and a timer of
+ * their own would be put into the tree and taken out again for nothing.
+ */
+
+static void
+ngx_privacy_redis_watch(ngx_privacy_redis_t *redis, ngx_msec_t deadline)
+{
+    ngx_msec_int_t  left;
+
+    if (redis->deadline.timer_set) {
+
+        if ((ngx_msec_int_t) (redis->deadline.timer.key - deadline) <= 0) {
+            return;
+        }
+
+        /* ngx_add_timer() leaves a timer as it is that is a little late */
+        ngx_del_timer(&redis->deadline);
+    }
+
+    left = (ngx_msec_int_t) (deadline - ngx_current_msec);
+
+    ngx_add_timer(&redis->deadline, (ngx_msec_t) ngx_max(left, 0));
+}
+
+
 static void
 ngx_privacy_redis_deadline(ngx_event_t *ev)
 {
+    ngx_uint_t                    left;
+    ngx_msec_t                    next;
+    ngx_queue_t                  *q, late;
     ngx_privacy_redis_t          *redis;
     ngx_privacy_redis_request_t  *request;
 
-    request = ev->data;
+    redis = ev->data;
+
+    ngx_queue_init(&late);
+    next = ngx_current_msec + NGX_MAX_INT32_VALUE;
+
+    left = ngx_privacy_redis_overdue(&redis->flight, &late, &next);
+    left += ngx_privacy_redis_overdue(&redis->waiting, &late, &next);
+
+    if (left) {
+        ngx_privacy_redis_watch(redis, next);
+    }
+
+    /* handlers may send, and let others of the queue go */
+
+    while (!ngx_queue_empty(&late)) {
+        q = ngx_queue_head(&late);
+        request = ngx_queue_data(q, ngx_privacy_redis_request_t, overdue);
+
+        ngx_privacy_redis_timeout(request);
+    }
+}
+
+
+/* Queues those that are due; returns how many are awaited and not due yet, the first of them at *next. */
+
+static ngx_uint_t
+ngx_privacy_redis_overdue(ngx_queue_t *requests, ngx_queue_t *late, ngx_msec_t *next)
+{
+    ngx_uint_t                    left;
+    ngx_queue_t                  *q;
+    ngx_privacy_redis_request_t  *request;
+
+    left = 0;
+
+    for (q = ngx_queue_head(requests); q != ngx_queue_sentinel(requests); q = ngx_queue_next(q)) {
+        request = ngx_queue_data(q, ngx_privacy_redis_request_t, queue);
+
+        if (request->handler == NULL) {
+            continue;
+        }
+
+        if ((ngx_msec_int_t) (request->deadline - ngx_current_msec) <= 0) {
+            request->late = 1;
+            ngx_queue_insert_tail(late, &request->overdue);
+            continue;
+        }
+
+        left++;
+
+        if ((ngx_msec_int_t) (request->deadline - *next) < 0) {
+            *next = request->deadline;
+        }
+    }
+
+    return left;
+}
+
+
+static void
+ngx_privacy_redis_timeout(ngx_privacy_redis_request_t *request)
+{
+    ngx_privacy_redis_t  *redis;
+
     redis = request->redis;
 
     if (request->in_flight) {
@@ -507,16 +608,42 @@ ngx_privacy_redis_deadline(ngx_event_t *ev)
 }
 
 
+/* From here on nobody waits. Returns who did. */
+
+static ngx_privacy_redis_handler_pt
+ngx_privacy_redis_unwatch(ngx_privacy_redis_request_t *request)
+{
+    ngx_privacy_redis_t           *redis;
+    ngx_privacy_redis_handler_pt   handler;
+
+    redis = request->redis;
+    handler = request->handler;
+
+    if (handler == NULL) {
+        return NULL;
+    }
+
+    request->handler = NULL;
+
+    if (request->late) {
+        request->late = 0;
+        ngx_queue_remove(&request->overdue);
+    }
+
+    if (--redis->watched == 0 && redis->deadline.timer_set) {
+        ngx_del_timer(&redis->deadline);
+    }
+
+    return handler;
+}
+
+
 static void
 ngx_privacy_redis_forget(ngx_privacy_redis_request_t *request)
 {
     ngx_uint_t  i;
 
-    request->handler = NULL;
-
-    if (request->timer.timer_set) {
-        ngx_del_timer(&request->timer);
-    }
+    (void) ngx_privacy_redis_unwatch(request);
 
     for (i = 0; i < request->got; i++) {
         if (request->replies[i]) {
@@ -537,16 +664,10 @@ ngx_privacy_redis_answer(ngx_privacy_redis_request_t *request, pvr_status_t stat
     ngx_privacy_redis_handler_pt  handler;
 
     redis = request->redis;
-    handler = request->handler;
+    handler = ngx_privacy_redis_unwatch(request);
 
     if (handler == NULL) {
         return;
-    }
-
-    request->handler = NULL;
-
-    if (request->timer.timer_set) {
-        ngx_del_timer(&request->timer);
     }
 
     if (status == PVR_OK) {

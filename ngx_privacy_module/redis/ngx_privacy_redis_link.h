@@ -97,6 +97,8 @@ struct ngx_privacy_redis_s {
     ngx_queue_t                      waiting;       /* requests, not yet on the wire */
     ngx_queue_t                      flight;        /* requests, in the order that replies come */
     size_t                           bytes;         /* of commands in both */
+    ngx_uint_t                       watched;       /* requests that somebody waits for */
+    ngx_event_t                      deadline;      /* of those, the earliest */
 
     ngx_privacy_redis_link_t         events;
     ngx_queue_t                      subscriptions;

@@ -205,21 +205,34 @@ pvr_key_form(char *buf, pv_str_t site, uint64_t form)
 static size_t
 pvr_key_subject(char *buf, pv_str_t site, const unsigned char *subject, const char *what)
 {
-    pv_str_t       in, parts[6];
-    unsigned char  text[PV_SUBJECT_TEXT + 2];
+    char      *p;
+    size_t     len;
+    pv_str_t   in;
+
+    static const char  prefix[] = "privacy:{";
 
     in.data = subject;
     in.len = PV_SUBJECT_LEN;
 
-    parts[0] = pv_str("privacy:{");
-    parts[1] = site;
-    parts[2] = pv_str(":");
-    parts[3].data = text;
-    parts[3].len = pv_base64url_encode(text, in);
-    parts[4] = pv_str("}:");
-    parts[5] = pv_str(what);
+    len = strlen(what);
 
-    return pvr_join(buf, parts, 6);
+    if (site.len > PVR_KEY_MAX - sizeof(prefix) - PV_SUBJECT_TEXT - len - 3) {
+        /* an empty key is refused by pvr_emit(): never a cut one, which would be another's */
+        buf[0] = '\0';
+        return 0;
+    }
+
+    memcpy(buf, prefix, sizeof(prefix) - 1);
+    p = buf + sizeof(prefix) - 1;
+    memcpy(p, site.data, site.len);
+    p += site.len;
+    *p++ = ':';
+    p += pv_base64url_encode((unsigned char *) p, in);
+    *p++ = '}';
+    *p++ = ':';
+    memcpy(p, what, len + 1);
+
+    return (size_t) (p - buf) + len;
 }
 
 
