@@ -17,6 +17,7 @@
 
 #define NGX_HTTP_PRIVACY_PAGE_MAX   (32 * 1024 * 1024)
 #define NGX_HTTP_PRIVACY_LOCAL_MAX  2048
+#define NGX_HTTP_PRIVACY_STATE      1000            /* bytes of most states as JSON */
 
 
 static ngx_int_t ngx_http_privacy_answer_send(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer,
@@ -459,6 +460,7 @@ ngx_http_privacy_send_choices(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, co
         rc = pv_page_choices(&body, &page);
 
     } else if (status == 0) {
+        (void) pv_buf_room(&body, NGX_HTTP_PRIVACY_STATE);
         rc = pv_json_state(&body, &page);
 
     } else {
@@ -470,6 +472,7 @@ ngx_http_privacy_send_choices(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, co
             pv_buf_json(&body, pv_page_sentence(page.ui, answer.language, key));
 
         } else {
+            (void) pv_buf_room(&body, NGX_HTTP_PRIVACY_STATE);
             pv_buf_puts(&body, "{\"saved\":true");
         }
 
