@@ -159,9 +159,10 @@ ctl: $(if $(CTL_SRCS),$(PRIVACYCTL))
 
 # The module, against the nginx of this machine. The tree is linked, so that nothing is written outside $(B).
 # What was configured is kept in a file: a new source file or another nginx configures again.
+# The module's own functions are called directly, not by way of the table that lets others take their place.
 
-NGX_CC_OPT     := $(OPTIMISE) -Wextra -Wno-unused-parameter
-NGX_LD_OPT     := -Wl,-z,relro -Wl,-z,now $(SANITIZE_LINK)
+NGX_CC_OPT     := $(OPTIMISE) -fno-semantic-interposition -Wextra -Wno-unused-parameter
+NGX_LD_OPT     := -Wl,-z,relro -Wl,-z,now -Wl,-Bsymbolic-functions $(SANITIZE_LINK)
 
 module: $(if $(NGX_SRCS),$(MODULE))
 
