@@ -255,7 +255,8 @@ diff_page_start(diff_page_t *p, const char *name, const char *tag, size_t len)
     }
 
     hidden = strcmp(name, "summary") == 0 || memmem(tag, len, "\"privacy-mark\"", 14) != NULL
-             || memmem(tag, len, "\"privacy-link\"", 14) != NULL || memmem(tag, len, "\"privacy-move\"", 14) != NULL;
+             || memmem(tag, len, "\"privacy-link\"", 14) != NULL || memmem(tag, len, "\"privacy-break\"", 15) != NULL
+             || memmem(tag, len, "\"privacy-move\"", 14) != NULL;
 
     p->open[p->depth].skip_a = hidden || strcmp(name, "ins") == 0
                                || memmem(tag, len, "\"privacy-moved-to\"", 18) != NULL

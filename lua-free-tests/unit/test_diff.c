@@ -358,6 +358,29 @@ test_moves(void **state)
 }
 
 
+/* A paragraph cut in two, or two put together: only that is marked. */
+static void
+test_splits(void **state)
+{
+#define FIRST   "You can withdraw your consent at any time."
+#define SECOND  "The withdrawal takes effect at once, everywhere on the site and on all of your devices."
+#define THIRD   "It costs the same effort as giving it."
+
+    (void) state;
+
+    assert_reads(FIRST " " SECOND, FIRST "\n\n" SECOND, FIRST "[- -]{+\xc2\xb6+}\n\n" SECOND "\n\n");
+    assert_reads(FIRST "\n\n" SECOND, FIRST " " SECOND, FIRST "[-\xc2\xb6-]{+ +}" SECOND "\n\n");
+    assert_reads(SECOND " " FIRST, SECOND "\n\n" FIRST, SECOND "[- -]{+\xc2\xb6+}\n\n" FIRST "\n\n");
+    assert_reads(FIRST " " SECOND " " THIRD, FIRST "\n\n" SECOND "\n\n" THIRD,
+                 FIRST "[- -]{+\xc2\xb6+}\n\n" SECOND "[- -]{+\xc2\xb6+}\n\n" THIRD "\n\n");
+
+    /* Edited, too; and a link in each part that leads elsewhere. */
+    assert_reads(FIRST " [x](/a) " SECOND " [y](/a)", FIRST " [x](/b)\n\nNow " SECOND " [y](/b)",
+                 FIRST " x{+\xc2\xb6+} [link: now /b, before /a]\n\n{+Now+} " SECOND
+                 " y [link: now /b, before /a]\n\n");
+}
+
+
 /* Rows by their cells; a column more is one cell in each row. */
 static void
 test_tables(void **state)
@@ -439,7 +462,7 @@ random_edit(pv_buf_t *text, const script_t *s)
     } else {
         pv_buf_add(&out, text->data, from);
         for (n = any(4); n > 0; n--) {
-            pv_buf_puts(&out, piece(s));
+            pv_buf_puts(&out, any(8) ? piece(s) : "\n\n");
             pv_buf_puts(&out, s->space);
         }
     }
@@ -896,6 +919,7 @@ main(void)
         cmocka_unit_test(test_formatting),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_splits),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_sequences),

@@ -11,6 +11,10 @@
 
 static int pv_diff_items(pv_diff_t *diff);
 static int pv_diff_left(pv_diff_t *diff, uint32_t *a);
+static int pv_diff_pair(pv_diff_t *diff, uint32_t *a, uint32_t *b);
+static int pv_diff_joined(pv_diff_t *diff, uint32_t a, uint32_t a_last, uint32_t b, uint32_t b_last);
+static int pv_diff_rest(pv_diff_t *diff, size_t first, uint32_t b);
+static pv_item_t *pv_item_new(pv_diff_t *diff, pv_item_kind_t kind, uint32_t a, uint32_t b);
 static int pv_diff_item(pv_diff_t *diff, pv_item_kind_t kind, uint32_t a, uint32_t b);
 static int pv_item_operations(pv_diff_t *diff, pv_item_t *item);
 static int pv_item_links(pv_diff_t *diff, pv_item_t *item);
@@ -98,10 +102,10 @@ pv_diff_free(pv_diff_t *diff)
 static int
 pv_diff_items(pv_diff_t *diff)
 {
-    int          rc;
-    uint32_t     a, b;
-    pv_doc_t    *docs = diff->doc;
-    pv_block_t  *block;
+    int                rc;
+    uint32_t           a, b;
+    pv_doc_t          *docs = diff->doc;
+    const pv_block_t  *block;
 
     rc = PV_OK;
 
@@ -114,9 +118,7 @@ pv_diff_items(pv_diff_t *diff)
                 rc = pv_diff_left(diff, &a);
             }
 
-            a++;
-            rc = rc == PV_OK ? pv_diff_item(diff, docs[0].blocks[block->match].class == block->class
-                                                  ? PV_ITEM_SAME : PV_ITEM_CHANGED, block->match, b) : rc;
+            rc = rc == PV_OK ? pv_diff_pair(diff, &a, &b) : rc;
             continue;
         }
 
@@ -152,26 +154,153 @@ pv_diff_left(pv_diff_t *diff, uint32_t *a)
 }
 
 
+/* Two blocks that are matched in place, with what is joined to them: *a steps over A's, *b to the last of B's. */
 static int
-pv_diff_item(pv_diff_t *diff, pv_item_kind_t kind, uint32_t a, uint32_t b)
+pv_diff_pair(pv_diff_t *diff, uint32_t *a, uint32_t *b)
 {
-    int         rc;
-    pv_item_t  *item;
+    int        rc;
+    size_t     first;
+    uint32_t   from_a, from_b, k;
+    pv_doc_t  *docs = diff->doc;
+
+    from_a = docs[1].blocks[*b].match;
+    from_b = *b;
+
+    for (*a = from_a + 1; *a < docs[0].blocks_count && docs[0].blocks[*a].joined; (*a)++) { /* void */ }
+    for ( /* void */ ; *b + 1 < docs[1].blocks_count && docs[1].blocks[*b + 1].joined; (*b)++) { /* void */ }
+
+    if (*a == from_a + 1 && *b == from_b) {
+        return pv_diff_item(diff, docs[0].blocks[from_a].class == docs[1].blocks[from_b].class
+                                  ? PV_ITEM_SAME : PV_ITEM_CHANGED, from_a, from_b);
+    }
+
+    first = diff->items_count;
+    rc = pv_diff_joined(diff, from_a, *a - 1, from_b, *b);
+
+    for (k = from_b + 1; k <= *b && rc == PV_OK; k++) {
+        rc = pv_diff_rest(diff, first, k);
+    }
+
+    for ( /* void */ ; rc == PV_OK && first < diff->items_count && diff->links.count > 1; first++) {
+        rc = pv_item_links(diff, &diff->items[first]);
+    }
+
+    return rc;
+}
+
+
+/* Blocks that became others, more or fewer of them: compared as one, said by the first item. */
+static int
+pv_diff_joined(pv_diff_t *diff, uint32_t a, uint32_t a_last, uint32_t b, uint32_t b_last)
+{
+    int                rc;
+    pv_item_t         *item;
+    const pv_block_t  *x, *y;
+
+    item = pv_item_new(diff, PV_ITEM_CHANGED, a, b);
+    if (item == NULL) {
+        return PV_ERROR;
+    }
+
+    x = &diff->doc[0].blocks[a_last];
+    y = &diff->doc[1].blocks[b_last];
+    item->a_end = x->at + x->len;
+
+    rc = pv_diff_words(diff, item, a_last, b_last);
+    rc = rc == PV_OK ? pv_diff_add(diff, item,
+             (pv_diff_op_t) { PV_DIFF_EQUAL, 0, x->at + x->len, 1, y->at + y->len, 1 }) : rc;
+    item->ops = (uint32_t) (diff->ops_count - item->op);
+
+    return rc;
+}
+
+
+/* Another block of B that the operations of the first item are of: cuts A where they reach it. */
+static int
+pv_diff_rest(pv_diff_t *diff, size_t first, uint32_t b)
+{
+    uint32_t             i, at;
+    pv_item_t           *item, *before;
+    const pv_diff_op_t  *op;
+
+    item = pv_item_new(diff, PV_ITEM_CHANGED, diff->items[first].a, b);
+    if (item == NULL) {
+        return PV_ERROR;
+    }
+
+    before = item - 1;
+    item->op = diff->items[first].op;
+    item->ops = diff->items[first].ops;
+    item->a_end = before->a_end;
+
+    for (at = before->a_at, i = 0; i < item->ops; i++) {
+        op = &diff->ops[item->op + i];
+
+        if (op->b_len != 0 && op->b + op->b_len >= item->b_at) {
+            at = op->a_len != 0 ? op->a + (item->b_at - op->b) : at;
+            break;
+        }
+
+        at = op->a_len != 0 ? op->a + op->a_len : at;
+    }
+
+    /* A line end that both have lies between the two. */
+    item->a_at = at;
+    before->a_end = at;
+    before->broken = 1;
+
+    return PV_OK;
+}
+
+
+static pv_item_t *
+pv_item_new(pv_diff_t *diff, pv_item_kind_t kind, uint32_t a, uint32_t b)
+{
+    pv_item_t         *item;
+    const pv_block_t  *block;
 
     item = pv_more((void **) &diff->items, &diff->items_size, diff->items_count, sizeof(pv_item_t));
     if (item == NULL) {
-        return PV_ERROR;
+        return NULL;
     }
 
     memset(item, 0, sizeof(pv_item_t));
     item->kind = kind;
     item->a = a;
     item->b = b;
-    item->move = kind == PV_ITEM_MOVED_TO ? diff->doc[1].blocks[b].move
-                 : kind == PV_ITEM_MOVED_FROM ? diff->doc[0].blocks[a].move : 0;
     item->op = (uint32_t) diff->ops_count;
     item->pair = (uint32_t) diff->pairs_count;
     diff->items_count++;
+
+    if (a != PV_NONE) {
+        block = &diff->doc[0].blocks[a];
+        item->a_at = block->at;
+        item->a_end = block->at + block->len;
+    }
+
+    if (b != PV_NONE) {
+        block = &diff->doc[1].blocks[b];
+        item->b_at = block->at;
+        item->b_end = block->at + block->len;
+    }
+
+    return item;
+}
+
+
+static int
+pv_diff_item(pv_diff_t *diff, pv_item_kind_t kind, uint32_t a, uint32_t b)
+{
+    int         rc;
+    pv_item_t  *item;
+
+    item = pv_item_new(diff, kind, a, b);
+    if (item == NULL) {
+        return PV_ERROR;
+    }
+
+    item->move = kind == PV_ITEM_MOVED_TO ? diff->doc[1].blocks[b].move
+                 : kind == PV_ITEM_MOVED_FROM ? diff->doc[0].blocks[a].move : 0;
 
     rc = pv_item_operations(diff, item);
     item->ops = (uint32_t) (diff->ops_count - item->op);
@@ -212,7 +341,7 @@ pv_item_operations(pv_diff_t *diff, pv_item_t *item)
 
     rc = a->class == b->class
          ? pv_diff_add(diff, item, (pv_diff_op_t) { PV_DIFF_EQUAL, 0, a->at, a->len, b->at, b->len })
-         : pv_diff_words(diff, item);
+         : pv_diff_words(diff, item, item->a, item->b);
 
     return rc != PV_OK ? rc : pv_diff_add(diff, item,
         (pv_diff_op_t) { PV_DIFF_EQUAL, 0, a->at + a->len, 1, b->at + b->len, 1 });
@@ -267,31 +396,33 @@ pv_op_join(pv_diff_op_t *last, const pv_diff_op_t *op)
 static int
 pv_item_links(pv_diff_t *diff, pv_item_t *item)
 {
-    int                rc;
-    uint32_t           i, end, run[2];
-    pv_diff_op_t       op;
-    const pv_block_t  *b;
+    int           rc;
+    uint32_t      i, cut, end, run[2];
+    pv_diff_op_t  op;
 
     if (item->kind == PV_ITEM_DELETED || item->kind == PV_ITEM_INSERTED || item->kind == PV_ITEM_MOVED_FROM) {
         return PV_OK;
     }
 
-    b = &diff->doc[1].blocks[item->b];
     run[0] = diff->doc[0].blocks[item->a].run;
-    run[1] = b->run;
+    run[1] = diff->doc[1].blocks[item->b].run;
 
     for (rc = PV_OK, i = 0; i < item->ops && rc == PV_OK; i++) {
         op = diff->ops[item->op + i];
 
-        if (op.a_len != 0 && op.b_len != 0) {
-
-            /* The line end behind a block looks like nothing. */
-            end = op.b + op.b_len > b->at + b->len;
-            op.a_len -= end;
-            op.b_len -= end;
-
-            rc = pv_link_range(diff, item, &op, run);
+        if (op.a_len == 0 || op.b_len == 0 || op.b >= item->b_end || op.b + op.b_len <= item->b_at) {
+            continue;
         }
+
+        /* The line end behind a block looks like nothing; what is before it is another item's. */
+        cut = op.b < item->b_at ? item->b_at - op.b : 0;
+        end = op.b + op.b_len > item->b_end ? op.b + op.b_len - item->b_end : 0;
+        op.a += cut;
+        op.b += cut;
+        op.a_len -= cut + end;
+        op.b_len -= cut + end;
+
+        rc = pv_link_range(diff, item, &op, run);
     }
 
     return rc;

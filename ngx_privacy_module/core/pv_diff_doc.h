@@ -45,6 +45,7 @@ typedef struct {
     uint32_t         token, tokens;
     uint32_t         match;         /* the block of the other document, or PV_NONE */
     uint32_t         move;          /* match is elsewhere: number of the move */
+    uint32_t         joined;        /* 1: goes on where the block before it ends: its match is that one's */
     uint64_t         hash;
 } pv_block_t;
 
@@ -116,7 +117,10 @@ typedef struct {
     pv_item_kind_t  kind;
     uint32_t        a, b;           /* blocks; PV_NONE */
     uint32_t        move;
-    uint32_t        op, ops;        /* of pv_diff_t.ops */
+    uint32_t        op, ops;        /* of pv_diff_t.ops; what is outside of the bytes below is another item's */
+    uint32_t        a_at, a_end;    /* bytes of A and of B, without the line end */
+    uint32_t        b_at, b_end;
+    uint32_t        broken;         /* 1: the next item is the rest of what was one block */
     uint32_t        pair, pairs;    /* of pv_diff_t.pairs: a row's cells */
     uint32_t        links;          /* how many links changed in it */
 } pv_item_t;
@@ -172,8 +176,12 @@ int pv_sequence_diff(const uint32_t *a, size_t n, const uint32_t *b, size_t m, u
 /* pv_diff_match.c: sets class, match and move of the blocks. */
 int pv_diff_match(pv_diff_t *diff);
 
-/* pv_diff_words.c: appends the operations of two matched blocks (pairs too, for rows). */
-int pv_diff_words(pv_diff_t *diff, pv_item_t *item);
+/*
+ * pv_diff_words.c: appends the operations of two matched blocks (pairs too,
+ * for rows). a_last, b_last: the item's own blocks, or the last ones that are
+ * joined with these.
+ */
+int pv_diff_words(pv_diff_t *diff, pv_item_t *item, uint32_t a_last, uint32_t b_last);
 
 /* Appends an operation, joined with the one before where it goes on from it. */
 int pv_diff_add(pv_diff_t *diff, const pv_item_t *item, pv_diff_op_t op);

@@ -18,6 +18,7 @@
 #define PV_CANDIDATES     4         /* blocks that one is compared with closely */
 #define PV_SMALL_GAP      256       /* pairs */
 #define PV_SHORT_BLOCK    24        /* tokens */
+#define PV_JOIN_WEIGHT    12        /* of words, for a part of a paragraph to be known */
 #define PV_WEIGHT_BITS    3u
 #define PV_WEIGHT_MAX     7u
 
@@ -67,6 +68,8 @@ static int pv_similar_candidate(pv_similar_t *s, uint32_t b);
 static void pv_similar_gaps(pv_similar_t *s);
 static void pv_similar_moves(pv_similar_t *s, pv_pairing_t *moves, size_t n);
 static int pv_similar_small_gaps(pv_similar_t *s);
+static void pv_similar_joins(pv_similar_t *s, int side);
+static int pv_similar_join(pv_similar_t *s, int side, uint32_t number, uint32_t neighbour);
 static uint32_t pv_similar(pv_similar_t *s, uint32_t a, uint32_t b, uint32_t *weight);
 static void pv_sort(uint32_t *list, size_t n);
 static int pv_similar_order(const void *x, const void *y);
@@ -102,6 +105,11 @@ pv_match_similar(pv_match_t *m)
         rc = pv_similar_index(&s);
         rc = rc == PV_OK ? pv_similar_candidates(&s) : rc;
         rc = rc == PV_OK ? pv_similar_small_gaps(&s) : rc;
+
+        if (rc == PV_OK && !m->work->over) {
+            pv_similar_joins(&s, 0);
+            pv_similar_joins(&s, 1);
+        }
     }
 
     free(s.of[0]);
@@ -499,6 +507,79 @@ pv_similar_small_gaps(pv_similar_t *s)
     }
 
     return rc == PV_OK ? pv_match_chain(m) : rc;
+}
+
+
+/* Paragraphs that were cut in two (side 1), or put together (side 0): the parts go with the one that is matched. */
+static void
+pv_similar_joins(pv_similar_t *s, int side)
+{
+    uint32_t     i;
+    pv_block_t  *block, *other;
+    pv_doc_t    *doc;
+
+    doc = side ? s->match->b : s->match->a;
+    other = side ? s->match->a->blocks : s->match->b->blocks;
+
+    for (i = 1; i < doc->blocks_count; i++) {
+        block = &doc->blocks[i];
+
+        if (block->match == PV_NONE && pv_similar_join(s, side, i, i - 1)) {
+            block->match = block[-1].match;
+            block->joined = 1;
+        }
+    }
+
+    for (i = (uint32_t) doc->blocks_count; i-- > 1; /* void */) {
+        block = &doc->blocks[i - 1];
+
+        if (block->match == PV_NONE && pv_similar_join(s, side, i - 1, i)) {
+            block->match = block[1].match;
+            block[1].joined = 1;
+            other[block->match].match = i - 1;
+        }
+    }
+}
+
+
+/* Most of its words are in the other side's block, besides those that its neighbour took. */
+static int
+pv_similar_join(pv_similar_t *s, int side, uint32_t number, uint32_t neighbour)
+{
+    uint32_t              other, weight, taken;
+    const pv_doc_t       *docs[2];
+    const pv_block_t     *block, *beside, *match, *second;
+    const pv_features_t  *f, *g;
+
+    docs[0] = s->match->a;
+    docs[1] = s->match->b;
+    block = &docs[side]->blocks[number];
+    beside = &docs[side]->blocks[neighbour];
+    second = number > neighbour ? block : beside;
+    other = beside->match;
+
+    if (other == PV_NONE || beside->move != 0 || beside->node != block->node || block->kind > PV_BLOCK_P
+        || beside->kind > PV_BLOCK_P || block->tokens == 0 || second[-1].token + second[-1].tokens != second->token)
+    {
+        return 0;
+    }
+
+    /* The other side's is one block by itself, and was taken apart too. */
+    match = &docs[!side]->blocks[other];
+
+    if (match->kind > PV_BLOCK_P || match->tokens == 0 || match->joined || match->class == beside->class
+        || (other + 1 < docs[!side]->blocks_count && match[1].joined))
+    {
+        return 0;
+    }
+
+    f = &s->of[side][number];
+    g = &s->of[!side][other];
+
+    (void) pv_similar(s, side ? other : neighbour, side ? neighbour : other, &taken);
+    (void) pv_similar(s, side ? other : number, side ? number : other, &weight);
+
+    return weight >= PV_JOIN_WEIGHT && 10 * weight >= 6 * f->weight && 10 * (weight + taken) <= 11 * g->weight;
 }
 
 

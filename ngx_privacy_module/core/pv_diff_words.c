@@ -68,11 +68,11 @@ static int pv_row_pair(pv_diff_t *diff, pv_item_t *item, uint32_t a, uint32_t b)
 
 
 int
-pv_diff_words(pv_diff_t *diff, pv_item_t *item)
+pv_diff_words(pv_diff_t *diff, pv_item_t *item, uint32_t a_last, uint32_t b_last)
 {
     int                rc;
     pv_words_t         w;
-    const pv_block_t  *a, *b;
+    const pv_block_t  *a, *b, *x, *y;
 
     memset(&w, 0, sizeof(w));
     w.diff = diff;
@@ -86,8 +86,11 @@ pv_diff_words(pv_diff_t *diff, pv_item_t *item)
         rc = pv_words_row(&w, item);
 
     } else {
-        w.in_a = (pv_stretch_t) { a->at, a->at + a->len, a->token, a->token + a->tokens };
-        w.in_b = (pv_stretch_t) { b->at, b->at + b->len, b->token, b->token + b->tokens };
+        /* Between joined blocks, the line end is white space. */
+        x = &w.a->blocks[a_last];
+        y = &w.b->blocks[b_last];
+        w.in_a = (pv_stretch_t) { a->at, x->at + x->len, a->token, x->token + x->tokens };
+        w.in_b = (pv_stretch_t) { b->at, y->at + y->len, b->token, y->token + y->tokens };
         rc = pv_words_stretch(&w);
     }
 

@@ -23,6 +23,7 @@
  *   privacy-moved-to    the same where it is now; its text is in <ins class="privacy-moved">
  *   privacy-move        a: "moved to ..." and "moved from ...", first in the block, to the other place
  *   privacy-link        span: a note behind words that lead elsewhere now
+ *   privacy-break       span: a paragraph's end that came or went, as a sign, in <ins> or <del>
  *   privacy-fold        details: what did not change. Within lists it is in li.privacy-fold-item, within
  *                       tables in tr.privacy-fold-row > td
  *

@@ -23,6 +23,7 @@ static void pv_html_operations(pv_redline_view_t *v, const pv_item_t *item, uint
     uint32_t b_end);
 static void pv_html_equal(pv_redline_view_t *v, uint32_t from, uint32_t to, int code);
 static void pv_html_marked(pv_redline_view_t *v, int side, uint32_t from, uint32_t to, int code);
+static void pv_html_break(pv_redline_view_t *v, int side);
 static void pv_html_text(pv_redline_view_t *v, int side, uint32_t from, uint32_t to, int code);
 static void pv_html_run(pv_buf_t *out, pv_str_t text, const pv_run_t *run, pv_str_t link, int whole, int code);
 static const char *pv_html_class(const pv_item_t *item);
@@ -257,7 +258,7 @@ pv_html_block(pv_redline_view_t *v, size_t i)
     const char        *class;
     pv_buf_t          *out = v->out;
     const pv_item_t   *item = &v->diff->items[i];
-    const pv_block_t  *block, *a;
+    const pv_block_t  *block;
 
     block = pv_item_block(v->diff, item);
     class = pv_html_class(item);
@@ -291,8 +292,11 @@ pv_html_block(pv_redline_view_t *v, size_t i)
     pv_html_first(v, i);
     pv_buf_puts(out, block->kind == PV_BLOCK_CODE ? "<code>" : "");
 
-    a = item->kind == PV_ITEM_INSERTED ? block : &v->diff->doc[0].blocks[item->a];
-    pv_html_operations(v, item, a->at, a->at + a->len, block->at, block->at + block->len);
+    pv_html_operations(v, item, item->a_at, item->a_end, item->b_at, item->b_end);
+
+    if (item->broken) {
+        pv_html_break(v, 1);
+    }
 
     switch (block->kind) {
     case PV_BLOCK_HEADING:
@@ -426,6 +430,11 @@ pv_html_operations(pv_redline_view_t *v, const pv_item_t *item, uint32_t a, uint
             continue;
         }
 
+        if (op->kind == PV_DIFF_DELETE && to - from == 1 && !code && v->diff->doc[0].text[from] == '\n') {
+            pv_html_break(v, 0);
+            continue;
+        }
+
         switch (op->kind) {
         case PV_DIFF_EQUAL:
             pv_html_equal(v, from, to, code);
@@ -481,6 +490,18 @@ pv_html_marked(pv_redline_view_t *v, int side, uint32_t from, uint32_t to, int c
     pv_buf_puts(v->out, "</span>");
     pv_html_text(v, side, from, to, code);
     pv_buf_puts(v->out, "<span class=\"privacy-mark\">");
+    pv_buf_html(v->out, side ? v->strings->inserted_end : v->strings->deleted_end);
+    pv_buf_puts(v->out, side ? "</span></ins>" : "</span></del>");
+}
+
+
+/* The end of a paragraph that came, or went. */
+static void
+pv_html_break(pv_redline_view_t *v, int side)
+{
+    pv_buf_puts(v->out, side ? "<ins><span class=\"privacy-mark\">" : "<del><span class=\"privacy-mark\">");
+    pv_buf_html(v->out, side ? v->strings->inserted : v->strings->deleted);
+    pv_buf_puts(v->out, "</span><span class=\"privacy-break\">\xc2\xb6</span><span class=\"privacy-mark\">");
     pv_buf_html(v->out, side ? v->strings->inserted_end : v->strings->deleted_end);
     pv_buf_puts(v->out, side ? "</span></ins>" : "</span></del>");
 }

@@ -100,6 +100,10 @@ pv_text_item(pv_redline_view_t *v, size_t i, pv_place_t *before)
         pv_text_operation(v, item, &v->diff->ops[item->op + k], &path);
     }
 
+    if (item->broken) {
+        pv_buf_puts(v->out, v->how->colour ? PV_ANSI_INSERTED "\xc2\xb6" PV_ANSI_END : "{+\xc2\xb6+}");
+    }
+
     pv_text_links(v, item->links);
 
     if (block->kind == PV_BLOCK_HEADING && v->how->colour) {
@@ -148,10 +152,9 @@ pv_text_indent(pv_redline_view_t *v, const pv_place_t *path, const pv_place_t *b
 static void
 pv_text_operation(pv_redline_view_t *v, const pv_item_t *item, const pv_diff_op_t *op, const pv_place_t *path)
 {
-    int                side, colour;
-    pv_str_t           text;
-    const pv_doc_t    *doc;
-    const pv_block_t  *block;
+    int       side, colour;
+    uint32_t  from, to;
+    pv_str_t  text;
 
     static const struct { const char *ansi, *begin, *end; }  marks[] = {
         [PV_DIFF_EQUAL] = { "", "", "" }, [PV_DIFF_DELETE] = { PV_ANSI_DELETED, "[-", "-]" },
@@ -160,16 +163,21 @@ pv_text_operation(pv_redline_view_t *v, const pv_item_t *item, const pv_diff_op_
     };
 
     side = op->kind != PV_DIFF_DELETE && op->kind != PV_DIFF_MOVE_FROM;
-    doc = &v->diff->doc[side];
-    text.data = doc->text + (side ? op->b : op->a);
-    text.len = side ? op->b_len : op->a_len;
+    from = side ? op->b : op->a;
+    to = from + (side ? op->b_len : op->a_len);
 
     /* A block's own end is the line's end. */
-    block = &doc->blocks[side ? item->b : item->a];
-    text.len -= text.data + text.len > doc->text + block->at + block->len;
+    from = from < (side ? item->b_at : item->a_at) ? (side ? item->b_at : item->a_at) : from;
+    to = to > (side ? item->b_end : item->a_end) ? (side ? item->b_end : item->a_end) : to;
 
-    if (text.len == 0) {
+    if (from >= to) {
         return;
+    }
+
+    text.data = v->diff->doc[side].text + from;
+    text.len = to - from;
+    if (op->kind == PV_DIFF_DELETE && text.len == 1 && text.data[0] == '\n') {
+        text = pv_str("\xc2\xb6");
     }
 
     colour = v->how->colour;
