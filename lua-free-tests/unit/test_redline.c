@@ -20,7 +20,8 @@
 /* Short, so that what is expected can be read. */
 static const pv_redline_strings_t  strings = {
     pv_string("(+"), pv_string("+)"), pv_string("(-"), pv_string("-)"), pv_string("from {n}"), pv_string("to {n}"),
-    pv_string("<{from}|{to}>"), pv_string("<|{to}>"), pv_string("<{from}|>"), pv_string("{n} same"), pv_string("one same")
+    pv_string("<{from}|{to}>"), pv_string("<|{to}>"), pv_string("<{from}|>"), pv_string("{n} same"),
+    pv_string("one same")
 };
 
 #define INS(text)  "<ins><span class=\"privacy-mark\">(+</span>" text "<span class=\"privacy-mark\">+)</span></ins>"
@@ -84,8 +85,8 @@ test_blocks(void **state)
     assert_page("a  \nb &eacute; one", "a  \nb &eacute; two", 0,
                 "<p class=\"privacy-changed\">" AT("1") "a<br>\nb &eacute; " DEL("one") INS("two") "</p>\n", 1);
     assert_page("> one here", "> two here\n\n---\n\nnew", 0, "<blockquote>\n<p class=\"privacy-changed\">" AT("1")
-                DEL("one") INS("two") " here</p>\n</blockquote>\n<hr>\n<p class=\"privacy-inserted\">" INS("new") "</p>\n",
-                1);
+                DEL("one") INS("two") " here</p>\n</blockquote>\n<hr>\n<p class=\"privacy-inserted\">" INS("new")
+                "</p>\n", 1);
 }
 
 
@@ -121,14 +122,15 @@ test_tables(void **state)
 
     assert_page("|n|d|\n|---|--:|\n|a|1|\n|b x|2|", "|n|d|\n|---|--:|\n|b x|3|", 0,
                 TABLE "<thead>\n<tr><th scope=\"col\">n</th><th scope=\"col\" class=\"privacy-right\">d</th></tr>\n"
-                "</thead>\n<tbody>\n<tr class=\"privacy-deleted\"><td>" AT("1") DEL("a") "</td><td class=\"privacy-right\">"
-                DEL("1") "</td></tr>\n<tr class=\"privacy-changed\"><td>b x</td><td class=\"privacy-right\">" DEL("2")
-                INS("3") "</td></tr>\n</tbody>\n</table></div>\n", 1);
+                "</thead>\n<tbody>\n<tr class=\"privacy-deleted\"><td>" AT("1") DEL("a")
+                "</td><td class=\"privacy-right\">" DEL("1") "</td></tr>\n"
+                "<tr class=\"privacy-changed\"><td>b x</td><td class=\"privacy-right\">" DEL("2") INS("3")
+                "</td></tr>\n</tbody>\n</table></div>\n", 1);
 
     /* A column. The table keeps one head, though no row of it is the same. */
     assert_page("|n|\n|---|\n|a|", "|n|d|\n|---|---|\n|a|1|", 0,
-                TABLE "<thead>\n<tr class=\"privacy-changed\"><th scope=\"col\">" AT("1") "n</th><th scope=\"col\">" INS("d")
-                "</th></tr>\n</thead>\n<tbody>\n<tr class=\"privacy-changed\"><td>a</td><td>" INS("1")
+                TABLE "<thead>\n<tr class=\"privacy-changed\"><th scope=\"col\">" AT("1") "n</th><th scope=\"col\">"
+                INS("d") "</th></tr>\n</thead>\n<tbody>\n<tr class=\"privacy-changed\"><td>a</td><td>" INS("1")
                 "</td></tr>\n</tbody>\n</table></div>\n", 1);
     assert_page("|n|\n|---|\n|a b|", "|zzz|\n|---|\n|a b|", 0,
                 TABLE "<thead>\n<tr class=\"privacy-deleted\"><th scope=\"col\">" AT("1") DEL("n")
@@ -183,13 +185,14 @@ test_folding(void **state)
 
     /* Within a list, and within a table. */
     assert_page("- a\n- b\n- c\n- d old", "- a\n- b\n- c\n- d new", 2,
-                "<ul>\n<li class=\"privacy-fold-item\"><details class=\"privacy-fold\"><summary>2 same</summary>\n<ul>\n"
-                "<li>a</li>\n<li>b</li>\n</ul>\n</details></li>\n<li>c</li>\n<li><div class=\"privacy-changed\">" AT("1")
-                "d " DEL("old") INS("new") "</div>\n</li>\n</ul>\n", 1);
+                "<ul>\n<li class=\"privacy-fold-item\"><details class=\"privacy-fold\"><summary>2 same</summary>\n"
+                "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n</details></li>\n<li>c</li>\n"
+                "<li><div class=\"privacy-changed\">" AT("1") "d " DEL("old") INS("new") "</div>\n</li>\n</ul>\n", 1);
     assert_page("|h|\n|---|\n|a|\n|b|\n|c|\n|d old|", "|h|\n|---|\n|a|\n|b|\n|c|\n|d new|", 2,
                 TABLE "<thead>\n<tr><th scope=\"col\">h</th></tr>\n</thead>\n<tbody>\n<tr class=\"privacy-fold-row\">"
                 "<td colspan=\"1\"><details class=\"privacy-fold\"><summary>2 same</summary>\n"
-                "<div class=\"privacy-table\" tabindex=\"0\"><table><tbody>\n<tr><td>a</td></tr>\n<tr><td>b</td></tr>\n</tbody></table></div>\n</details></td></tr>\n"
+                "<div class=\"privacy-table\" tabindex=\"0\"><table><tbody>\n<tr><td>a</td></tr>\n"
+                "<tr><td>b</td></tr>\n</tbody></table></div>\n</details></td></tr>\n"
                 "<tr><td>c</td></tr>\n<tr class=\"privacy-changed\"><td>" AT("1") "d " DEL("old") INS("new")
                 "</td></tr>\n</tbody>\n</table></div>\n", 1);
     assert_page("a", "a", 1, "<details class=\"privacy-fold\"><summary>one same</summary>\n<p>a</p>\n</details>\n", 0);
@@ -205,7 +208,8 @@ test_terminal(void **state)
 
     (void) state;
 
-    diff = diffed("# T\n\na\n\nb\n\nc\n\n1. x old [l](/a)\n\n> q", "# T\n\na\n\nb\n\nc\n\n1. x new [l](/b)\n\n> q\n> r");
+    diff = diffed("# T\n\na\n\nb\n\nc\n\n1. x old [l](/a)\n\n> q",
+                  "# T\n\na\n\nb\n\nc\n\n1. x new [l](/b)\n\n> q\n> r");
     pv_buf_init(&text, 4096);
     assert_int_equal(pv_redline_text(&text, diff, &how), PV_OK);
     assert_string_equal((const char *) text.data, "# T\n\n... 2 same\n\nc\n\n 1. x [-old-]{+new+} l </a|/b>\n"

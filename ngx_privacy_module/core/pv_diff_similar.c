@@ -496,7 +496,7 @@ pv_similar_small_gaps(pv_similar_t *s)
         least = na == 1 && nb == 1 ? PV_SIMILAR_ONLY : PV_SIMILAR_NEAR;
 
         for (a = g.a; a < g.a_to; a++) {
-            for (b = g.b; b < g.b_to && m->a->blocks[a].match == PV_NONE && rc == PV_OK; b++) {
+            for (b = g.b; b < g.b_to && m->a->blocks[a].match == PV_NONE && rc == PV_OK && !m->work->over; b++) {
 
                 if (m->b->blocks[b].match == PV_NONE) {
                     similar = pv_similar(s, a, b, &weight);
@@ -558,8 +558,9 @@ pv_similar_join(pv_similar_t *s, int side, uint32_t number, uint32_t neighbour)
     second = number > neighbour ? block : beside;
     other = beside->match;
 
-    if (other == PV_NONE || beside->move != 0 || beside->node != block->node || block->kind > PV_BLOCK_P
-        || beside->kind > PV_BLOCK_P || block->tokens == 0 || second[-1].token + second[-1].tokens != second->token)
+    if (s->match->work->over || other == PV_NONE || beside->move != 0 || beside->node != block->node
+        || block->kind > PV_BLOCK_P || beside->kind > PV_BLOCK_P || block->tokens == 0
+        || second[-1].token + second[-1].tokens != second->token)
     {
         return 0;
     }
@@ -629,6 +630,7 @@ pv_similar(pv_similar_t *s, uint32_t a, uint32_t b, uint32_t *weight)
     }
 
     s->match->work->spent += i + k;
+    s->match->work->over |= s->match->work->spent > s->match->work->limit;
     *weight = shared;
     similar = (uint32_t) (2000 * (uint64_t) shared / (f->weight + g->weight));
 
