@@ -6,7 +6,8 @@ package Bench::Servers;
 # The programs that are compared, each in an nginx of its own with one worker:
 #
 #   application   serves the pages from memory-mapped files over a unix socket; its CPU is not counted
-#   plain         proxies, nothing else; also sub_filter, in a server of its own
+#   plain         proxies, nothing else; also sub_filter, in servers of its own: inserting the banner, which is over
+#                 with the start of the body, and looking for a marked element as well, which is not over before the end
 #   ours          the module
 #   lua           the same in Lua, where libnginx-mod-http-lua is installed
 
@@ -85,7 +86,7 @@ sub plain {
     $banner //= $self->banner;
     my $inserted = _quote($banner->{body});
     my $head = _quote($banner->{head});
-    return $self->{plain} ||= $self->_nginx('plain', '', <<"END", ['plain', 'sub_filter']);
+    return $self->{plain} ||= $self->_nginx('plain', '', <<"END", ['plain', 'sub_filter', 'sub_filter_marked']);
     @{[$self->upstream]}
     server {
         listen ADDRESS:plain;
@@ -100,6 +101,16 @@ sub plain {
             sub_filter_once on;
             sub_filter '<head>' '<head>$head';
             sub_filter '<body class="page" data-kind="bench">' '<body class="page" data-kind="bench">$inserted';
+        }
+    }
+    server {
+        listen ADDRESS:sub_filter_marked;
+        location / {
+            proxy_pass http://application;
+            sub_filter_once on;
+            sub_filter '<head>' '<head>$head';
+            sub_filter '<body class="page" data-kind="bench">' '<body class="page" data-kind="bench">$inserted';
+            sub_filter '<div data-privacy="policy">' '<div data-privacy="policy">the policy';
         }
     }
 END
