@@ -544,7 +544,7 @@ ngx_http_privacy_page_return_to(ngx_http_request_t *r, ngx_str_t *back)
     pv_str_t    uri;
     ngx_int_t   rc;
 
-    ngx_str_null(back);
+    ngx_str_set(back, "");
     uri = ngx_http_privacy_str(&r->unparsed_uri);
 
     if (r->method != NGX_HTTP_GET || uri.len == 0 || uri.len > NGX_HTTP_PRIVACY_RETURN_MAX) {
