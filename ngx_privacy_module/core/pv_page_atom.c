@@ -258,12 +258,13 @@ pv_atom_entry(pv_atom_t *a, const pv_page_version_t *version)
 static void
 pv_atom_title(pv_atom_t *a, const pv_page_version_t *version)
 {
+    char       since[PV_RFC3339_SIZE];
     pv_str_t   day;
     pv_buf_t  *out;
 
     out = a->out;
-    day.data = version->effective_text.data;
-    day.len = version->effective_text.len > 10 ? 10 : version->effective_text.len;
+    day = pv_page_version_since(version, since);
+    day.len = day.len > 10 ? 10 : day.len;
 
     pv_buf_puts(out, "<title>");
     pv_buf_html(out, version->version);

@@ -72,6 +72,7 @@ void
 pv_view_version(pv_view_t *v, json_t *object, const pv_page_version_t *version)
 {
     char      hex[PV_SHA256_LEN * 2];
+    char      since[PV_RFC3339_SIZE];
     pv_str_t  digest, none;
 
     digest.data = (const unsigned char *) hex;
@@ -81,8 +82,21 @@ pv_view_version(pv_view_t *v, json_t *object, const pv_page_version_t *version)
     pv_view_str(v, object, "version", version->version);
     pv_view_str(v, object, "digest", digest);
     pv_view_str(v, object, "urgent", version->urgent);
-    pv_view_time(v, object, "effective", version->effective, version->effective_text);
+    pv_view_time(v, object, "effective", version->effective, pv_page_version_since(version, since));
     pv_view_time(v, object, "published", version->published, none);
+}
+
+
+pv_str_t
+pv_page_version_since(const pv_page_version_t *version, char room[PV_RFC3339_SIZE])
+{
+    if (version->published <= version->effective) {
+        return version->effective_text;
+    }
+
+    pv_rfc3339_format(room, version->published);
+
+    return pv_str(room);
 }
 
 

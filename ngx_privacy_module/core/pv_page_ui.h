@@ -12,6 +12,7 @@
 
 #include "pv_page.h"
 #include "pv_template.h"
+#include "pv_text.h"
 
 /* Bounds on what is rendered: a page with the largest text, and a fragment. */
 #define PV_PAGE_MAX      (16 * 1024 * 1024)
@@ -74,6 +75,8 @@ pv_str_t pv_page_language(const pv_page_t *page);
 
 /* What a version says of itself, into object. */
 void pv_view_version(pv_view_t *v, json_t *object, const pv_page_version_t *version);
+/* Since when it holds, RFC 3339: as the publisher wrote it, or when it was published, where that was later. */
+pv_str_t pv_page_version_since(const pv_page_version_t *version, char room[PV_RFC3339_SIZE]);
 /* Purposes and recipients; marks: 1 to show this visitor's choices. */
 void pv_view_purposes(pv_view_t *v, int marks);
 void pv_view_recipients(pv_view_t *v);
