@@ -15,6 +15,7 @@
 
 #include "page_check.h"
 #include "pv_html.h"
+#include "pv_page_ui.h"
 
 
 static pv_ui_t            *ui;
@@ -458,6 +459,27 @@ finish(void **state)
 }
 
 
+/* A version that was published after its date does not say that it held before anybody could read it. */
+
+static void
+since_when(void **state)
+{
+    char               room[PV_RFC3339_SIZE];
+    pv_page_version_t  version;
+
+    (void) state;
+
+    memset(&version, 0, sizeof(version));
+    version.effective_text = pv_str("2026-12-01T00:00:00+08:00");
+    version.effective = 1796054400;
+    version.published = version.effective;
+    assert_true(pv_str_eq(pv_page_version_since(&version, room), version.effective_text));
+
+    version.published = version.effective + 3600;
+    assert_true(pv_str_eqs(pv_page_version_since(&version, room), "2026-11-30T17:00:00Z"));
+}
+
+
 #define page_test(f)  cmocka_unit_test_setup_teardown(f, begin, finish)
 
 
@@ -472,7 +494,8 @@ main(void)
         page_test(missed),
         page_test(agree),
         page_test(marked),
-        page_test(hostile)
+        page_test(hostile),
+        page_test(since_when)
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
