@@ -10,7 +10,6 @@ use warnings;
 
 use File::Path qw(make_path remove_tree);
 use Test::Privacy;
-use Time::HiRes qw(time);
 
 use Bench::Figures;
 use Bench::Servers;
@@ -35,9 +34,7 @@ sub memory {
     $self->_get('empty', '/privacy/');
     my $none = _resident($empty);
 
-    my $begin = time;
     my $nginx = $self->_full;
-    printf STDERR "# archive: %d versions, a worker answers after %.2f s\n", $versions, time - $begin;
     $self->_get('archive', '/privacy/');
     my $heads = _resident($nginx);
 
@@ -96,7 +93,10 @@ sub _full {
 
     return $self->{full} ||= do {
         $self->_fill;
-        $self->_nginx('archive');
+        my $nginx = $self->_nginx('archive');
+        printf STDERR "# archive: %d versions, CPU of a worker's start %.2f s\n", $versions,
+            Bench::Servers::cpu($nginx->{worker}) / 1e9;
+        $nginx;
     };
 }
 
