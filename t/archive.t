@@ -241,14 +241,31 @@ cmp_ok($memory, '<=', 8 * 1024 * 1024, 'what nobody uses is bounded');
 cmp_ok($memory, '>', 4 * 1024 * 1024, '... and worth having');
 ok(is_old(old(81), 81), 'what went from memory is read again');
 
+# Withdrawn before its time: known, loaded ahead, and never in force
+
+my $never = int(time) + 8;
+publish(0, version => 'never', effective => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime $never));
+ok(wait_for(sub { -e file(93) }), 'a version that is taken back');
+my ($status, $out) = $t->ctl('withdraw', 'never', '--reason', 'A mistake.', $t->ctl_site, '--yes',
+    '--key', $t->keys_dir . "/$site.key");
+is($status, 0, '... before it comes into force') or diag($out);
+ok(wait_for(sub { -e file(94) }), '... the withdrawal is an entry of its own');
+$log = json($t->get('/privacy/log')->body);
+is_deeply([@{$log->{entries}[93]}{qw(number kind withdraws)}], [94, 'withdrawal', 93], '... the log says so');
+is($log->{entries}[92]{withdrawn}, 94, '... of both');
+is($t->get('/privacy/log/94')->body, slurp(file(94)), '... and has it');
+like($t->get('/privacy/versions/never.md?lang=en')->body, qr/^Text of v93/m, 'it can be read');
+wait_for(sub { time > $never + 1 }, 12);
+is($t->get('/')->header('X-Version'), 'v92', 'its time comes, and it does not');
+
 # Known before its time, and exact
 
 my $soon = int(time) + 8;
 publish(0, version => 'soon', effective => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime $soon));
-ok(wait_for(sub { -e file(93) }), 'a version that comes into force later');
+ok(wait_for(sub { -e file(95) }), 'a version that comes into force later');
 is($t->get('/')->header('X-Version'), 'v92', '... is not yet in force');
 $t->redis->kill;
-unlink file(93);
+unlink file(95);
 ok(wait_for(sub { $t->get('/')->header('X-Version') eq 'soon' }, 12), '... and is when its time comes, from memory');
 cmp_ok(time, '>=', $soon, '... not earlier');
 cmp_ok(time, '<', $soon + 3, '... nor later');
