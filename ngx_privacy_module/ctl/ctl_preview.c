@@ -18,6 +18,8 @@
 
 static int ctl_preview_run(ctl_publish_t *p, ctl_preview_t *v, const char *folder);
 static int ctl_preview_open(ctl_publish_t *p, ctl_preview_t *v);
+static int ctl_preview_chain(ctl_publish_t *p, ctl_preview_t *v);
+static pv_policy_t *ctl_preview_archived(void *data, uint32_t sequence);
 static void ctl_preview_ready(void *data, unsigned port);
 
 
@@ -55,6 +57,7 @@ ctl_preview(int argc, char **argv)
     }
 
     pv_policy_free(v.draft);
+    pv_log_free(v.chain);
     pv_ui_free(v.ui);
     ctl_publish_free(&p);
 
@@ -78,6 +81,7 @@ ctl_preview_run(ctl_publish_t *p, ctl_preview_t *v, const char *folder)
     if (rc == CTL_OK && p->site != NULL) {
         rc = p->public == NULL ? ctl_fail(CTL_USAGE, "--site needs --public FILE") : ctl_publish_settings(p);
         rc = rc == CTL_OK ? ctl_publish_log(p) : rc;
+        rc = rc == CTL_OK ? ctl_preview_chain(p, v) : rc;
     }
 
     rc = rc == CTL_OK ? ctl_preview_open(p, v) : rc;
@@ -89,8 +93,6 @@ ctl_preview_run(ctl_publish_t *p, ctl_preview_t *v, const char *folder)
     if (pv_ui_create(&v->ui, NULL, NULL, &p->problems) != PV_OK) {
         return ctl_fail(CTL_WRONG, "the pages' templates cannot be read");
     }
-
-    v->before = p->previous;
 
     return ctl_serve((unsigned) port, ctl_preview_answer, ctl_preview_ready, v);
 }
@@ -109,6 +111,7 @@ ctl_preview_open(ctl_publish_t *p, ctl_preview_t *v)
 
     if (p->previous != NULL && pv_bundle_same(&p->bundle.source, p->previous)) {
         v->draft = p->previous;
+        v->published = 1;
         p->previous = NULL;
         fprintf(stderr, "privacyctl: the version that was published last is this very bundle: shown as published\n");
         return CTL_OK;
@@ -147,10 +150,60 @@ ctl_preview_open(ctl_publish_t *p, ctl_preview_t *v)
 }
 
 
+/* Every head of the log, for lists; the versions themselves are read when they are asked for. */
+static int
+ctl_preview_chain(ctl_publish_t *p, ctl_preview_t *v)
+{
+    int            rc;
+    pv_problems_t  problems;
+
+    pv_problems_init(&problems);
+
+    rc = ctl_log_chain(&v->chain, &p->log, p->redis, p->site_name, p->pub, CTL_LOG_ALL, &problems);
+    ctl_problems(&problems);
+    pv_problems_free(&problems);
+
+    v->open = ctl_preview_archived;
+    v->data = p;
+
+    return rc;
+}
+
+
+/* data: the ctl_publish_t. */
+static pv_policy_t *
+ctl_preview_archived(void *data, uint32_t sequence)
+{
+    int             rc;
+    size_t          i;
+    pv_policy_t    *policy;
+    ctl_publish_t  *p = data;
+    pv_problems_t   problems;
+    unsigned char   key[PV_ED25519_PUBLIC];
+
+    for (i = 0; i < p->log.count && p->log.entries[i].sequence != sequence; i++) { /* void */ }
+
+    if (i == p->log.count) {
+        return NULL;
+    }
+
+    policy = NULL;
+    pv_problems_init(&problems);
+    pv_log_key(p->chain, sequence, key);
+
+    rc = ctl_log_open(&policy, p->redis, p->site_name, &p->log.entries[i], key, &problems);
+    ctl_problems(&problems);
+    pv_problems_free(&problems);
+
+    return rc == CTL_OK ? policy : NULL;
+}
+
+
 static void
 ctl_preview_ready(void *data, unsigned port)
 {
-    ctl_preview_t  *v = data;
+    ctl_preview_t    *v = data;
+    const pv_head_t  *before;
 
     if (v->json) {
         printf("{\"url\": \"http://127.0.0.1:%u/\", \"port\": %u}\n", port, port);
@@ -163,8 +216,11 @@ ctl_preview_ready(void *data, unsigned port)
     printf("http://127.0.0.1:%u/privacy/choices   the choices page\n", port);
     printf("http://127.0.0.1:%u/privacy/versions  the versions\n", port);
 
-    if (v->before != NULL) {
-        printf("http://127.0.0.1:%u/privacy/diff/%s/%s  what differs\n", port, (const char *) v->before->version.data,
+    before = v->chain == NULL ? NULL
+             : pv_log_before(v->chain, v->published ? v->draft->sequence : UINT32_MAX);
+
+    if (before != NULL) {
+        printf("http://127.0.0.1:%u/privacy/diff/%s/%s  what differs\n", port, (const char *) before->version.data,
                (const char *) v->draft->version.data);
     }
 

@@ -5,6 +5,7 @@
 
 /* Which page is asked for. Paths and choices by header are those of the centre in nginx. */
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,8 +22,11 @@ typedef struct {
     pv_page_t             page;
     pv_verdict_t          undecided;
     char                  wanted[64];         /* ?lang= */
-    pv_page_version_t     versions[2];
+    pv_page_version_t     around[3];
+    pv_page_version_t     versions[PV_PAGE_VERSIONS];
     pv_page_list_t        list;
+    pv_policy_t          *opened[2];          /* out of the log, for this page */
+    size_t                opened_count;
 } ctl_view_t;
 
 typedef enum { CTL_HTML, CTL_MARKDOWN, CTL_JSON, CTL_ATOM, CTL_TYPES } ctl_type_t;
@@ -33,6 +37,11 @@ static void ctl_view_init(ctl_view_t *v, const ctl_preview_t *preview, const ctl
 static void ctl_view_center(ctl_view_t *v, const char *rest);
 static void ctl_view_sample(ctl_view_t *v);
 static void ctl_view_policy(ctl_view_t *v, const pv_policy_t *policy, ctl_type_t type);
+static void ctl_view_around(ctl_view_t *v, const pv_policy_t *policy);
+static const pv_head_t *ctl_view_before(const ctl_view_t *v, const pv_policy_t *policy);
+static void ctl_view_listed(const ctl_view_t *v, const pv_head_t *head, pv_page_version_t *version);
+static void ctl_view_drafted(const ctl_view_t *v, pv_page_version_t *version);
+static int ctl_view_list(ctl_view_t *v, size_t page);
 static void ctl_view_version(ctl_view_t *v, pv_str_t name);
 static void ctl_view_versions(ctl_view_t *v, ctl_type_t type);
 static void ctl_view_choices(ctl_view_t *v);
@@ -42,7 +51,7 @@ static void ctl_view_asset(ctl_view_t *v, const char *rest);
 static void ctl_view_missing(ctl_view_t *v);
 static ctl_type_t ctl_view_negotiate(const ctl_view_t *v, ctl_type_t n);
 static void ctl_view_language(ctl_view_t *v, const pv_policy_t *policy);
-static const pv_policy_t *ctl_view_find(const ctl_view_t *v, pv_str_t name);
+static const pv_policy_t *ctl_view_find(ctl_view_t *v, pv_str_t name);
 static void ctl_view_done(ctl_view_t *v, int rc, ctl_type_t type);
 
 
@@ -79,6 +88,10 @@ ctl_preview_answer(void *data, const ctl_request_t *request, ctl_response_t *res
     } else {
         ctl_view_missing(&v);
     }
+
+    while (v.opened_count != 0) {
+        pv_policy_free(v.opened[--v.opened_count]);
+    }
 }
 
 
@@ -103,17 +116,6 @@ ctl_view_init(ctl_view_t *v, const ctl_preview_t *preview, const ctl_request_t *
 
     ctl_view_language(v, preview->draft);
     pv_policy_judge(&v->undecided, preview->draft, NULL, v->page.now);
-
-    pv_page_version_policy(&v->versions[0], preview->draft);
-    v->list = (pv_page_list_t) { v->versions, 1, 1, 1, 1 };
-
-    if (preview->before != NULL) {
-        pv_page_version_policy(&v->versions[1], preview->before);
-        v->versions[0].before = preview->before->version;
-        v->page.earlier = &v->versions[1];
-        v->list.n = 2;
-        v->list.total = 2;
-    }
 }
 
 
@@ -192,7 +194,6 @@ ctl_view_policy(ctl_view_t *v, const pv_policy_t *policy, ctl_type_t type)
 
     v->page.policy = policy;
     ctl_view_language(v, policy);
-    v->page.earlier = policy == v->preview->draft ? v->page.earlier : NULL;
     text = &policy->texts[v->page.language];
     rc = PV_OK;
 
@@ -225,6 +226,7 @@ ctl_view_version(ctl_view_t *v, pv_str_t name)
 
     policy = ctl_view_find(v, name);
     if (policy != NULL) {
+        ctl_view_around(v, policy);
         ctl_view_policy(v, policy, ctl_view_negotiate(v, CTL_ATOM));
         return;
     }
@@ -240,6 +242,7 @@ ctl_view_version(ctl_view_t *v, pv_str_t name)
         policy = ctl_view_find(v, id);
 
         if (policy != NULL) {
+            ctl_view_around(v, policy);
             ctl_view_policy(v, policy, (ctl_type_t) i);
             return;
         }
@@ -249,13 +252,150 @@ ctl_view_version(ctl_view_t *v, pv_str_t name)
 }
 
 
+/* What the log says of it, and which versions are before it and after it. */
+static void
+ctl_view_around(ctl_view_t *v, const pv_policy_t *policy)
+{
+    const pv_log_t   *chain;
+    const pv_head_t  *head;
+
+    chain = v->preview->chain;
+    head = ctl_view_before(v, policy);
+
+    if (head != NULL) {
+        ctl_view_listed(v, head, &v->around[0]);
+        v->page.earlier = &v->around[0];
+    }
+
+    if (policy == v->preview->draft) {
+        ctl_view_drafted(v, &v->around[2]);
+        v->page.shown = &v->around[2];
+        return;
+    }
+
+    ctl_view_listed(v, pv_log_find(chain, policy->sequence), &v->around[2]);
+    v->page.shown = &v->around[2];
+
+    head = pv_log_after(chain, policy->sequence);
+
+    if (head != NULL) {
+        ctl_view_listed(v, head, &v->around[1]);
+        v->page.later = &v->around[1];
+
+    } else {
+        ctl_view_drafted(v, &v->around[1]);
+        v->page.later = &v->around[1];
+    }
+}
+
+
+/* The version before it: a draft comes after all of the log. */
+static const pv_head_t *
+ctl_view_before(const ctl_view_t *v, const pv_policy_t *policy)
+{
+    if (v->preview->chain == NULL) {
+        return NULL;
+    }
+
+    return pv_log_before(v->preview->chain, policy == v->preview->draft && !v->preview->published ? UINT32_MAX
+                         : policy->sequence);
+}
+
+
+static void
+ctl_view_listed(const ctl_view_t *v, const pv_head_t *head, pv_page_version_t *version)
+{
+    const pv_head_t  *before;
+
+    pv_page_version_head(version, head, pv_log_withdrawal(v->preview->chain, head->sequence));
+    before = pv_log_before(v->preview->chain, head->sequence);
+
+    if (before != NULL) {
+        version->before = before->version;
+    }
+}
+
+
+static void
+ctl_view_drafted(const ctl_view_t *v, pv_page_version_t *version)
+{
+    const pv_head_t  *before;
+
+    pv_page_version_policy(version, v->preview->draft);
+    before = ctl_view_before(v, v->preview->draft);
+
+    if (before != NULL) {
+        version->before = before->version;
+    }
+}
+
+
+/* A page of the list, newest first; 0: there is no such page. */
+static int
+ctl_view_list(ctl_view_t *v, size_t page)
+{
+    size_t            i, skip;
+    const pv_log_t   *chain;
+    const pv_head_t  *head;
+
+    chain = v->preview->chain;
+    memset(&v->list, 0, sizeof(v->list));
+    v->list.total = chain == NULL || !v->preview->published;
+
+    for (i = 0; chain != NULL && i < pv_log_count(chain); i++) {
+        v->list.total += pv_log_entry(chain, i)->kind == PV_ENTRY_VERSION;
+    }
+
+    v->list.versions = v->versions;
+    v->list.page = page;
+    v->list.pages = (v->list.total + PV_PAGE_VERSIONS - 1) / PV_PAGE_VERSIONS;
+
+    if (page == 0 || page > v->list.pages) {
+        return 0;
+    }
+
+    skip = (page - 1) * PV_PAGE_VERSIONS;
+
+    if (chain == NULL || !v->preview->published) {
+        if (skip == 0) {
+            ctl_view_drafted(v, &v->versions[v->list.n++]);
+        } else {
+            skip--;
+        }
+    }
+
+    for (i = chain != NULL ? pv_log_count(chain) : 0; i > 0 && v->list.n < PV_PAGE_VERSIONS; i--) {
+        head = pv_log_entry(chain, i - 1);
+
+        if (head->kind != PV_ENTRY_VERSION) {
+            continue;
+        }
+
+        if (skip != 0) {
+            skip--;
+            continue;
+        }
+
+        ctl_view_listed(v, head, &v->versions[v->list.n++]);
+    }
+
+    return 1;
+}
+
+
 static void
 ctl_view_versions(ctl_view_t *v, ctl_type_t type)
 {
     int        rc;
+    char       page[8];
     pv_buf_t  *out;
 
     out = &v->response->body;
+
+    if (!ctl_view_list(v, ctl_query(page, sizeof(page), v->request->query, "page") ? strtoul(page, NULL, 10) : 1)) {
+        ctl_view_missing(v);
+        return;
+    }
 
     rc = type == CTL_JSON ? pv_json_versions(out, &v->page, &v->list)
          : type == CTL_ATOM ? pv_atom_versions(out, &v->page, &v->list)
@@ -426,17 +566,31 @@ ctl_view_language(ctl_view_t *v, const pv_policy_t *policy)
 
 
 static const pv_policy_t *
-ctl_view_find(const ctl_view_t *v, pv_str_t name)
+ctl_view_find(ctl_view_t *v, pv_str_t name)
 {
-    if (pv_str_eq(v->preview->draft->version, name) || pv_str_eqs(name, "current")) {
-        return v->preview->draft;
+    pv_policy_t            *policy;
+    const pv_head_t        *head;
+    const ctl_preview_t    *preview;
+
+    preview = v->preview;
+
+    if (pv_str_eq(preview->draft->version, name) || pv_str_eqs(name, "current")) {
+        return preview->draft;
     }
 
-    if (v->preview->before != NULL && pv_str_eq(v->preview->before->version, name)) {
-        return v->preview->before;
+    head = preview->chain != NULL ? pv_log_version(preview->chain, name) : NULL;
+
+    if (head == NULL || v->opened_count == sizeof(v->opened) / sizeof(v->opened[0])) {
+        return NULL;
     }
 
-    return NULL;
+    policy = preview->open(preview->data, head->sequence);
+
+    if (policy != NULL) {
+        v->opened[v->opened_count++] = policy;
+    }
+
+    return policy;
 }
 
 
