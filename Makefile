@@ -16,6 +16,7 @@ SYSCONF_DIR    ?= /etc/nginx/privacy
 
 CC             ?= cc
 PACKAGES       := hiredis jansson md4c md4c-html libutf8proc libcrypto
+CTL_PACKAGES   := libcurl
 WARNINGS       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
 HARDENING      := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 SANITIZERS     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -27,7 +28,7 @@ CANARY         := --add-dynamic-module=$(CURDIR)/lua-free-tests/canary
 endif
 
 DEPS_BUILD     := gcc libc6-dev make perl pkg-config nginx nginx-dev libhiredis-dev libjansson-dev libmd4c-dev \
-                  libmd4c-html0-dev libutf8proc-dev libssl-dev libpcre2-dev zlib1g-dev
+                  libmd4c-html0-dev libutf8proc-dev libssl-dev libcurl4-openssl-dev libpcre2-dev zlib1g-dev
 DEPS_RUN       := redis-server
 DEPS_TEST      := libcmocka-dev curl openssl chromium nodejs npm
 DEPS_FUZZ      := clang llvm
@@ -150,7 +151,7 @@ $(B)/obj/ctl_skeletons.o: $(B)/obj/ctl_skeletons.c
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(PRIVACYCTL): $(CTL_OBJS) $(LIB)
-	$(CC) $(OPTIMISE) $(SANITIZE_LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(OPTIMISE) $(SANITIZE_LINK) $(LDFLAGS) -o $@ $^ $(LIBS) $(shell pkg-config --libs $(CTL_PACKAGES))
 
 ctl: $(if $(CTL_SRCS),$(PRIVACYCTL))
 

@@ -3,279 +3,186 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <time.h>
-#include <unistd.h>
+
+#include <curl/curl.h>
 
 #include "ctl.h"
 #include "ctl_http.h"
 
 
-#define CTL_HTTP_CHUNK  16384
+struct ctl_http_s {
+    CURL  *curl;
+    char   error[CURL_ERROR_SIZE];
+};
 
 
-static int ctl_http_connect(const ctl_url_t *url, int64_t deadline);
-static int ctl_http_connect_unix(const char *path, int64_t deadline);
-static int ctl_http_connect_to(const struct sockaddr *addr, socklen_t len, int64_t deadline);
-static int ctl_http_send(int fd, const ctl_url_t *url, int64_t deadline);
-static int ctl_http_receive(int fd, pv_buf_t *response, int64_t deadline);
-static int ctl_http_wait(int fd, short events, int64_t deadline);
-static int ctl_http_body(pv_buf_t *body, const pv_buf_t *response);
-static int64_t ctl_http_clock(void);
+static int ctl_http_address(ctl_http_t *http, const char *url);
+static int ctl_http_options(ctl_http_t *http, struct curl_slist *headers, pv_buf_t *body);
+static size_t ctl_http_receive(char *data, size_t size, size_t n, void *body);
 
 
 int
-ctl_http_get(pv_buf_t *body, const ctl_url_t *url)
+ctl_http_open(ctl_http_t **http)
 {
-    int       fd, rc;
-    int64_t   deadline;
-    pv_buf_t  response;
+    *http = calloc(1, sizeof(ctl_http_t));
 
-    deadline = ctl_http_clock() + CTL_HTTP_SECONDS * 1000;
-
-    fd = ctl_http_connect(url, deadline);
-    if (fd == -1) {
-        return ctl_fail(CTL_UNREACHABLE, "cannot reach %s: %s", url->path[0] != '\0' ? url->path : url->host,
-                        strerror(errno));
+    if (*http == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
+        free(*http);
+        *http = NULL;
+        return ctl_fail(CTL_WRONG, "out of memory");
     }
 
-    pv_buf_init(&response, CTL_HTTP_MAX);
+    (*http)->curl = curl_easy_init();
 
-    if (ctl_http_send(fd, url, deadline) == -1 || ctl_http_receive(fd, &response, deadline) == -1) {
-        rc = ctl_fail(CTL_UNREACHABLE, "%s does not answer: %s", url->path[0] != '\0' ? url->path : url->host,
-                      strerror(errno));
+    if ((*http)->curl == NULL) {
+        ctl_http_close(*http);
+        *http = NULL;
+        return ctl_fail(CTL_WRONG, "out of memory");
+    }
+
+    return CTL_OK;
+}
+
+
+void
+ctl_http_close(ctl_http_t *http)
+{
+    if (http != NULL) {
+        curl_easy_cleanup(http->curl);
+        curl_global_cleanup();
+        free(http);
+    }
+}
+
+
+int
+ctl_http_request(ctl_http_t *http, const char *url, const char *accept, long *status, pv_buf_t *body)
+{
+    int                 rc;
+    char                header[128];
+    CURLcode            code;
+    struct curl_slist  *headers;
+
+    *status = 0;
+    headers = NULL;
+    curl_easy_reset(http->curl);
+
+    rc = ctl_http_address(http, url);
+    if (rc != CTL_OK) {
+        return rc;
+    }
+
+    if (accept != NULL) {
+        snprintf(header, sizeof(header), "Accept: %s", accept);
+        headers = curl_slist_append(NULL, header);
+    }
+
+    code = ctl_http_options(http, headers, body) ? curl_easy_perform(http->curl) : CURLE_OUT_OF_MEMORY;
+
+    if (code == CURLE_OK) {
+        curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, status);
+
+    } else if (body->failed) {
+        rc = ctl_fail(CTL_UNREACHABLE, "%s: the answer has more than %zu bytes", url, body->max);
 
     } else {
-        rc = ctl_http_body(body, &response);
+        rc = ctl_fail(CTL_UNREACHABLE, "%s: %s", url,
+                      http->error[0] != '\0' ? http->error : curl_easy_strerror(code));
     }
 
-    close(fd);
-    pv_buf_free(&response);
+    curl_slist_free_all(headers);
 
     return rc;
 }
 
 
+/* unix:PATH:/URI, or what curl calls an address. */
 static int
-ctl_http_connect(const ctl_url_t *url, int64_t deadline)
+ctl_http_address(ctl_http_t *http, const char *url)
 {
-    int               fd;
-    char              port[8];
-    struct addrinfo   hints, *list, *a;
+    int          set;
+    char        *path, *address;
+    const char  *uri;
 
-    if (url->path[0] != '\0') {
-        return ctl_http_connect_unix(url->path, deadline);
+    if (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) {
+        if (strpbrk(url, " \r\n\t") == NULL && curl_easy_setopt(http->curl, CURLOPT_URL, url) == CURLE_OK) {
+            return CTL_OK;
+        }
+
+    } else if (strncmp(url, "unix:", 5) == 0 && (uri = strstr(url + 5, ":/")) != NULL && uri != url + 5
+               && strpbrk(uri, " \r\n\t") == NULL)
+    {
+        path = strndup(url + 5, (size_t) (uri - url - 5));
+        address = NULL;
+
+        set = path != NULL && asprintf(&address, "http://localhost%s", uri + 1) > 0
+              && curl_easy_setopt(http->curl, CURLOPT_UNIX_SOCKET_PATH, path) == CURLE_OK
+              && curl_easy_setopt(http->curl, CURLOPT_URL, address) == CURLE_OK;
+
+        free(address);
+        free(path);
+
+        if (set) {
+            return CTL_OK;
+        }
     }
 
-    memset(&hints, 0, sizeof(hints));
-    hints.ai_socktype = SOCK_STREAM;
-
-    (void) snprintf(port, sizeof(port), "%d", url->port);
-
-    if (getaddrinfo(url->host, port, &hints, &list) != 0) {
-        errno = EHOSTUNREACH;
-        return -1;
-    }
-
-    fd = -1;
-
-    for (a = list; a != NULL && fd == -1; a = a->ai_next) {
-        fd = ctl_http_connect_to(a->ai_addr, a->ai_addrlen, deadline);
-    }
-
-    freeaddrinfo(list);
-
-    return fd;
+    return ctl_fail(CTL_USAGE, "%s: the address has to be http://HOST[:PORT]/URI, https://... or unix:PATH:/URI", url);
 }
 
 
 static int
-ctl_http_connect_unix(const char *path, int64_t deadline)
+ctl_http_options(ctl_http_t *http, struct curl_slist *headers, pv_buf_t *body)
 {
-    struct sockaddr_un  sun;
+    CURL  *c;
 
-    memset(&sun, 0, sizeof(sun));
-    sun.sun_family = AF_UNIX;
-    memcpy(sun.sun_path, path, strlen(path));       /* CTL_URL_PATH */
+    c = http->curl;
+    http->error[0] = '\0';
 
-    return ctl_http_connect_to((struct sockaddr *) &sun, sizeof(sun), deadline);
+    return curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1") == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long) CTL_HTTP_SECONDS) == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long) CTL_HTTP_SECONDS) == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_TIMEOUT, (long) CTL_HTTP_TOTAL) == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_USERAGENT, "privacyctl") == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers) == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_ERRORBUFFER, http->error) == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, ctl_http_receive) == CURLE_OK
+           && curl_easy_setopt(c, CURLOPT_WRITEDATA, body) == CURLE_OK;
 }
 
 
-static int
-ctl_http_connect_to(const struct sockaddr *addr, socklen_t len, int64_t deadline)
+/* Less than what came ends the transfer. */
+static size_t
+ctl_http_receive(char *data, size_t size, size_t n, void *body)
 {
-    int        fd, error;
-    socklen_t  error_len;
+    pv_buf_add(body, data, size * n);
 
-    fd = socket(addr->sa_family, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
-    if (fd == -1) {
-        return -1;
-    }
-
-    if (connect(fd, addr, len) == 0) {
-        return fd;
-    }
-
-    error = errno;
-    error_len = sizeof(error);
-
-    if (error == EINPROGRESS) {
-        if (ctl_http_wait(fd, POLLOUT, deadline) == -1) {
-            error = errno;
-
-        } else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) == -1) {
-            error = errno;
-        }
-    }
-
-    if (error == 0) {
-        return fd;
-    }
-
-    close(fd);
-    errno = error;
-
-    return -1;
+    return ((pv_buf_t *) body)->failed ? 0 : size * n;
 }
 
 
-static int
-ctl_http_send(int fd, const ctl_url_t *url, int64_t deadline)
+int
+ctl_http_get(pv_buf_t *body, const char *url)
 {
-    char         request[2048];
-    size_t       len, sent;
-    ssize_t      n;
-    const char  *open, *close_;
+    int          rc;
+    long         status;
+    ctl_http_t  *http;
 
-    open = (strchr(url->host, ':') != NULL) ? "[" : "";
-    close_ = (open[0] != '\0') ? "]" : "";
+    rc = ctl_http_open(&http);
+    rc = rc == CTL_OK ? ctl_http_request(http, url, NULL, &status, body) : rc;
 
-    len = (size_t) snprintf(request, sizeof(request),
-                            "GET %s HTTP/1.0\r\nHost: %s%s%s\r\nAccept: application/json\r\n\r\n",
-                            url->uri, open, url->host, close_);
-
-    for (sent = 0; sent < len; /* void */) {
-
-        if (ctl_http_wait(fd, POLLOUT, deadline) == -1) {
-            return -1;
-        }
-
-        n = send(fd, request + sent, len - sent, MSG_NOSIGNAL);
-
-        if (n == -1 && errno != EAGAIN && errno != EINTR) {
-            return -1;
-        }
-
-        sent += (n > 0) ? (size_t) n : 0;
+    if (rc == CTL_OK && status != 200) {
+        rc = ctl_fail(CTL_WRONG, "the node answers %ld, not 200: is privacy_status there, and allowed from here?",
+                      status);
     }
 
-    return 0;
-}
+    ctl_http_close(http);
 
-
-static int
-ctl_http_receive(int fd, pv_buf_t *response, int64_t deadline)
-{
-    char     chunk[CTL_HTTP_CHUNK];
-    ssize_t  n;
-
-    for ( ;; ) {
-
-        if (ctl_http_wait(fd, POLLIN, deadline) == -1) {
-            return -1;
-        }
-
-        n = recv(fd, chunk, sizeof(chunk), 0);
-
-        if (n == 0) {
-            return 0;
-        }
-
-        if (n == -1 && errno != EAGAIN && errno != EINTR) {
-            return -1;
-        }
-
-        if (n > 0) {
-            pv_buf_add(response, chunk, (size_t) n);
-        }
-
-        if (response->failed) {
-            errno = EFBIG;
-            return -1;
-        }
-    }
-}
-
-
-static int
-ctl_http_wait(int fd, short events, int64_t deadline)
-{
-    int            n;
-    int64_t        left;
-    struct pollfd  p;
-
-    for ( ;; ) {
-        left = deadline - ctl_http_clock();
-
-        if (left <= 0) {
-            errno = ETIMEDOUT;
-            return -1;
-        }
-
-        p.fd = fd;
-        p.events = events;
-
-        n = poll(&p, 1, (int) left);
-
-        if (n > 0) {
-            return 0;
-        }
-
-        if (n == -1 && errno != EINTR) {
-            return -1;
-        }
-    }
-}
-
-
-static int
-ctl_http_body(pv_buf_t *body, const pv_buf_t *response)
-{
-    size_t                len;
-    const unsigned char  *end;
-
-    end = (response->len != 0) ? memmem(response->data, response->len, "\r\n\r\n", 4) : NULL;
-
-    if (end == NULL || response->len < 13 || memcmp(response->data, "HTTP/1.", 7) != 0) {
-        return ctl_fail(CTL_UNREACHABLE, "the answer is not HTTP");
-    }
-
-    if (memcmp(response->data + 9, "200 ", 4) != 0) {
-        return ctl_fail(CTL_WRONG, "the node answers %.3s, not 200: is privacy_status there, and allowed from here?",
-                        (const char *) response->data + 9);
-    }
-
-    len = response->len - (size_t) (end + 4 - response->data);
-    pv_buf_add(body, end + 4, len);
-
-    return body->failed ? ctl_fail(CTL_WRONG, "out of memory") : CTL_OK;
-}
-
-
-static int64_t
-ctl_http_clock(void)
-{
-    struct timespec  ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-
-    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return rc;
 }

@@ -242,7 +242,6 @@ ctl_init_seen(ctl_init_command_t *c)
     size_t       i;
     json_t      *site, *sites;
     pv_buf_t     bytes;
-    ctl_url_t    url;
     const char  *name;
 
     if (c->inventory == NULL && c->url == NULL) {
@@ -256,8 +255,7 @@ ctl_init_seen(ctl_init_command_t *c)
     pv_buf_init(&bytes, CTL_INIT_INVENTORY_MAX);
 
     if (c->url != NULL) {
-        rc = ctl_url_http(&url, c->url);
-        rc = rc == CTL_OK ? ctl_http_get(&bytes, &url) : rc;
+        rc = ctl_http_get(&bytes, c->url);
     } else {
         rc = ctl_file_read(&bytes, c->inventory, CTL_INIT_INVENTORY_MAX) == PV_OK ? CTL_OK : CTL_WRONG;
     }

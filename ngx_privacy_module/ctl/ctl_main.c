@@ -30,6 +30,7 @@ static const struct {
     { "Publish it", "publish", ctl_publish, "sign a bundle and put it in force" },
     { "Publish it", "withdraw", ctl_withdraw, "take back a version that is not in force yet" },
     { "Publish it", "versions", ctl_versions, "list what was published" },
+    { "Prove it", "verify", ctl_verify, "prove a live site from outside, with its public key" },
     { "Prove it", "ledger", ctl_ledger, "print one subject's choices in words, and prove them" },
     { "Watch it", "inventory", ctl_inventory, "list the cookies that were seen, declared or not" },
     { "Watch it", "status", ctl_status, "ask a node how it is" }

@@ -180,17 +180,11 @@ ctl_status_fetch(json_t **status)
 {
     int           rc;
     pv_buf_t      body;
-    ctl_url_t     url;
     json_error_t  error;
-
-    rc = ctl_url_http(&url, ctl_status_url);
-    if (rc != CTL_OK) {
-        return rc;
-    }
 
     pv_buf_init(&body, CTL_HTTP_MAX);
 
-    rc = ctl_http_get(&body, &url);
+    rc = ctl_http_get(&body, ctl_status_url);
 
     if (rc == CTL_OK) {
         *status = json_loadb(body.len != 0 ? (char *) body.data : "", body.len, JSON_REJECT_DUPLICATES, &error);

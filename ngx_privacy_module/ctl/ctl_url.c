@@ -62,43 +62,6 @@ ctl_url_redis(ctl_url_t *url, const char *text)
 }
 
 
-int
-ctl_url_http(ctl_url_t *url, const char *text)
-{
-    size_t       len;
-    const char  *rest, *uri;
-
-    memset(url, 0, sizeof(ctl_url_t));
-
-    if (strncmp(text, "unix:", 5) == 0) {
-        rest = text + 5;
-        uri = strstr(rest, ":/");
-
-        if (uri != NULL && uri != rest
-            && ctl_url_copy(url->path, sizeof(url->path), rest, (size_t) (uri - rest))
-            && ctl_url_copy(url->host, sizeof(url->host), "localhost", 9)
-            && ctl_url_copy(url->uri, sizeof(url->uri), uri + 1, strlen(uri + 1))
-            && strpbrk(url->uri, " \r\n\t") == NULL)
-        {
-            return CTL_OK;
-        }
-
-    } else if (strncmp(text, "http://", 7) == 0) {
-        rest = text + 7;
-        len = strcspn(rest, "/");
-        uri = (rest[len] == '\0') ? "/" : rest + len;
-
-        if (ctl_url_host(url, rest, len, 80) && ctl_url_copy(url->uri, sizeof(url->uri), uri, strlen(uri))
-            && strpbrk(url->uri, " \r\n\t") == NULL)
-        {
-            return CTL_OK;
-        }
-    }
-
-    return ctl_fail(CTL_USAGE, "%s: the status page has to be http://HOST[:PORT]/URI or unix:PATH:/URI", text);
-}
-
-
 /* HOST[:PORT] or [IPv6][:PORT]. */
 
 static int

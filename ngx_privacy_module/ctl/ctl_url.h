@@ -6,7 +6,7 @@
 #ifndef CTL_URL_H
 #define CTL_URL_H
 
-/* Where Redis or a status page is. */
+/* Where Redis is. */
 
 #include <stddef.h>
 
@@ -19,12 +19,9 @@ typedef struct {
     char  user[256];
     char  password[256];
     long  database;
-    char  uri[1024];            /* of http://: with its first slash */
 } ctl_url_t;
 
 /* redis://[[USER]:PASSWORD@]HOST[:PORT][/DB] or unix:PATH[?db=N]. CTL_OK, or CTL_USAGE and said. */
 int ctl_url_redis(ctl_url_t *url, const char *text);
-/* http://HOST[:PORT]/URI or unix:PATH:/URI. */
-int ctl_url_http(ctl_url_t *url, const char *text);
 
 #endif /* CTL_URL_H */
