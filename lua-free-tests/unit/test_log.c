@@ -417,9 +417,11 @@ test_gaps(void **state)
 static void
 test_what_a_thief_of_the_old_key_can_not_do(void **state)
 {
-    size_t      i;
-    unsigned    in;
-    entries_t   e;
+    size_t          i;
+    unsigned        in;
+    entries_t       e;
+    pv_log_t       *log;
+    pv_problems_t   problems;
 
     (void) state;
     e = usual();
@@ -439,7 +441,20 @@ test_what_a_thief_of_the_old_key_can_not_do(void **state)
         assert_int_equal(trusted(&e, (int) i, 0x1ff), 0x0ff);
     }
 
-    /* also not behind a gap */
+    /* behind a gap that hides the hand-over it passes, until that is seen */
+    log = settled(&e, A, 0x103, &in);
+    assert_int_equal(in, 0x103);
+    pv_problems_init(&problems);
+    for (i = 2; i < 8; i++) {
+        assert_int_equal(pv_log_add(log, opened(&e.sealed[i]), NULL), PV_OK);
+        assert_int_equal(pv_log_settle(log, verify, &e, &problems), i == 2 ? PV_INVALID : PV_OK);
+    }
+    assert_int_equal(pv_log_complete(log), 8);
+    assert_int_equal(pv_log_count(log), 8);
+    pv_problems_free(&problems);
+    pv_log_free(log);
+
+    /* and else not behind a gap either */
     in = trusted(&e, A, 0x17f);
     assert_int_equal(in, 0x07f);
     in = trusted(&e, C, 0x17f);

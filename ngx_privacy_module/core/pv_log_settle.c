@@ -27,6 +27,7 @@ typedef struct {
 
 
 static int pv_settle_prune(pv_settle_t *s);
+static int pv_settle_late(pv_settle_t *s);
 static int pv_settle_pair(pv_settle_t *s, size_t i);
 static int pv_settle_confirmed(const pv_log_t *log, size_t i);
 static size_t pv_settle_run(const pv_log_t *log, size_t first, int *open);
@@ -80,6 +81,35 @@ pv_settle_prune(pv_settle_t *s)
         if (pv_settle_pair(s, i)) {
             return 1;
         }
+    }
+
+    return pv_settle_late(s);
+}
+
+
+/* Was trusted behind a gap, before the hand-over in that gap was seen. */
+static int
+pv_settle_late(pv_settle_t *s)
+{
+    size_t                i;
+    pv_head_t            *head;
+    const unsigned char  *key;
+
+    key = NULL;
+
+    for (i = 0; i < s->log->count; i++) {
+        head = s->log->slots[i].head;
+
+        if (!s->log->slots[i].trusted) {
+            continue;
+        }
+
+        if (key != NULL && memcmp(head->key, key, PV_ED25519_PUBLIC) != 0) {
+            pv_settle_drop(s, i, "is not signed with the key that signs at its place");
+            return 1;
+        }
+
+        key = head->kind == PV_ENTRY_KEY ? head->new_key : key;
     }
 
     return 0;
