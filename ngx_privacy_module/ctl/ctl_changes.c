@@ -190,7 +190,7 @@ ctl_changes_asked(const pv_policy_t *a, const pv_policy_t *b)
     }
 
     if (n == 0) {
-        printf("  nothing: every choice that was made still holds\n");
+        printf(a == NULL ? "  nothing: all of it is necessary\n" : "  nothing: every choice that was made still holds\n");
     }
 }
 

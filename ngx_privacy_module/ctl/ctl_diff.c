@@ -173,6 +173,10 @@ ctl_diff_version(ctl_diff_t *d, pv_policy_t **policy, const char *name)
     head = strcmp(name, "current") == 0 ? pv_log_in_force(p->chain, time(NULL), 0)
            : pv_log_version(p->chain, pv_str(name));
 
+    if (head == NULL && strcmp(name, "current") == 0) {
+        return ctl_fail(CTL_WRONG, "no version of %s is in force yet", p->site);
+    }
+
     if (head == NULL) {
         return ctl_fail(CTL_WRONG, "%s has no version \"%s\": `privacyctl versions` lists them", p->site, name);
     }

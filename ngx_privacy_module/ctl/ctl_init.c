@@ -74,8 +74,8 @@ ctl_init(int argc, char **argv)
         { "necessary", "NAMES", &c.init.answers[CTL_INIT_NECESSARY], NULL,
           "cookies that the site cannot work without, with\ncommas between: somebody has to answer for them" },
         { "languages", "TAGS", &c.languages, NULL, "zh-CN,en: the texts to write, the default language\nfirst" },
-        { "version", "ID", &c.init.version, NULL, "the version's id (the day after today)" },
-        { "effective", "TIME", &c.init.effective, NULL, "when it takes effect (the day after today, 0 h)" },
+        { "version", "ID", &c.init.version, NULL, "the version's id (today's date)" },
+        { "effective", "TIME", &c.init.effective, NULL, "when it takes effect (today: once it is published)" },
         { "inventory", "FILE", &c.inventory, NULL, "what `privacyctl inventory --json` wrote (- reads it\n"
           "from standard input): its cookies are declared" },
         { "url", "URL", &c.url, NULL, "the same, asked of a node: where privacy_status answers" },
@@ -208,7 +208,7 @@ ctl_init_ask(ctl_init_command_t *c)
 }
 
 
-/* The day after today, in the zone of this machine: a day on which the first version can be there. */
+/* Today, in the zone of this machine: in force as soon as it is published. */
 static void
 ctl_init_time(ctl_init_command_t *c)
 {
@@ -217,7 +217,6 @@ ctl_init_time(ctl_init_command_t *c)
 
     day = time(NULL);
     localtime_r(&day, &tm);
-    tm.tm_mday++;
     tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
     tm.tm_isdst = -1;
     (void) mktime(&tm);

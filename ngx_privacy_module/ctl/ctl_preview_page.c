@@ -160,15 +160,19 @@ ctl_view_sample(ctl_view_t *v)
     out = &v->response->body;
     v->page.verdict = &v->undecided;
 
+    /* Where nothing is asked, there is a link to the choices page only. */
     memset(&banner, 0, sizeof(banner));
-    rc = pv_page_banner(&banner, &v->page);
+    rc = v->undecided.asked != 0 ? pv_page_banner(&banner, &v->page) : PV_OK;
 
     pv_buf_puts(out, "<!doctype html>\n<html>\n<head>");
     rc = rc == PV_OK ? pv_page_head(out, &v->page, 0) : rc;
     pv_buf_puts(out, "\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n"
                 "<title>Preview</title>\n</head>\n<body>");
 
-    if (rc == PV_OK) {
+    if (rc == PV_OK && v->undecided.asked == 0) {
+        rc = pv_page_settings(out, &v->page);
+
+    } else if (rc == PV_OK) {
         pv_buf_str(out, banner.parts[0]);
         pv_buf_str(out, banner.parts[1]);
         pv_buf_puts(out, "/");

@@ -13,9 +13,11 @@
 
 #include "ctl_changes.h"
 #include "ctl_publish.h"
+#include "pv_bundle_advice.h"
 #include "pv_text.h"
 
 
+static void ctl_publish_show_advice(const ctl_publish_t *p);
 static void ctl_publish_show_kinds(const pv_policy_t *next);
 static void ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int already);
 
@@ -49,6 +51,8 @@ ctl_publish_show(const ctl_publish_t *p)
         printf("Version %s is the first of %s\n", (const char *) p->next->version.data, p->site);
     }
 
+    ctl_publish_show_advice(p);
+
     putchar('\n');
     ctl_changes_asked(p->previous, p->next);
 
@@ -63,6 +67,23 @@ ctl_publish_show(const ctl_publish_t *p)
     }
 
     return rc;
+}
+
+
+/* What `check` warns of is no reason to refuse, and none to be silent. */
+static void
+ctl_publish_show_advice(const ctl_publish_t *p)
+{
+    pv_problems_t  problems;
+
+    pv_problems_init(&problems);
+
+    if (pv_bundle_advise(&p->bundle.source, &problems) == PV_OK && problems.warnings != 0) {
+        printf("\nOf what laws usually ask for, %zu things are missing: privacyctl check says which\n",
+               problems.warnings);
+    }
+
+    pv_problems_free(&problems);
 }
 
 
