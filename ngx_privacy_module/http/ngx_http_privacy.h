@@ -409,6 +409,9 @@ uint64_t ngx_http_privacy_form_choices(ngx_http_privacy_ctx_t *ctx);
 /* The number of the form that agrees to policy, in language. */
 uint64_t ngx_http_privacy_form_agree(ngx_http_privacy_ctx_t *ctx);
 
+/* hints: 103 carries no cookies and no names. */
+void ngx_http_privacy_hints_init(void);
+
 /* gate: drops what is denied, learns the inventory. *consented: a cookie passed only because of a grant. */
 ngx_int_t ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, ngx_uint_t *consented);
 /* Expires denied cookies that the browser sent. The response has to be private or the answer to a POST. */

@@ -24,6 +24,14 @@
 #endif
 
 
+/* 103 is passed on from upstreams, through filters of its own. */
+#if (nginx_version >= 1029000)
+#define NGX_HTTP_PRIVACY_EARLY_HINTS  1
+#else
+#define NGX_HTTP_PRIVACY_EARLY_HINTS  0
+#endif
+
+
 /* A table element made by hand: the link has to be set where there is one. */
 #if (NGX_HTTP_PRIVACY_LINKED_HEADERS)
 #define ngx_http_privacy_header_unlink(h)  (h)->next = NULL

@@ -31,6 +31,8 @@ ngx_http_privacy_filter_init(ngx_conf_t *cf)
     ngx_http_next_body_filter = ngx_http_top_body_filter;
     ngx_http_top_body_filter = ngx_http_privacy_body_filter;
 
+    ngx_http_privacy_hints_init();
+
     return NGX_OK;
 }
 

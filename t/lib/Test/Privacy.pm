@@ -325,6 +325,15 @@ sub _sanitizer_is_live {
 }
 
 
+# (1, 22, 1)
+sub nginx_version {
+    my ($self) = @_;
+
+    my (undef, $said) = _run({}, $self->{nginx}, '-v');
+    return $said =~ m{nginx/(\d+)\.(\d+)\.(\d+)};
+}
+
+
 sub pid { $_[0]{pid} }
 
 # Pids of the workers; the cache manager and loader are not among them.
@@ -456,6 +465,15 @@ sub finish {
     $self->{finished} = 1;
     $self->{clean} = Test::More->builder->is_passing;
     Test::More::done_testing() if !Test::More->builder->has_plan;
+}
+
+
+# Instead of all that: nothing here can be tried with this nginx.
+sub skip {
+    my ($self, $why) = @_;
+
+    $self->{finished} = $self->{clean} = 1;
+    Test::More::plan(skip_all => $why);
 }
 
 
