@@ -5,12 +5,13 @@
 
 _privacyctl()
 {
+    local commands='keygen rollover init check preview diff publish withdraw versions verify ledger inventory status help'
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options
 
     COMPREPLY=()
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W 'keygen rollover init check preview diff publish withdraw versions ledger inventory status help' -- "$word"))
+        COMPREPLY=($(compgen -W "$commands" -- "$word"))
         return
     fi
 
@@ -19,7 +20,7 @@ _privacyctl()
         --rotate) COMPREPLY=($(compgen -W 'cookie form ledger' -- "$word")); return ;;
         --languages) COMPREPLY=($(compgen -W 'zh-CN,en en,zh-CN zh-CN en' -- "$word")); return ;;
         --lang) COMPREPLY=($(compgen -W 'zh-CN en' -- "$word")); return ;;
-        --key|--public|--keys|--inventory) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --key|--public|--keys|--inventory|--state) COMPREPLY=($(compgen -f -- "$word")); return ;;
         --cache) COMPREPLY=($(compgen -d -- "$word")); return ;;
     esac
 
@@ -35,6 +36,7 @@ _privacyctl()
             --json --help' ;;
         withdraw) options='--site --key --redis --reason --yes --json --help' ;;
         versions) options='--site --redis --public --json --help' ;;
+        verify) options='--public --site --state --expect-length --log-only --json --help' ;;
         ledger) options='--site --keys --redis --public --user --json --help' ;;
         inventory) options='--url --site --json --help' ;;
         status) options='--url --site --json --help' ;;
