@@ -17,6 +17,10 @@ use Socket qw(SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 
 
+# What runs, and which process began it: a program that dies on its way ends these, too.
+my %running;
+
+
 sub new {
     my ($class, $dir) = @_;
 
@@ -56,6 +60,8 @@ sub start {
 
     # told to take its time with reading what it has, it is there when it says so
     my $enough = (grep { /^key-load-delay / } @lines) ? qr/NOAUTH|LOADING/ : qr/NOAUTH/;
+    $running{$self->{pid}} = [$self, $$];
+
     my $deadline = time + 10;
     while (1) {
         my $answer = eval { $self->command('PING') };
@@ -77,10 +83,18 @@ sub _end {
     my ($self, $signal) = @_;
 
     my $pid = delete $self->{pid} or return;
+    delete $running{$pid};
     CORE::kill $signal, $pid;
     CORE::kill 'CONT', $pid;
     waitpid $pid, 0;
     delete $self->{connection};
+}
+
+
+END {
+    my $status = $?;
+    $_->[0]->stop for grep { $_->[1] == $$ } values %running;
+    $? = $status;
 }
 
 
