@@ -129,8 +129,8 @@ for (['nothing is marked', '/?size=20000'], ['a small page', '/?size=700'], ['th
 # A mark anywhere: at the page's end, across the upstream's buffers
 
 fetch("a mark $_ bytes before the end", "/?what=1&at=$_", marks => 1) for 48, 49, 400, 5000, 19_800;
-fetch("a mark $_ bytes before the end, in small buffers", "/small/?what=1&at=$_&size=9000", marks => 1)
-    for map { 4400 + 83 * $_ } 0 .. 15;
+fetch("a mark $_ bytes before the end, in small buffers", "/small/?what=1&at=$_&size=7000", marks => 1)
+    for map { 3000 + 11 * $_ } 0 .. 95;             # at every place of a buffer, and across its end
 fetch('a mark in a page that comes in pieces', '/small/?what=2&slow=700&size=9000&at=4000', marks => 1);
 
 # Longer than all buffers together
