@@ -30,8 +30,8 @@ sub page {
     return $text;
 }
 
-# Asked for in the URI: size, a mark so many bytes before the end; promised: bytes of Content-Length more than there are;
-# slow: so many bytes a piece.
+# Asked for in the URI: size; what is put over the text, at so many bytes before the end; promised: bytes of Content-Length
+# more than there are; slow: so many bytes a piece.
 my $t = Test::Privacy->new('length');
 $t->redis->start;
 $t->upstream(sub {
@@ -73,7 +73,12 @@ http {
         privacy_marked on;
         location / { proxy_pass %%UPSTREAM%%; }
         location /plain/ { proxy_pass %%UPSTREAM%%; privacy_marked off; }
-        location /small/ { proxy_pass %%UPSTREAM%%; proxy_buffer_size 1k; proxy_buffers 8 1k; proxy_busy_buffers_size 2k; }
+        location /small/ {
+            proxy_pass %%UPSTREAM%%;
+            proxy_buffer_size 1k;
+            proxy_buffers 8 1k;
+            proxy_busy_buffers_size 2k;
+        }
         location /unbuffered/ { proxy_pass %%UPSTREAM%%; proxy_buffering off; }
         location /zip/ { proxy_pass %%UPSTREAM%%; gzip on; }
         location /end/ { proxy_pass %%UPSTREAM%%; privacy_banner_place end; }
@@ -108,7 +113,7 @@ sub fetch {
         $r->status == 200 && $r->complete ? () : 'not complete',
         restored($body) eq $page ? () : 'bytes changed',
         (() = $body =~ /<section id="privacy-banner"/g) == 1 ? () : 'not one banner',
-        (() = $body =~ /<div data-privacy="version"><span/g) == ($options{marks} // 0) ? () : 'not the marks that there are',
+        (() = $body =~ /<div data-privacy="version"><span/g) == ($options{marks} // 0) ? () : 'other marks',
         $next->complete && restored($next->body) eq page(3000) ? () : 'the connection holds something else',
         defined $r->header('Content-Length') && defined $r->header('Transfer-Encoding') ? 'two kinds of length' : (),
     );
@@ -152,7 +157,8 @@ for my $way ('/', '/plain/', '/small/', '/unbuffered/') {
 
     $c = $t->connect;
     $r = $c->request('GET', "$way?size=20000&promised=-5000", headers => ['Sec-Fetch-Dest' => 'document']);
-    ok($r->complete && restored($r->body) eq substr(page(20_000), 0, 15_000), "$way what is more than promised is no part");
+    ok($r->complete && restored($r->body) eq substr(page(20_000), 0, 15_000),
+        "$way what is more than promised is no part");
     $r = $c->request('GET', '/plain/?size=3000', headers => ['Sec-Fetch-Dest' => 'document']);
     ok($r->complete && restored($r->body) eq page(3000), "$way and does not come with the next answer");
 }

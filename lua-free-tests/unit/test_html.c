@@ -513,6 +513,52 @@ test_fast_paths_by_bytes(void **state)
 }
 
 
+/* What a head mostly holds is skipped at once: also in pieces, whatever else stands between. */
+static void
+test_fast_heads(void **state)
+{
+    size_t       i, round, n, sizes[PIECES];
+    const char  *part;
+    html_text_t  page, plain;
+
+    static const char *const  parts[] = {
+        "<meta charset=utf-8>", "<META name='a > b'\tcontent=\"</title>\"/>", "<meta>",
+        "<link rel=x href=\"/a<b\">", "<link", "<linkx>", "<metal>", "<meta/a='>'>", "<title>a<b></titlex></title >",
+        "<Title>x</tITLE a='>'>", "<title>t</title", "<script>if (a < b && c > d) { '</div>' }</script>",
+        "<script><!-- <script> </script> --></script>", "<script src='>'></SCRIPT/>", "<script>'<!'</script>",
+        "<script>",
+        "</script>", "<style>a > b { content: '</' }</style>", "<style></style><style></style>", "<styles>", "</style>",
+        "<!-- <body> -->", "\n  ", " ", "<noscript><body></noscript>", "<template><meta></template>", "<base href='/'>",
+        "<svg><title><p></title></svg>", "text", "</head>", "<p data-privacy=policy>", "<body a='>'>", "<m", "<s",
+        "<", "'"
+    };
+
+    (void) state;
+
+    for (round = 0; round < 30000; round++) {
+        page = (html_text_t) { NULL, 0 };
+        html_add(&page, round & 1 ? "<head>" : "<!doctype html>\n<meta>", round & 1 ? 6 : 22);
+
+        for (i = any(12); i != 0; i--) {
+            /* what ends a head less often */
+            part = parts[any(any(4) != 0 ? 23 : sizeof(parts) / sizeof(parts[0]))];
+            html_add(&page, part, strlen(part));
+        }
+
+        pv_html_scan_use("none");
+        plain = html_run(page.data, page.len, WANT_ALL, NULL, 0, 0, 1);
+        pv_html_scan_use(NULL);
+
+        same("a head", html_run(page.data, page.len, WANT_ALL, NULL, 0, 0, 1), plain);
+        random_sizes(sizes, &n, page.len);
+        same("a head in pieces", html_run(page.data, page.len, WANT_ALL, sizes, n, 0, 1), plain);
+
+        free(plain.data);
+        free(page.data);
+    }
+}
+
+
 /* Offset behind the first name in the pieces of that many bytes, or 0. */
 static size_t
 search(const unsigned char *data, size_t len, size_t first, size_t each)
@@ -694,6 +740,7 @@ main(void)
         cmocka_unit_test(test_sources),
         cmocka_unit_test(test_fast_paths),
         cmocka_unit_test(test_fast_paths_by_bytes),
+        cmocka_unit_test(test_fast_heads),
         cmocka_unit_test(test_search),
         cmocka_unit_test(test_looking_ahead),
     };

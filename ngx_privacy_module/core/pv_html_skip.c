@@ -8,7 +8,18 @@
 #include "pv_html_token.h"
 
 
+typedef struct {
+    const char  *name;
+    size_t       len;
+    int          raw;
+} pv_html_in_head_t;
+
+
 static inline int pv_html_skip_spaces(const unsigned char **p, const unsigned char *end);
+static const pv_html_in_head_t *pv_html_in_head(const unsigned char *name);
+static int pv_html_is_name(const unsigned char *p, const pv_html_in_head_t *element);
+static const unsigned char *pv_html_skip_raw(const unsigned char *p, const unsigned char *end,
+    const pv_html_in_head_t *element);
 
 
 const unsigned char  pv_html_ends_name[256] = {
@@ -144,4 +155,97 @@ pv_html_skip_spaces(const unsigned char **p, const unsigned char *end)
     }
 
     return *p != end;
+}
+
+
+const unsigned char *
+pv_html_skip_head(const unsigned char *p, const unsigned char *end)
+{
+    unsigned                  found;
+    const unsigned char      *behind;
+    const pv_html_in_head_t  *element;
+
+    while (pv_html_skip_spaces(&p, end) && *p == '<' && end - p > 8) {
+        element = pv_html_in_head(p + 1);
+
+        if (element == NULL || !pv_html_is_name(p + 1, element)) {
+            break;
+        }
+
+        behind = pv_html_skip_attributes(p + 1 + element->len, end, &found);
+
+        if (behind != NULL && element->raw) {
+            behind = pv_html_skip_raw(behind, end, element);
+        }
+
+        if (behind == NULL) {
+            break;
+        }
+
+        p = behind;
+    }
+
+    return p;
+}
+
+
+static const pv_html_in_head_t *
+pv_html_in_head(const unsigned char *name)
+{
+    static const pv_html_in_head_t  meta = { "meta", 4, 0 }, link = { "link", 4, 0 }, title = { "title", 5, 1 },
+        script = { "script", 6, 1 }, style = { "style", 5, 1 };
+
+    switch (name[0] | 0x20) {
+
+    case 'm':
+        return &meta;
+
+    case 'l':
+        return &link;
+
+    case 't':
+        return &title;
+
+    case 's':
+        return (name[1] | 0x20) == 'c' ? &script : &style;
+
+    default:
+        return NULL;
+    }
+}
+
+
+/* And ends there; at least one byte more than the name is there to read. */
+static int
+pv_html_is_name(const unsigned char *p, const pv_html_in_head_t *element)
+{
+    size_t  i;
+
+    for (i = 0; i < element->len; i++) {
+        if ((p[i] | 0x20) != (unsigned char) element->name[i]) {
+            return 0;
+        }
+    }
+
+    return pv_html_ends_name[p[i]] & 3;
+}
+
+
+/* p: behind its start tag. A "<!" may escape what follows in a script: that is read with care. */
+static const unsigned char *
+pv_html_skip_raw(const unsigned char *p, const unsigned char *end, const pv_html_in_head_t *element)
+{
+    unsigned  found;
+
+    for ( /* void */ ; (p = memchr(p, '<', (size_t) (end - p))) != NULL; p++) {
+        if ((size_t) (end - p) < element->len + 3 || p[1] == '!') {
+            return NULL;
+        }
+
+        if (p[1] == '/' && pv_html_is_name(p + 2, element)) {
+            return pv_html_skip_attributes(p + 2 + element->len, end, &found);
+        }
+    }
+
+    return NULL;
 }

@@ -142,6 +142,13 @@ pv_html_data(pv_html_t *h)
     }
 
     if (h->mode < PV_MODE_IN_BODY && open) {
+
+        /* sources would have to be read */
+
+        if (h->mode == PV_MODE_IN_HEAD && !(h->want & PV_HTML_WANT_SOURCES) && !pv_html_exact) {
+            h->pos = pv_html_skip_head(h->pos, h->end);
+        }
+
         while (h->pos != h->end && pv_html_is_space(*h->pos)) {
             h->pos++;
         }

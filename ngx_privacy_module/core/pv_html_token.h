@@ -101,6 +101,13 @@ const unsigned char *pv_html_read_name(pv_html_t *h, const unsigned char *pos);
 const unsigned char *pv_html_skip_attributes(const unsigned char *p, const unsigned char *end, unsigned *found);
 
 /*
+ * p: between tags of a head, outside template. Returns the first byte that has
+ * to be read with care, or end: behind white space and what a head mostly
+ * holds (meta, link, title, script, style), as far as that is complete.
+ */
+const unsigned char *pv_html_skip_head(const unsigned char *p, const unsigned char *end);
+
+/*
  * From pos, in the text of a body outside svg, math and template: the next '<'
  * that has to be read with care, or end. Everything before it is ordinary text
  * and complete ordinary tags. Correct but needless stops are harmless.

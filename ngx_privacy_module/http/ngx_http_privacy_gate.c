@@ -50,7 +50,7 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
             }
 
             if (ctx->own && ngx_http_privacy_gate_is_own(&h[i].value)) {
-                continue;           /* the centre wrote it, with the answer to a choice; from anybody else it is an attack */
+                continue;           /* with the answer to a choice; from anybody else it is an attack */
             }
 
             passes = ngx_http_privacy_gate_line(ctx, ngx_http_privacy_str(&h[i].value), &purposes);
