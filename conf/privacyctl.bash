@@ -25,7 +25,7 @@ _privacyctl()
     esac
 
     case ${COMP_WORDS[1]} in
-        keygen) options='--site --rotate --help' ;;
+        keygen) options='--site --rotate --json --help' ;;
         rollover) options='--site --key --redis --yes --json --help' ;;
         init) options='--name --mail --telephone --address --department --complaint --country --necessary
             --languages --version --effective --inventory --url --site --lang --yes --json --help' ;;

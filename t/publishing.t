@@ -148,6 +148,8 @@ unlike($out, qr/^\s+[134] .* NO: /m, '... no other');
 
 my ($other_status) = $t->ctl('keygen', '--site', 'other', "$keys/other");
 is($other_status, 0, 'another key pair');
+($status, $out) = $t->ctl('keygen', '--json', '--rotate', 'cookie', "$keys/other/keys");
+is_deeply([map { $_->{file} } @{json($out)}], ["$keys/other/keys"], '... what was written, as JSON');
 ($status, $out) = $t->ctl('publish', $t->bundle(version => '5', @editorial), $t->ctl_site, '--yes',
     '--key', "$keys/other/other.key");
 is($status, 1, 'a foreign key cannot go on with the log');

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <openssl/crypto.h>
 
 #include "ctl.h"
@@ -17,6 +18,7 @@
 
 static int ctl_keygen_new(const char *folder, const char *site);
 static int ctl_keygen_publication(const char *folder, const char *site);
+static void ctl_keygen_say(const char *path, const char *what);
 static int ctl_keygen_single(const char *folder, const char *site, const char *end, const char *name,
     const unsigned char *key, mode_t mode);
 static int ctl_keygen_rotate(const char *path, const char *kind);
@@ -24,6 +26,8 @@ static int ctl_keygen_path(char path[PATH_MAX], const char *folder, const char *
 
 
 static const char  *ctl_keygen_site, *ctl_keygen_kind;
+static int          ctl_keygen_json, ctl_keygen_quiet;
+static json_t      *ctl_keygen_files;       /* what was written, when it is wanted as JSON */
 
 static const ctl_option_t  ctl_keygen_options[] = {
     { "site", "NAME", &ctl_keygen_site, NULL,
@@ -32,6 +36,7 @@ static const ctl_option_t  ctl_keygen_options[] = {
     { "rotate", "KIND", &ctl_keygen_kind, NULL,
       "a new first key of KIND in an existing file:\n"
       "cookie, form or ledger; old ones go on verifying" },
+    { "json", NULL, NULL, &ctl_keygen_json, "print what was written as JSON" },
     { NULL, NULL, NULL, NULL, NULL }
 };
 
@@ -61,14 +66,35 @@ ctl_keygen(int argc, char **argv)
             return ctl_fail(CTL_USAGE, "--rotate and --site do not go together: a publication key is replaced by `privacyctl rollover`");
         }
 
-        return ctl_keygen_rotate(argv[1], ctl_keygen_kind);
-    }
-
-    if (ctl_keygen_site != NULL && !ctl_site(ctl_keygen_site)) {
+    } else if (ctl_keygen_site != NULL && !ctl_site(ctl_keygen_site)) {
         return CTL_USAGE;
     }
 
-    return ctl_keygen_new(argv[1], ctl_keygen_site);
+    ctl_keygen_files = ctl_keygen_json ? json_array() : NULL;
+
+    rc = ctl_keygen_kind != NULL ? ctl_keygen_rotate(argv[1], ctl_keygen_kind)
+         : ctl_keygen_new(argv[1], ctl_keygen_site);
+
+    if (ctl_keygen_files != NULL) {
+        json_dumpf(ctl_keygen_files, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(ctl_keygen_files);
+        ctl_keygen_files = NULL;
+    }
+
+    return rc;
+}
+
+
+static void
+ctl_keygen_say(const char *path, const char *what)
+{
+    if (ctl_keygen_files != NULL) {
+        json_array_append_new(ctl_keygen_files, json_pack("{s:s, s:s}", "file", path, "what", what));
+
+    } else if (!ctl_keygen_quiet) {
+        printf("%s: %s\n", path, what);
+    }
 }
 
 
@@ -98,7 +124,7 @@ ctl_keygen_new(const char *folder, const char *site)
     pv_buf_free(&text);
 
     if (rc == PV_OK) {
-        printf("%s: the keys of the node (privacy_keys)\n", path);
+        ctl_keygen_say(path, "the keys of the node (privacy_keys)");
     }
 
     /* the pair is wanted also where the node's keys were there before */
@@ -135,8 +161,10 @@ ctl_keygen_publication(const char *folder, const char *site)
 
 
 int
-ctl_keygen_pair(const char *folder, const char *site)
+ctl_keygen_pair(const char *folder, const char *site, int quiet)
 {
+    ctl_keygen_quiet = quiet;
+
     return ctl_folder(folder, 0755) == PV_OK ? ctl_keygen_publication(folder, site) : PV_ERROR;
 }
 
@@ -195,8 +223,8 @@ ctl_keygen_single(const char *folder, const char *site, const char *end, const c
     rc = text.failed ? PV_ERROR : ctl_file_write(path, (pv_str_t) { text.data, text.len }, mode, CTL_FILE_NEW);
 
     if (rc == PV_OK) {
-        printf("%s: %s\n", path, (mode == 0600) ? "signs what is published; nginx must not have it"
-                                                 : "for nginx (privacy_site ... key=)");
+        ctl_keygen_say(path, (mode == 0600) ? "signs what is published; nginx must not have it"
+                                            : "for nginx (privacy_site ... key=)");
     }
 
     OPENSSL_cleanse(encoded, sizeof(encoded));
@@ -215,6 +243,7 @@ static int
 ctl_keygen_rotate(const char *path, const char *kind)
 {
     int            rc;
+    char           what[64];
     pv_buf_t       old, text;
     pv_problems_t  problems;
     pv_key_kind_t  which;
@@ -246,7 +275,8 @@ ctl_keygen_rotate(const char *path, const char *kind)
             rc = ctl_file_write(path, (pv_str_t) { text.data, text.len }, 0600, CTL_FILE_REPLACE);
 
             if (rc == PV_OK) {
-                printf("%s: a new %s key signs from the next reload on\n", path, kind);
+                snprintf(what, sizeof(what), "a new %s key signs from the next reload on", kind);
+                ctl_keygen_say(path, what);
             }
 
         } else {

@@ -14,8 +14,11 @@
 
 #define CTL_KEYGEN_NONE  (-1)
 
-/* A new pair, in a folder that is made if need be. PV_ERROR, and says so, also when there is one. */
-int ctl_keygen_pair(const char *folder, const char *site);
+/*
+ * A new pair, in a folder that is made if need be. PV_ERROR, and says so, also
+ * when there is one. quiet: which files it wrote is not printed.
+ */
+int ctl_keygen_pair(const char *folder, const char *site, int quiet);
 /*
  * The pair of the folder; path is set to SITE.key in any case. A SITE.pub that
  * is missing is written. CTL_KEYGEN_NONE when there is none; else an exit code.

@@ -166,7 +166,7 @@ ctl_rollover_pair(ctl_rollover_t *r)
     }
 
     if (rc == CTL_KEYGEN_NONE) {
-        if (ctl_keygen_pair(r->folder, r->p.site) != PV_OK) {
+        if (ctl_keygen_pair(r->folder, r->p.site, r->p.json) != PV_OK) {
             return CTL_WRONG;
         }
         rc = ctl_keygen_find(r->folder, r->p.site, r->path, r->next, r->next_pub);
