@@ -322,7 +322,11 @@ ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie
 
     p = ngx_cpymem(line.data, full.data, full.len);
     *p++ = '=';
-    p = ngx_cpymem(p, value->data, value->len);
+
+    if (value->len) {                   /* a deletion has none, perhaps not even an address */
+        p = ngx_cpymem(p, value->data, value->len);
+    }
+
     p = ngx_sprintf(p, "; Max-Age=%T; Path=/", max_age < 0 ? (time_t) 0 : max_age);
 
     if (ctx->server->cookie_domain.len) {
