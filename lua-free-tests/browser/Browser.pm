@@ -8,6 +8,7 @@ package Browser;
 #     use FindBin; use lib $FindBin::Bin, "$FindBin::Bin/../../t/lib";
 #     use Browser;
 #     Browser::run('choices');            # the scenarios of choices.mjs, each check one test
+#     Browser::run('archive', publish => { later => sub { my ($t) = @_; ... } });     # harness('publish later')
 #
 # The scenarios run in node (lib/browser.mjs); what they find comes back as one line of JSON a check.
 
@@ -41,7 +42,7 @@ sub run {
     $t->config(configuration());
     $t->start;
 
-    scenarios($t, $name, {
+    scenarios($t, $name, $options{publish}, {
         origin => 'http://' . $t->listen, secure => 'https://' . $t->listen('tls'),
         named => 'http://shop.example:' . port($t),
         elsewhere => 'http://elsewhere.example:' . port($t, 'elsewhere'),
@@ -68,7 +69,7 @@ sub port { my ($t, $name) = @_; return $t->listen($name) =~ s/.*://r }
 
 # Node's lines become tests. A spec that ends without saying so has failed.
 sub scenarios {
-    my ($t, $name, $facts) = @_;
+    my ($t, $name, $publish, $facts) = @_;
 
     local $ENV{BROWSER_SPEC} = JSON::PP->new->canonical->encode($facts);
     local $SIG{PIPE} = 'IGNORE';
@@ -83,8 +84,12 @@ sub scenarios {
         }
         $ended = 1 if $said->{end};
         if (defined $said->{do}) {
-            my ($verb) = $said->{do} =~ /^(pause|resume) redis$/ or die "no '$said->{do}'";
-            $t->redis->$verb;
+            my ($verb, $what) = $said->{do} =~ /^(pause|resume|publish) (\w+)$/ or die "no '$said->{do}'";
+            if (!eval { $verb eq 'publish' ? $publish->{$what}->($t) : $t->redis->$verb; 1 }) {
+                diag($@);
+                kill TERM => $pid;
+                last;
+            }
             syswrite $in, "done\n";
         }
         next if !defined $said->{name};
@@ -219,7 +224,7 @@ sub shop {
 
     my $language = $path =~ m{^/zh} ? ' lang="zh-CN"' : ' lang="en"';
     my $body = $path =~ m{^/legal} ? '<p data-privacy="version"></p><div data-privacy="policy"></div>'
-            . '<div data-privacy="cookies"></div><p><span data-privacy="settings"></span></p>'
+            . '<div data-privacy="cookies"></div><div data-privacy="changes"></div><p><span data-privacy="settings"></span></p>'
         : $path =~ m{^/tracked} ? '<p>Tracked.</p><script src="/tracker.js"></script>'
         : $path =~ m{^/steal} ? '<form id="f" method="post" action="' . ($query // '') . '/privacy/choices">'
             . '<input name="token" value="x"><input name="choice" value="accept_all"><button>Win</button></form>'

@@ -25,7 +25,7 @@ my ($pid, $origin);
 for my $run (qw(first second)) {
     start();
     ok($origin, "the $run run says where it is") or last;
-    Browser::scenarios(undef, 'demo', { origin => $origin, run => $run, address => '127.0.0.1', log => "$dir/none",
+    Browser::scenarios(undef, 'demo', undef, { origin => $origin, run => $run, address => '127.0.0.1', log => "$dir/none",
         modules => $modules, screenshots => "$root/build/browser/demo" });
 
     my @pids = map { slurp("$dir/$_.pid") =~ /(\d+)/ } qw(nginx redis);

@@ -24,6 +24,7 @@
 #define NGX_HTTP_PRIVACY_DIFF_BURST     30
 
 #define NGX_HTTP_PRIVACY_DIFF_KEPT      (4 * 1024 * 1024)   /* bytes, a worker */
+#define NGX_HTTP_PRIVACY_DIFF_BETWEEN   24                  /* versions whose own words are repeated */
 #define NGX_HTTP_PRIVACY_DIFF_KEPT_ONE  (1024 * 1024)       /* larger ones are made anew each time */
 
 
@@ -61,6 +62,7 @@ typedef struct {
     pv_page_t                    page;
     pv_page_diff_t               diff;
     pv_page_version_t            bound;
+    pv_page_version_t            between[NGX_HTTP_PRIVACY_DIFF_BETWEEN];
     char                         token[PV_TOKEN_MAX + 1];
     char                         missed[64];
     ngx_uint_t                   common;        /* they have a language in common */
@@ -79,6 +81,7 @@ static ngx_int_t ngx_http_privacy_diff_got(ngx_http_privacy_ctx_t *ctx, ngx_int_
 static ngx_http_privacy_diff_job_t *ngx_http_privacy_diff_job(ngx_http_privacy_ctx_t *ctx,
     ngx_http_privacy_diff_t *diff);
 static void ngx_http_privacy_diff_language(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_job_t *job);
+static void ngx_http_privacy_diff_between(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_job_t *job);
 static void ngx_http_privacy_diff_mine(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_job_t *job);
 static void ngx_http_privacy_diff_work(void *data);
 static int ngx_http_privacy_diff_text(ngx_http_privacy_diff_job_t *job, pv_diff_t **text);
@@ -298,6 +301,7 @@ ngx_http_privacy_diff_job(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_t *
     job->page.in_force = job->wholes[2] ? job->wholes[2]->policy : NULL;
 
     ngx_http_privacy_diff_language(ctx, job);
+    ngx_http_privacy_diff_between(ctx, job);
 
     if (diff->mine) {
         ngx_http_privacy_diff_mine(ctx, job);
@@ -346,6 +350,28 @@ ngx_http_privacy_diff_language(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_dif
     missed->len = ngx_min(missed->len, sizeof(job->missed));
     ngx_memcpy(job->missed, missed->data, missed->len);
     missed->data = (unsigned char *) job->missed;
+}
+
+
+/* What the versions after the one said of themselves, up to the other, the newest of them. */
+
+static void
+ngx_http_privacy_diff_between(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_job_t *job)
+{
+    size_t            n;
+    const pv_log_t   *log;
+    const pv_head_t  *head;
+
+    log = ngx_http_privacy_store_log(ctx->site->store);
+    head = pv_log_find(log, job->diff.to->sequence);
+
+    for (n = 0; head && head->sequence > job->diff.from->sequence && n < NGX_HTTP_PRIVACY_DIFF_BETWEEN; n++) {
+        ngx_http_privacy_listed(ctx, head, &job->between[n]);
+        head = pv_log_before(log, head->sequence);
+    }
+
+    job->diff.between = job->between;
+    job->diff.between_count = n;
 }
 
 
