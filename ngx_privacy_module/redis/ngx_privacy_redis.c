@@ -118,6 +118,7 @@ ngx_privacy_redis_close(ngx_privacy_redis_t *redis)
         ngx_privacy_redis_free(request);
     }
 
+    ngx_privacy_redis_check_close(redis);
     ngx_privacy_redis_subscribe_close(redis);
     ngx_privacy_redis_link_stop(&redis->commands);
 

@@ -8,13 +8,17 @@
 
 /*
  * Whether the server keeps what it acknowledges: asked on each connect, since
- * it may be another one, or configured anew. An account that may not ask, or a
- * service that hides CONFIG, is not held against it.
+ * it may be another one, and again while it holds, since it may be configured
+ * anew. An account that may not ask, or a service that hides CONFIG, is not
+ * held against it.
  */
 
-#define NGX_PRIVACY_REDIS_CHECK  5000
+#define NGX_PRIVACY_REDIS_CHECK        5000
+#define NGX_PRIVACY_REDIS_CHECK_AGAIN  10000
 
 
+static void ngx_privacy_redis_check_again(ngx_event_t *ev);
+static void ngx_privacy_redis_check_ask(ngx_privacy_redis_t *redis);
 static void ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static u_char *ngx_privacy_redis_check_eviction(u_char *p, u_char *last, redisReply *reply);
 static u_char *ngx_privacy_redis_check_persistence(u_char *p, u_char *last, ngx_uint_t more, redisReply *reply);
@@ -22,6 +26,42 @@ static u_char *ngx_privacy_redis_check_persistence(u_char *p, u_char *last, ngx_
 
 void
 ngx_privacy_redis_check(ngx_privacy_redis_t *redis)
+{
+    redis->check.handler = ngx_privacy_redis_check_again;
+    redis->check.data = redis;
+    redis->check.log = redis->log;
+    redis->check.cancelable = 1;
+
+    if (ngx_exiting) {
+        return;
+    }
+
+    if (redis->commands.state == NGX_PRIVACY_REDIS_READY) {
+        ngx_privacy_redis_check_ask(redis);
+    }
+
+    ngx_add_timer(&redis->check, NGX_PRIVACY_REDIS_CHECK_AGAIN);
+}
+
+
+void
+ngx_privacy_redis_check_close(ngx_privacy_redis_t *redis)
+{
+    if (redis->check.timer_set) {
+        ngx_del_timer(&redis->check);
+    }
+}
+
+
+static void
+ngx_privacy_redis_check_again(ngx_event_t *ev)
+{
+    ngx_privacy_redis_check(ev->data);
+}
+
+
+static void
+ngx_privacy_redis_check_ask(ngx_privacy_redis_t *redis)
 {
     static u_char  commands[] = "*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$16\r\nmaxmemory-policy\r\n"
                                 "*2\r\n$4\r\nINFO\r\n$11\r\npersistence\r\n";

@@ -106,6 +106,7 @@ struct ngx_privacy_redis_s {
     pv_buf_t                         listen;        /* SUBSCRIBE and PING commands to be written */
     size_t                           listen_sent;
 
+    ngx_event_t                      check;         /* settings may change while the connection holds */
     ngx_privacy_redis_status_t       status;
     ngx_uint_t                       latency;       /* moving average in 1/256 ms */
     u_char                           warning[256];
@@ -125,7 +126,8 @@ void ngx_privacy_redis_link_expect(ngx_privacy_redis_link_t *link, ngx_msec_t ms
 void ngx_privacy_redis_subscribe_init(ngx_privacy_redis_t *redis);
 void ngx_privacy_redis_subscribe_close(ngx_privacy_redis_t *redis);
 
-/* Asks the server whether it keeps what it acknowledges, and sets the warning. */
+/* Asks the server whether it keeps what it acknowledges, and sets the warning; now and then again, until closed. */
 void ngx_privacy_redis_check(ngx_privacy_redis_t *redis);
+void ngx_privacy_redis_check_close(ngx_privacy_redis_t *redis);
 
 #endif /* NGX_PRIVACY_REDIS_LINK_H */
