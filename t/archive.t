@@ -21,7 +21,7 @@ use Time::HiRes qw(sleep time);
 my $t = Test::Privacy->new('archive');
 $t->redis->start;
 $t->upstream(sub { return { headers => ['Content-Type' => 'text/plain'], body => 'hello' } });
-$t->config(<<'CONF');
+my $config = <<'CONF';
 %%MAIN%%
 http {
     %%HTTP%%
@@ -37,6 +37,7 @@ http {
     }
 }
 CONF
+$t->config($config);
 
 my $site = $t->site;
 my $count = 0;
@@ -132,6 +133,21 @@ is($t->get('/privacy/log/2')->body, $good, 'the mended one is served');
 unlink file(4);
 ok($t->get('/privacy/log/4')->body =~ /^privacy-bundle 1\n/, 'a sealed entry that the folder has not');
 ok(wait_for(sub { -e file(4) }), '... is put there');
+
+# A node without a folder: from Redis, into memory
+
+my $bare = Test::Privacy->new('archive-bare');
+my $keys = $t->keys_dir;
+$bare->config($config, UPSTREAM => 'http://unix:' . $t->dir . '/upstream.sock:', SITE => "$site key=$keys/$site.pub",
+    PRIVACY => join "\n    ", 'privacy_zone 4m;', 'privacy_redis ' . $t->redis->url . ';', "privacy_keys $keys/keys;");
+$bare->start;
+ok(wait_for(sub { ($bare->get('/')->header('X-Version') // '') eq 'v12' }), 'a node without a folder');
+ok(is_old($bare->get('/privacy/versions/v3.md?lang=en'), 3), '... shows an archived version');
+is($bare->get('/privacy/log/3')->body, $sealed, '... and a sealed entry');
+is(json($bare->get('/privacy/log')->body)->{total}, 12, '... and the log');
+$bare->stop;
+is_deeply([$bare->problems], [], '... and nothing alarming');
+$bare->{finished} = $bare->{clean} = 1;
 
 # Redis is away
 
