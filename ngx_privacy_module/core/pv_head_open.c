@@ -82,6 +82,7 @@ pv_head_open(pv_head_t **head, pv_str_t prefix, pv_str_t site, size_t *need, pv_
         rc = pv_open_build(&o, kind);
     }
 
+    rc = rc == PV_OK ? pv_sha256(o.head->digest, &o.text, 1) : rc;
     json_decref(root);
 
     if (rc != PV_OK) {
@@ -150,10 +151,6 @@ pv_open_build(pv_open_t *o, pv_entry_kind_t kind)
 
     for (i = 0; i < head->texts_count; i++) {
         head->size += head->texts[i].markdown.size + head->texts[i].html.size;
-    }
-
-    if (pv_sha256(head->digest, &o->text, 1) != PV_OK) {
-        return PV_ERROR;
     }
 
     return o->arena.failed ? PV_ERROR : PV_OK;
