@@ -297,6 +297,13 @@ proof(void **state)
     assert_non_null(strstr(html, "There is none: this is the first."));
     assert_int_equal(check_count(html, "<tr><th scope=\"row\">"), 5);
 
+    /* What somebody else may have put into the address is not to be typed. */
+    out.len = 0;
+    page.origin = pv_str("https://x'; id; '");
+    assert_int_equal(pv_page_proof(&out, &page, &p), PV_OK);
+    assert_null(strstr(check_text(&out), "id;"));
+    assert_non_null(strstr(check_text(&out), "https://.../privacy/log/1"));
+
     /* The head's prefix is enough; less is not. */
     p.sealed.len = head->bodies;
     out.len = 0;

@@ -17,6 +17,7 @@
 #define PV_KEY_PREFIX  "MCowBQYDK2VwAyEA"
 
 
+static int pv_proof_typed(pv_str_t origin);
 static int pv_proof_head(pv_str_t *head, pv_str_t sealed);
 static pv_str_t pv_proof_hex(char hex[PV_HEX_MAX], const unsigned char *data, size_t len);
 static void pv_proof_base64(char *out, const unsigned char *data, size_t len, int url);
@@ -54,7 +55,7 @@ pv_page_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *proof
     pv_view_set(&v, v.root, "parts", pv_proof_parts(&v, proof->head));
     pv_view_str(&v, v.root, "head", head);
     pv_view_str(&v, v.root, "site", page->policy->site);
-    pv_view_str(&v, v.root, "origin", page->origin.len ? page->origin : pv_str("https://..."));
+    pv_view_str(&v, v.root, "origin", pv_proof_typed(page->origin) ? page->origin : pv_str("https://..."));
     pv_view_set(&v, v.root, "before_number", json_integer((json_int_t) proof->head->sequence - 1));
     pv_proof_words(&v, proof);
 
@@ -93,6 +94,25 @@ pv_json_proof(pv_buf_t *out, const pv_page_t *page, const pv_page_proof_t *proof
     pv_json_address(&v, o, "entry", "log/", pv_str(number), "");
 
     return pv_json_dump(out, o, v.failed);
+}
+
+
+/* 1 for an origin that may stand in a command: it can come from a request, and is typed into a shell. */
+
+static int
+pv_proof_typed(pv_str_t origin)
+{
+    size_t  i;
+
+    for (i = 0; i < origin.len; i++) {
+        if (origin.data[i] == '\0' || strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/-_[]",
+                                             origin.data[i]) == NULL)
+        {
+            return 0;
+        }
+    }
+
+    return origin.len != 0;
 }
 
 

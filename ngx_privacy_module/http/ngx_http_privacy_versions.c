@@ -389,6 +389,7 @@ ngx_http_privacy_proof_got(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_
     size_t            n;
     pv_buf_t          body;
     pv_page_t         page;
+    ngx_str_t         origin;
     const pv_log_t   *log;
     pv_page_proof_t   proof;
 
@@ -415,6 +416,13 @@ ngx_http_privacy_proof_got(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_
         rc = pv_json_proof(&body, &page, &proof);
 
     } else {
+
+        /* what is to be typed elsewhere needs whole addresses */
+
+        if (ngx_http_privacy_origin(ctx, &origin) == NGX_OK) {
+            page.origin = ngx_http_privacy_str(&origin);
+        }
+
         version->answer.language = page.policy->texts[page.language].language;
         rc = pv_page_proof(&body, &page, &proof);
     }
