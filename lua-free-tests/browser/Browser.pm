@@ -224,7 +224,8 @@ sub shop {
 
     my $language = $path =~ m{^/zh} ? ' lang="zh-CN"' : ' lang="en"';
     my $body = $path =~ m{^/legal} ? '<p data-privacy="version"></p><div data-privacy="policy"></div>'
-            . '<div data-privacy="cookies"></div><div data-privacy="changes"></div><p><span data-privacy="settings"></span></p>'
+            . '<div data-privacy="cookies"></div><div data-privacy="changes"></div>'
+            . '<p><span data-privacy="settings"></span></p>'
         : $path =~ m{^/tracked} ? '<p>Tracked.</p><script src="/tracker.js"></script>'
         : $path =~ m{^/steal} ? '<form id="f" method="post" action="' . ($query // '') . '/privacy/choices">'
             . '<input name="token" value="x"><input name="choice" value="accept_all"><button>Win</button></form>'

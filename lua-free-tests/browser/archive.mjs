@@ -199,6 +199,8 @@ await scenario('elements in the site\'s own page', { scripts: false }, async v =
     ok(await v.page.locator('[data-privacy=cookies] tbody tr').count() >= 8, 'a row a cookie');
     like(await v.text('[data-privacy=changes]'), /Your rights.*within 45 days/s, 'the latest changes');
     ok(await v.page.locator('[data-privacy=changes] a[href="/privacy/versions"]').count(), 'with where to see all');
+    ok(await v.page.locator('[data-privacy=changes] a[href="/privacy/diff/2026-12-01/2027-01-01"]').count(),
+        'and what they changed');
 });
 
 

@@ -250,11 +250,21 @@ static ngx_int_t
 ngx_http_privacy_view_render(ngx_http_privacy_view_entry_t *entry, ngx_http_privacy_srv_conf_t *pscf,
     ngx_http_privacy_main_conf_t *pmcf)
 {
-    ngx_uint_t   i;
-    pv_page_t    page;
-    pv_verdict_t undecided;
+    ngx_uint_t          i;
+    pv_page_t           page;
+    pv_verdict_t        undecided;
+    const pv_head_t    *before;
+    pv_page_version_t   shown;
 
     pv_policy_judge(&undecided, entry->policy, NULL, ngx_time());
+
+    pv_page_version_policy(&shown, entry->policy);
+
+    before = pv_log_before(ngx_http_privacy_store_log(pscf->site->store), entry->policy->sequence);
+
+    if (before) {
+        shown.before = before->version;
+    }
 
     ngx_memzero(&page, sizeof(pv_page_t));
 
@@ -264,6 +274,7 @@ ngx_http_privacy_view_render(ngx_http_privacy_view_entry_t *entry, ngx_http_priv
     page.language = entry->language;
     page.prefix = ngx_http_privacy_str(&pscf->prefix);
     page.verdict = &undecided;
+    page.shown = &shown;
     page.now = ngx_time();
 
     if (ngx_http_privacy_view_fragments(entry, &page) != NGX_OK
