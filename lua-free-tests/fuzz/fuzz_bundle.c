@@ -17,6 +17,7 @@
 #include <jansson.h>
 
 #include "pv_bundle.h"
+#include "pv_bundle_advice.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -233,6 +234,10 @@ source(pv_str_t json, pv_problems_t *problems)
     if (pv_bundle_check(&from, &context, problems) == PV_OK
         && pv_bundle_seal(&sealed, &from, &context, secret, problems) != PV_OK && problems->errors == 0)
     {
+        abort();
+    }
+
+    if (pv_bundle_advise(&from, problems) != PV_OK) {
         abort();
     }
 

@@ -11,11 +11,13 @@
 
 #include "pv_bundle.h"
 #include "pv_markdown.h"
+#include "pv_markdown_outline.h"
 #include "pv_text.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_tag(const char *tag);
+static void check_outline(pv_str_t markdown);
 static int begins(const char *s, const char *const *list);
 
 
@@ -48,10 +50,51 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
 
+    check_outline(markdown);
+
     pv_buf_free(&html);
     pv_buf_free(&title);
 
     return 0;
+}
+
+
+/* Every heading and every problem is somewhere in the text. */
+static void
+check_outline(pv_str_t markdown)
+{
+    size_t         i, lines;
+    pv_outline_t   outline;
+    pv_problems_t  problems;
+
+    for (i = 0, lines = 1; i < markdown.len; i++) {
+        lines += markdown.data[i] == '\n';
+    }
+
+    pv_problems_init(&problems);
+
+    if (pv_outline_read(&outline, markdown, "text", &problems) != PV_OK) {
+        abort();
+    }
+
+    for (i = 0; i < outline.count; i++) {
+        if (outline.headings[i].line > lines || outline.headings[i].level - 1 > 5
+            || pv_text_problem(pv_str(outline.headings[i].text), 1) != NULL)
+        {
+            abort();
+        }
+    }
+
+    for (i = 0; i < problems.count; i++) {
+        if (problems.list[i].line == 0 || problems.list[i].line > lines
+            || pv_text_problem(pv_str(problems.list[i].reason), 1) != NULL)
+        {
+            abort();
+        }
+    }
+
+    pv_outline_free(&outline);
+    pv_problems_free(&problems);
 }
 
 
