@@ -16,7 +16,7 @@ SYSCONF_DIR    ?= /etc/nginx/privacy
 
 CC             ?= cc
 PACKAGES       := hiredis jansson md4c md4c-html libutf8proc libcrypto
-CTL_PACKAGES   := libcurl
+CTL_PACKAGES   := libcurl libssl
 WARNINGS       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
 HARDENING      := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 SANITIZERS     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer

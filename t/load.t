@@ -130,7 +130,14 @@ refused("a necessary cookie $_", qr/cookie name|at its ends|every cookie|is empt
     for '"a;b"', 'a*b', '*', '""';
 refused('a user who is always the same', qr/expected a variable/, location => 'privacy_user alice;');
 refused('a database out of range', qr/up to 16383/, redis => 'privacy_redis unix:/run/redis.sock?db=99999;');
-refused('a scheme that is yet to come', qr/not supported yet/, redis => 'privacy_redis rediss://127.0.0.1;');
+refused('a scheme that is yet to come', qr/not supported yet/, redis => 'privacy_redis cluster://127.0.0.1;');
+refused('a user of Redis without a password', qr/without a password/, redis => 'privacy_redis redis://user@127.0.0.1;');
+refused('a password file that is not there', qr/nonexistent/,
+    redis => 'privacy_redis redis://user@127.0.0.1?password_file=/nonexistent;');
+refused('authorities that are not there', qr/nonexistent/, redis => 'privacy_redis rediss://127.0.0.1?ca=/nonexistent;');
+refused('a certificate without its key', qr/need each other/, redis => 'privacy_redis rediss://127.0.0.1?cert=/x;');
+refused('authorities without TLS', qr/"ca" is nothing/, redis => 'privacy_redis redis://127.0.0.1?ca=/x;');
+refused('a verification that is neither', qr/verify=off/, redis => 'privacy_redis rediss://127.0.0.1?verify=no;');
 refused('a host that nobody knows', qr/host not found/, redis => 'privacy_redis redis://no.such.host.invalid;');
 refused('more than one word', qr/number of arguments/, location => 'privacy_user_header X-A X-B;');
 refused('a directive in a place that is not its own', qr/not allowed here/, location => $_)

@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "ctl.h"
 #include "ctl_redis.h"
+#include "ctl_tls.h"
 #include "ctl_url.h"
 #include "pvr_limit.h"
 
@@ -23,6 +25,7 @@
 
 struct ctl_redis_s {
     redisContext  *context;
+    ctl_tls_t     *tls;         /* NULL: not encrypted */
     pvr_limit_t    limit;
 };
 
@@ -30,7 +33,7 @@ struct ctl_redis_s {
 static int ctl_redis_connect(ctl_redis_t *redis, const ctl_url_t *url);
 static int ctl_redis_sign_in(ctl_redis_t *redis, const ctl_url_t *url);
 static int ctl_redis_command(ctl_redis_t *redis, const char *what, int argc, const char **argv);
-static int ctl_redis_write(ctl_redis_t *redis);
+static int ctl_redis_write(ctl_redis_t *redis, const pv_buf_t *commands);
 static int ctl_redis_read(ctl_redis_t *redis, redisReply **reply);
 static int ctl_redis_fill(ctl_redis_t *redis);
 static void ctl_redis_lost(const char *why);
@@ -56,6 +59,10 @@ ctl_redis_open(ctl_redis_t **out, const char *text)
     }
 
     rc = ctl_redis_connect(redis, &url);
+
+    if (rc == CTL_OK && url.tls) {
+        rc = ctl_tls_open(&redis->tls, redis->context->fd, &url);
+    }
 
     if (rc == CTL_OK) {
         rc = ctl_redis_sign_in(redis, &url);
@@ -183,10 +190,8 @@ ctl_redis_run(ctl_redis_t *redis, pv_buf_t *commands, redisReply **replies, size
         return ctl_fail(CTL_UNREACHABLE, "a command for Redis is too large");
     }
 
-    if (redisAppendFormattedCommand(redis->context, (char *) commands->data, commands->len) != REDIS_OK
-        || ctl_redis_write(redis) != CTL_OK)
-    {
-        ctl_redis_lost(redis->context->err ? redis->context->errstr : "out of memory");
+    if (ctl_redis_write(redis, commands) != CTL_OK) {
+        ctl_redis_lost(errno == EAGAIN ? "no answer in time" : strerror(errno));
         return CTL_UNREACHABLE;
     }
 
@@ -202,14 +207,23 @@ ctl_redis_run(ctl_redis_t *redis, pv_buf_t *commands, redisReply **replies, size
 
 
 static int
-ctl_redis_write(ctl_redis_t *redis)
+ctl_redis_write(ctl_redis_t *redis, const pv_buf_t *commands)
 {
-    int  done;
+    size_t   done;
+    ssize_t  n;
 
-    done = 0;
+    for (done = 0; done < commands->len; done += (size_t) n) {
 
-    while (!done) {
-        if (redisBufferWrite(redis->context, &done) != REDIS_OK) {
+        n = (redis->tls != NULL)
+            ? ctl_tls_write(redis->tls, commands->data + done, commands->len - done)
+            : send(redis->context->fd, commands->data + done, commands->len - done, MSG_NOSIGNAL);
+
+        if (n == -1 && errno == EINTR) {
+            n = 0;
+            continue;
+        }
+
+        if (n <= 0) {
             return CTL_UNREACHABLE;
         }
     }
@@ -252,7 +266,8 @@ ctl_redis_fill(ctl_redis_t *redis)
     ssize_t  n;
 
     do {
-        n = read(redis->context->fd, chunk, sizeof(chunk));
+        n = (redis->tls != NULL) ? ctl_tls_read(redis->tls, chunk, sizeof(chunk))
+                                 : read(redis->context->fd, chunk, sizeof(chunk));
     } while (n == -1 && errno == EINTR);
 
     if (n <= 0) {
@@ -301,6 +316,8 @@ ctl_redis_close(ctl_redis_t *redis)
     if (redis == NULL) {
         return;
     }
+
+    ctl_tls_close(redis->tls);
 
     if (redis->context != NULL) {
         redisFree(redis->context);

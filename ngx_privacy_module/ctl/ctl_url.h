@@ -19,9 +19,21 @@ typedef struct {
     char  user[256];
     char  password[256];
     long  database;
+    /* Of rediss://. Files; empty: the system's authorities, and no certificate of our own. */
+    int   tls;
+    int   unverified;
+    char  name[256];            /* whom the server's certificate has to name */
+    char  ca[512];
+    char  certificate[512];
+    char  certificate_key[512];
 } ctl_url_t;
 
-/* redis://[[USER]:PASSWORD@]HOST[:PORT][/DB] or unix:PATH[?db=N]. CTL_OK, or CTL_USAGE and said. */
+/*
+ * redis[s]://[[USER]:PASSWORD@]HOST[:PORT][/DB][?PARAMETERS] or
+ * unix:PATH[?PARAMETERS], as privacy_redis has them: db, user, password,
+ * password_file; with rediss also ca, cert, key, name, verify=off.
+ * CTL_OK, or CTL_USAGE and said.
+ */
 int ctl_url_redis(ctl_url_t *url, const char *text);
 
 #endif /* CTL_URL_H */

@@ -49,12 +49,25 @@ typedef struct {
     ngx_str_t     user;
     ngx_str_t     password;
     ngx_uint_t    database;
+    ngx_str_t     name;             /* the host as written, zero-terminated: whom the certificate has to name */
+#if (NGX_SSL)
+    ngx_ssl_t    *tls;              /* NULL: not encrypted */
+#endif
+    ngx_str_t     ca;               /* files; ca empty: the system's */
+    ngx_str_t     certificate;
+    ngx_str_t     certificate_key;
+    ngx_uint_t    unverified;
     ngx_msec_t    connect_timeout;  /* 1 s */
     ngx_uint_t    max_queued;       /* requests, 1024 */
     size_t        max_bytes;        /* of queued commands, 16 MiB */
 } ngx_privacy_redis_conf_t;
 
-/* Parses redis://[user:password@]host[:port][/db] and unix:PATH[?db=N]; logs what is wrong with cf. */
+/*
+ * Parses redis[s]://[user:password@]host[:port][/db][?PARAMETERS] and
+ * unix:PATH[?PARAMETERS]; logs what is wrong with cf. Parameters: db, user,
+ * password, password_file (its first line); with rediss also ca, cert, key,
+ * name (instead of the host), verify=off.
+ */
 ngx_privacy_redis_conf_t *ngx_privacy_redis_parse(ngx_conf_t *cf, ngx_str_t *url);
 
 /* In init_process; connects in the background. log: the cycle's. */

@@ -7,6 +7,7 @@
 
 
 #define NGX_PRIVACY_REDIS_RECV       16384
+#define NGX_PRIVACY_REDIS_POOL       512
 #define NGX_PRIVACY_REDIS_RECV_TURN  (1024 * 1024)  /* then other connections have their turn */
 
 
@@ -21,7 +22,6 @@ static void ngx_privacy_redis_link_read_handler(ngx_event_t *rev);
 static ngx_int_t ngx_privacy_redis_link_exiting(ngx_privacy_redis_link_t *link, ngx_connection_t *c);
 static ngx_int_t ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t len);
 static pvr_status_t ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply);
-static void ngx_privacy_redis_link_fail(ngx_privacy_redis_link_t *link, pvr_status_t status, const char *why);
 static void ngx_privacy_redis_link_drop(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_link_later(ngx_privacy_redis_link_t *link);
 
@@ -130,7 +130,10 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
     pvr_limit_init(&link->limit);
 
     link->reader = redisReaderCreate();
-    if (link->reader == NULL) {
+    link->pool = ngx_create_pool(NGX_PRIVACY_REDIS_POOL, link->log);
+
+    if (link->reader == NULL || link->pool == NULL) {
+        ngx_privacy_redis_link_drop(link);
         ngx_privacy_redis_link_later(link);
         return;
     }
@@ -141,7 +144,7 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
     link->peer.socklen = addr->socklen;
     link->peer.name = &addr->name;
     link->peer.get = ngx_event_get_peer;
-    /* nginx's own word on why a connect failed: once, not with each attempt */
+    /* nginx's own word on why a connect or a handshake failed: once, not with each attempt */
     link->peer.log = link->failures ? &link->quiet : link->log;
     link->peer.log_error = NGX_ERROR_ERR;
 
@@ -156,12 +159,11 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
 
     c = link->peer.connection;
     c->data = link;
-    c->pool = link->redis->pool;
+    c->pool = link->pool;
     c->idle = 1;
-
-    c->read->handler = ngx_privacy_redis_link_read_handler;
-    c->write->handler = ngx_privacy_redis_link_write_handler;
     c->read->cancelable = 1;
+
+    ngx_privacy_redis_link_handlers(link);
 
     /* for the greeting too: a stopped server accepts, and says nothing */
     ngx_add_timer(c->read, conf->connect_timeout);
@@ -169,6 +171,18 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
     if (rc == NGX_OK) {
         ngx_privacy_redis_link_connected(link);
     }
+}
+
+
+void
+ngx_privacy_redis_link_handlers(ngx_privacy_redis_link_t *link)
+{
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+
+    c->read->handler = ngx_privacy_redis_link_read_handler;
+    c->write->handler = ngx_privacy_redis_link_write_handler;
 }
 
 
@@ -191,10 +205,24 @@ ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link)
         }
     }
 
-    c->log = link->log;
-    c->read->log = link->log;
-    c->write->log = link->log;
+#if (NGX_SSL)
+    if (link->redis->conf->tls) {
 
+        if (ngx_privacy_redis_tls_start(link) != NGX_OK) {
+            ngx_privacy_redis_link_fail(link, PVR_UNREACHABLE, "cannot set up TLS");
+        }
+
+        return;
+    }
+#endif
+
+    ngx_privacy_redis_link_greet(link);
+}
+
+
+void
+ngx_privacy_redis_link_greet(ngx_privacy_redis_link_t *link)
+{
     link->state = NGX_PRIVACY_REDIS_GREETING;
 
     ngx_privacy_redis_link_send(link);
@@ -472,7 +500,8 @@ ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t
 static pvr_status_t
 ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply)
 {
-    pvr_status_t  status;
+    pvr_status_t       status;
+    ngx_connection_t  *c;
 
     status = pvr_status(reply);
 
@@ -495,7 +524,12 @@ ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply
     link->state = NGX_PRIVACY_REDIS_READY;
     link->ready_since = ngx_current_msec;
 
-    ngx_del_timer(link->peer.connection->read);
+    c = link->peer.connection;
+    c->log = link->log;
+    c->read->log = link->log;
+    c->write->log = link->log;
+
+    ngx_del_timer(c->read);
 
     link->ready(link);
     ngx_privacy_redis_link_flush(link);
@@ -504,7 +538,7 @@ ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply
 }
 
 
-static void
+void
 ngx_privacy_redis_link_fail(ngx_privacy_redis_link_t *link, pvr_status_t status, const char *why)
 {
     ngx_uint_t  level;
@@ -538,8 +572,18 @@ ngx_privacy_redis_link_drop(ngx_privacy_redis_link_t *link)
     }
 
     if (link->peer.connection) {
+#if (NGX_SSL)
+        if (link->peer.connection->ssl) {
+            ngx_privacy_redis_tls_close(link->peer.connection);
+        }
+#endif
         ngx_close_connection(link->peer.connection);
         link->peer.connection = NULL;
+    }
+
+    if (link->pool) {
+        ngx_destroy_pool(link->pool);
+        link->pool = NULL;
     }
 
     if (link->reader) {

@@ -21,6 +21,7 @@
 #define NGX_PRIVACY_REDIS_BACKOFF_MIN  100
 #define NGX_PRIVACY_REDIS_BACKOFF_MAX  5000
 #define NGX_PRIVACY_REDIS_OUT          16384
+#define NGX_PRIVACY_REDIS_TLS_NAME     253
 
 
 typedef struct ngx_privacy_redis_link_s          ngx_privacy_redis_link_t;
@@ -30,6 +31,7 @@ typedef struct ngx_privacy_redis_subscription_s  ngx_privacy_redis_subscription_
 typedef enum {
     NGX_PRIVACY_REDIS_DOWN = 0,     /* no connection; the timer may be set */
     NGX_PRIVACY_REDIS_CONNECTING,
+    NGX_PRIVACY_REDIS_HANDSHAKE,    /* of TLS */
     NGX_PRIVACY_REDIS_GREETING,     /* sent; not all of it answered */
     NGX_PRIVACY_REDIS_READY
 } ngx_privacy_redis_link_state_e;
@@ -56,6 +58,7 @@ struct ngx_privacy_redis_link_s {
 
     ngx_privacy_redis_link_state_e   state;
     ngx_peer_connection_t            peer;
+    ngx_pool_t                      *pool;          /* of the connection */
     ngx_uint_t                       addr;          /* index of the address in use */
     redisReader                     *reader;
     pvr_limit_t                      limit;
@@ -122,6 +125,16 @@ void ngx_privacy_redis_link_flush(ngx_privacy_redis_link_t *link);
 void ngx_privacy_redis_link_stop(ngx_privacy_redis_link_t *link);
 /* While ready: silent() is called when nothing comes for so long; 0: no limit. */
 void ngx_privacy_redis_link_expect(ngx_privacy_redis_link_t *link, ngx_msec_t msec);
+
+/* Between link and tls. */
+void ngx_privacy_redis_link_handlers(ngx_privacy_redis_link_t *link);
+void ngx_privacy_redis_link_greet(ngx_privacy_redis_link_t *link);
+void ngx_privacy_redis_link_fail(ngx_privacy_redis_link_t *link, pvr_status_t status, const char *why);
+ngx_int_t ngx_privacy_redis_tls_conf(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf);
+#if (NGX_SSL)
+ngx_int_t ngx_privacy_redis_tls_start(ngx_privacy_redis_link_t *link);
+void ngx_privacy_redis_tls_close(ngx_connection_t *c);
+#endif
 
 void ngx_privacy_redis_subscribe_init(ngx_privacy_redis_t *redis);
 void ngx_privacy_redis_subscribe_close(ngx_privacy_redis_t *redis);
