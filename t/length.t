@@ -30,8 +30,8 @@ sub page {
     return $text;
 }
 
-# Asked for in the URI: size; what is put over the text, at so many bytes before the end; promised: bytes of Content-Length
-# more than there are; slow: so many bytes a piece.
+# Asked for in the URI: size; what is put over the text, at so many bytes before the end; promised: bytes of
+# Content-Length more than there are; slow: so many bytes a piece.
 my $t = Test::Privacy->new('length');
 $t->redis->start;
 $t->upstream(sub {

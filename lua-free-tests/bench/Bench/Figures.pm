@@ -247,7 +247,12 @@ END
         '-c', "$dir/callgrind.conf", '-e', "$dir/error.log");
     wait_for(sub { IO::Socket::INET->new(PeerAddr => $address) }, 60)
         or die "$name: nginx under callgrind did not start\n";
-    sleep 1;                                # the policy is read
+    wait_for(sub {                          # the policy is read: a large one takes its time
+        my $r = eval { Test::Privacy::Client->new(peer => $address, timeout => 60)->request('GET', '/privacy/versions') };
+        $r && $r->status == 200;
+    }, 60) or die "$name: no policy came into force under callgrind\n" if $modules =~ /privacy/;
+    eval { $b->load('callgrind', 1, 20, $file) };
+    qx(callgrind_control -z $pid 2>&1);     # what it took to begin is not the same twice
     $b->load('callgrind', 1, $count, $file);
     # A signal that comes just before nginx waits is noticed with the next event only: it is sent again.
     wait_for(sub { kill 'TERM', $pid; waitpid($pid, POSIX::WNOHANG()) != 0 }, 60)
