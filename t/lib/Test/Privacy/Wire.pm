@@ -87,7 +87,28 @@ sub _take_order {
     sysread($self->{orders}, my $text, 65536) or POSIX::_exit(0);
     $self->{order} = JSON::PP->new->latin1->decode($text);
     delete $_->{concerned} for values %{$self->{pairs}};
+    if (defined $self->{order}{say}) {
+        my %pairs = map { $_ => $_ } values %{$self->{pairs}};
+        $self->_drain($_) for values %pairs;
+    }
     syswrite $self->{orders}, '.';
+}
+
+
+# What Redis was asked before is answered before anything else is said: answers never overtake one another.
+sub _drain {
+    my ($self, $pair) = @_;
+
+    my $mark = 'drained-' . ++$self->{drained};
+    my $answer = sprintf "\$%d\r\n%s\r\n", length $mark, $mark;
+    my $bytes = '';
+    my $server = IO::Select->new($pair->{server});
+
+    syswrite $pair->{server}, sprintf "*2\r\n\$4\r\nPING\r\n%s", $answer;
+    while ($bytes !~ /^(.*?)(?:\*2\r\n\$4\r\npong\r\n)?\Q$answer\E$/s) {
+        return $self->_close($pair) if !$server->can_read(5) || !sysread $pair->{server}, $bytes, 65536, length $bytes;
+    }
+    syswrite $pair->{client}, $1 if length $1;
 }
 
 
