@@ -144,9 +144,10 @@ $t->stop;
 $t->start;
 is(seen(), 'five', 'after a restart, from the folder: the same');
 
-# Redis lost everything: all kinds come back
+# Redis lost everything: all kinds come back, once the node's folder has them
 
 my @digests = map { $_->{digest} } @{versions()};
+ok(wait_for(sub { !grep { !-e file($_) } 1 .. 6 }), 'the folder has every entry');
 $t->redis->command('FLUSHALL');
 ($status, $out) = publish($five, '--cache', $t->dir . '/cache');
 is($status, 0, 'refilled') or diag($out);
