@@ -26,7 +26,10 @@ sub bundle {
     my %texts = map { $_ => slurp("$demo/policy.$_.md") } qw(zh-CN en);
     $texts{'zh-CN'} =~ s/三十日|30 ?日|30 天内/四十五日内/;
     $texts{en} =~ s/within 30 days/within 45 days/;
-    $texts{en} =~ s/^(We have agreements with those.*\n)\n(?=## 6)//m and $texts{en} =~ s/(?=^## 8)/$1\n/m;
+    if ($texts{en} =~ s/^(We have agreements with those.*\n)\n(?=## 6)//m) {
+        my $moved = $1;
+        $texts{en} =~ s/(?=^## 8)/$moved\n/m or die 'no section 8';
+    }
     $texts{ar} = "# سياسة الخصوصية\n\nنوضح هنا كيف نجمع بياناتك ونستخدمها (Cookie).\n\n## حقوقك\n\nنجيب خلال 45 يوما.\n";
 
     my $json = JSON::PP->new->utf8->canonical->pretty;
