@@ -347,9 +347,12 @@ ngx_http_privacy_diff_language(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_dif
     /* the request may be gone before the thread is done */
 
     missed = &job->page.missed;
-    missed->len = ngx_min(missed->len, sizeof(job->missed));
-    ngx_memcpy(job->missed, missed->data, missed->len);
-    missed->data = (unsigned char *) job->missed;
+
+    if (missed->len) {
+        missed->len = ngx_min(missed->len, sizeof(job->missed));
+        ngx_memcpy(job->missed, missed->data, missed->len);
+        missed->data = (unsigned char *) job->missed;
+    }
 }
 
 
