@@ -52,7 +52,12 @@ sub visitor {
 sub subject   { my ($v) = @_; return $v->get('/')->header('X-Subject') // '' }
 sub records   { my ($subject) = @_; return $t->redis->command('HLEN', "privacy:{example:$subject}:ledger") }
 sub ledgers   { return scalar @{$t->redis->command('KEYS', 'privacy:{example:*}:ledger')} }
-sub connected { return json($t->get('/status')->body)->{redis}{connected} }
+
+# Connected, and nothing waits for an answer any more: what was said wrongly before is over.
+sub connected {
+    my $redis = json($t->get('/status')->body)->{redis};
+    return $redis->{connected} && !$redis->{in_flight} && !$redis->{queued};
+}
 
 sub how {
     my ($subject) = @_;
