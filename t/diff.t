@@ -161,6 +161,21 @@ is(substr($sealed, $markdown->{offset}, $markdown->{size}), $t->get('/privacy/ve
     'which stands in the sealed entry');
 is($t->get('/privacy/versions/nine/proof', @html)->status, 404, 'no proof of what is not there');
 
+# What was compared before a withdrawal is not shown as if there had been none
+
+$t->publish($t->bundle(version => 'never', changes => [{ kind => 'rights', summary => { 'zh-CN' => 'x', en => 'x' } }],
+    effective => '2105-01-01T00:00:00Z'));
+ok(wait_for(sub { $t->get('/privacy/versions/never', @html)->status == 200 }), 'a version that is yet to come');
+my $compared = $t->get('/privacy/diff/four/never', @html, 'Accept-Language' => 'en')->body;
+is($t->get('/privacy/diff/four/never', @html, 'Accept-Language' => 'en')->body, $compared, 'is compared, and kept');
+is(($t->ctl('withdraw', 'never', '--reason', 'a mistake', $t->ctl_site, '--key', $t->keys_dir . '/example.key'))[0], 0,
+    'withdrawn');
+ok(wait_for(sub { $t->get('/privacy/versions/never', @html, 'Accept-Language' => 'en')->body =~ /a mistake/ }), 'known');
+my $withdrawn = $t->get('/privacy/diff/four/never', @html, 'Accept-Language' => 'en')->body;
+like($compared, qr/class="badge new">Not in force yet/, 'it was said to be upcoming');
+like($withdrawn, qr/class="badge gone">/, 'now it is said to be withdrawn');
+unlike($withdrawn, qr/class="badge new">Not in force yet/, '... and to be nothing else');
+
 # Comparing costs something: not without end
 
 my $limited = 0;

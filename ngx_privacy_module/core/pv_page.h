@@ -168,6 +168,8 @@ typedef struct {
     /* Versions after `from` up to `to`, newest first, that were not withdrawn: what they said of themselves. */
     const pv_page_version_t *between;
     size_t              between_count;
+    unsigned            from_withdrawn:1;   /* as the log says; such a version never comes into force */
+    unsigned            to_withdrawn:1;
     unsigned            mine:1;     /* `from` is the version that binds this visitor */
 } pv_page_diff_t;
 

@@ -16,7 +16,7 @@
 
 
 static void pv_diff_title(pv_view_t *v, const pv_page_diff_t *diff);
-static void pv_diff_side(pv_view_t *v, const char *name, const pv_policy_t *policy);
+static void pv_diff_side(pv_view_t *v, const char *name, const pv_policy_t *policy, int withdrawn);
 static void pv_diff_languages(pv_view_t *v, const pv_page_diff_t *diff);
 static void pv_diff_between(pv_view_t *v, const pv_page_diff_t *diff);
 static int pv_diff_declared(pv_view_t *v, const pv_page_diff_t *diff);
@@ -73,8 +73,8 @@ pv_page_diff(pv_buf_t *out, const pv_page_t *page, const pv_page_diff_t *diff)
     pv_view_bool(&v, v.root, "mine", diff->mine);
 
     pv_diff_title(&v, diff);
-    pv_diff_side(&v, "from", diff->from);
-    pv_diff_side(&v, "to", diff->to);
+    pv_diff_side(&v, "from", diff->from, diff->from_withdrawn);
+    pv_diff_side(&v, "to", diff->to, diff->to_withdrawn);
     pv_diff_languages(&v, diff);
     pv_diff_between(&v, diff);
     pv_view_agree(&v);
@@ -137,7 +137,7 @@ pv_diff_title(pv_view_t *v, const pv_page_diff_t *diff)
 
 
 static void
-pv_diff_side(pv_view_t *v, const char *name, const pv_policy_t *policy)
+pv_diff_side(pv_view_t *v, const char *name, const pv_policy_t *policy, int withdrawn)
 {
     json_t             *o;
     pv_page_version_t   version;
@@ -147,7 +147,8 @@ pv_diff_side(pv_view_t *v, const char *name, const pv_policy_t *policy)
 
     pv_view_version(v, o, &version);
     pv_view_bool(v, o, "current", pv_page_is_current(v->page, &version));
-    pv_view_bool(v, o, "future", pv_page_is_upcoming(v->page, &version));
+    pv_view_bool(v, o, "future", !withdrawn && pv_page_is_upcoming(v->page, &version));
+    pv_view_bool(v, o, "withdrawn", withdrawn);
     pv_view_set(v, v->root, name, o);
 }
 

@@ -43,6 +43,7 @@ typedef struct {
     const pv_ui_t               *ui;
     uint32_t                     sequences[2];
     uint32_t                     in_force;
+    size_t                       entries;       /* of the log: a withdrawal says something new of old versions */
     ngx_http_privacy_type_t      type;
     size_t                       language;
 } ngx_http_privacy_diff_key_t;
@@ -271,6 +272,7 @@ ngx_http_privacy_diff_got(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t
 static ngx_http_privacy_diff_job_t *
 ngx_http_privacy_diff_job(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_t *diff)
 {
+    const pv_log_t               *log;
     ngx_http_privacy_store_t     *store;
     ngx_http_privacy_diff_job_t  *job;
 
@@ -282,6 +284,7 @@ ngx_http_privacy_diff_job(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_t *
     pv_buf_init(&job->body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
 
     store = ctx->site->store;
+    log = ngx_http_privacy_store_log(store);
     job->wholes[0] = ngx_http_privacy_store_hold(store, diff->sequences[0]);
     job->wholes[1] = ngx_http_privacy_store_hold(store, diff->sequences[1]);
     job->wholes[2] = ctx->policy ? ngx_http_privacy_store_hold(store, ctx->policy->sequence) : NULL;
@@ -293,6 +296,8 @@ ngx_http_privacy_diff_job(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_t *
 
     job->diff.from = job->wholes[0]->policy;
     job->diff.to = job->wholes[1]->policy;
+    job->diff.from_withdrawn = (pv_log_withdrawal(log, diff->sequences[0]) != NULL);
+    job->diff.to_withdrawn = (pv_log_withdrawal(log, diff->sequences[1]) != NULL);
     job->diff.mine = diff->mine;
     job->type = diff->type;
     job->vary = diff->vary;
@@ -313,6 +318,7 @@ ngx_http_privacy_diff_job(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_diff_t *
     job->key.sequences[0] = diff->sequences[0];
     job->key.sequences[1] = diff->sequences[1];
     job->key.in_force = ctx->policy ? ctx->policy->sequence : 0;
+    job->key.entries = pv_log_count(log);
     job->key.type = diff->type;
     job->key.language = job->page.language;
 
