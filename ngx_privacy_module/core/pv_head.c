@@ -57,74 +57,30 @@ pv_site_valid(pv_str_t site)
 int
 pv_sealed_split(pv_str_t sealed, pv_str_t *signature, pv_str_t *head, pv_str_t *bodies, size_t *need)
 {
-    size_t                magic, text, most;
-    const unsigned char  *end;
+    int  rc;
 
-    magic = sizeof(PV_SEALED_MAGIC) - 1;
-    text = pv_base64url_size(PV_ED25519_SIG);
-
-    if (sealed.len > PV_SEALED_MAX
-        || (sealed.len != 0 && memcmp(sealed.data, PV_SEALED_MAGIC, sealed.len < magic ? sealed.len : magic) != 0)
-        || (sealed.len > magic + text && sealed.data[magic + text] != '\n'))
-    {
+    if (sealed.len > PV_SEALED_MAX) {
         return PV_INVALID;
     }
 
-    head->data = sealed.data + magic + text + 1;
-    most = sealed.len > magic + text + 1 ? sealed.len - magic - text - 1 : 0;
-    most = most > PV_HEAD_MAX + 1 ? PV_HEAD_MAX + 1 : most;
-    end = most != 0 ? memchr(head->data, '\n', most) : NULL;
+    rc = pv_signed_split(sealed, PV_SEALED_MAGIC, PV_HEAD_MAX, signature, head, bodies);
 
-    if (end == NULL) {
-        if (most == PV_HEAD_MAX + 1) {
-            return PV_INVALID;
-        }
-        if (need != NULL) {
-            *need = sealed.len < PV_HEAD_PREFIX ? PV_HEAD_PREFIX : PV_HEAD_PREFIX_MAX;
-        }
-        return PV_SHORT;
+    if (rc == PV_SHORT && need != NULL) {
+        *need = sealed.len < PV_HEAD_PREFIX ? PV_HEAD_PREFIX : PV_HEAD_PREFIX_MAX;
     }
 
-    signature->data = sealed.data + magic;
-    signature->len = text;
-    head->len = (size_t) (end - head->data);
-    bodies->data = end + 1;
-    bodies->len = sealed.len - (size_t) (bodies->data - sealed.data);
-
-    return head->len != 0 ? PV_OK : PV_INVALID;
-}
-
-
-void
-pv_sealed_message(pv_buf_t *out, pv_str_t site, pv_str_t head)
-{
-    pv_buf_puts(out, PV_SEALED_MAGIC);
-    pv_buf_str(out, site);
-    pv_buf_puts(out, "\n");
-    pv_buf_str(out, head);
+    return rc;
 }
 
 
 int
 pv_head_verify(pv_str_t prefix, pv_str_t site, const unsigned char pub[PV_ED25519_PUBLIC])
 {
-    int            rc;
-    pv_str_t       signature, head, bodies;
-    pv_buf_t       message;
-    unsigned char  raw[PV_ED25519_SIG + 2];
-
-    if (!pv_site_valid(site) || pv_sealed_split(prefix, &signature, &head, &bodies, NULL) != PV_OK
-        || pv_base64url_decode(raw, sizeof(raw), signature) != PV_ED25519_SIG)
-    {
+    if (!pv_site_valid(site) || prefix.len > PV_SEALED_MAX) {
         return PV_INVALID;
     }
 
-    pv_buf_init(&message, PV_HEAD_PREFIX_MAX + PV_SITE_MAX);
-    pv_sealed_message(&message, site, head);
-    rc = message.failed ? PV_ERROR : pv_ed25519_verify(raw, pub, message.data, message.len);
-    pv_buf_free(&message);
-
-    return rc;
+    return pv_signed_verify(prefix, PV_SEALED_MAGIC, PV_HEAD_MAX, site, pub);
 }
 
 

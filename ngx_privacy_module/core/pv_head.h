@@ -25,6 +25,7 @@
  * none.
  */
 
+#include "pv_signed.h"
 #include "pv_state.h"
 
 #define PV_SEALED_MAGIC      "privacy-bundle 1\n"
@@ -106,8 +107,6 @@ typedef struct {
     unsigned char     new_key[PV_ED25519_PUBLIC];
 } pv_head_t;
 
-#define PV_SHORT  (-3)      /* the bytes end before the head does */
-
 /*
  * Opens the head in the first bytes of a sealed entry; the bodies need not be
  * there, nor are they looked at. Everything in it is validated, fields that
@@ -147,7 +146,5 @@ int pv_head_body(pv_str_t *out, const pv_head_t *head, pv_str_t sealed, pv_body_
  * as above (need may be NULL).
  */
 int pv_sealed_split(pv_str_t sealed, pv_str_t *signature, pv_str_t *head, pv_str_t *bodies, size_t *need);
-/* What is signed: "privacy-bundle 1\n" SITE "\n" HEAD. */
-void pv_sealed_message(pv_buf_t *out, pv_str_t site, pv_str_t head);
 
 #endif /* PV_HEAD_H */

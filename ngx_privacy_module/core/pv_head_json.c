@@ -413,22 +413,16 @@ pv_head_proof(const json_t *root, pv_str_t site)
 {
     int            holds;
     char          *text;
-    pv_buf_t       message;
-    unsigned char  pub[PV_ED25519_PUBLIC], proof[PV_ED25519_SIG + 2];
+    unsigned char  pub[PV_ED25519_PUBLIC], proof[PV_ED25519_SIG];
 
     if (pv_head_key_decode(pub, json_object_get(root, "new_key")) != PV_OK
-        || pv_base64url_decode(proof, sizeof(proof), pv_str(pv_declared_string(root, "proof"))) != PV_ED25519_SIG)
+        || pv_signed_signature(proof, pv_str(pv_declared_string(root, "proof"))) != PV_OK)
     {
         return 0;
     }
 
     text = pv_head_canonical(root, "proof");
-    pv_buf_init(&message, PV_HEAD_PREFIX_MAX + PV_SITE_MAX);
-    pv_sealed_message(&message, site, pv_str(text != NULL ? text : ""));
-
-    holds = text != NULL && !message.failed && pv_ed25519_verify(proof, pub, message.data, message.len) == PV_OK;
-
-    pv_buf_free(&message);
+    holds = text != NULL && pv_signed_holds(proof, PV_SEALED_MAGIC, site, pv_str(text), pub) == PV_OK;
     free(text);
 
     return holds;

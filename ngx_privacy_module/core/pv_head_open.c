@@ -117,9 +117,8 @@ pv_head_free(pv_head_t *head)
 static int
 pv_open_build(pv_open_t *o, pv_entry_kind_t kind)
 {
-    size_t         i;
-    pv_head_t     *head;
-    unsigned char  raw[PV_ED25519_SIG + 2];
+    size_t      i;
+    pv_head_t  *head;
 
     head = pv_arena_array(&o->arena, 1, sizeof(pv_head_t));
     o->head = head;
@@ -128,11 +127,10 @@ pv_open_build(pv_open_t *o, pv_entry_kind_t kind)
         return PV_ERROR;
     }
 
-    if (pv_base64url_decode(raw, sizeof(raw), o->signature) != PV_ED25519_SIG) {
+    if (pv_signed_signature(head->signature, o->signature) != PV_OK) {
         return PV_INVALID;
     }
 
-    memcpy(head->signature, raw, PV_ED25519_SIG);
     head->kind = kind;
 
     pv_open_common(o);

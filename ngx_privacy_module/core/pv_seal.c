@@ -13,8 +13,6 @@
 
 static int pv_seal_small(pv_buf_t *out, const pv_bundle_context_t *context, json_t *head,
     const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems);
-static int pv_seal_signature(unsigned char text[pv_base64url_size(PV_ED25519_SIG) + 1], pv_str_t site, pv_str_t head,
-    const unsigned char secret[PV_ED25519_SECRET]);
 static json_t *pv_seal_public(const unsigned char secret[PV_ED25519_SECRET]);
 
 
@@ -59,13 +57,13 @@ pv_seal_key(pv_buf_t *out, const pv_bundle_context_t *context, const unsigned ch
     int            rc;
     char          *text;
     json_t        *head;
-    unsigned char  proof[pv_base64url_size(PV_ED25519_SIG) + 1];
+    unsigned char  proof[PV_SIGNATURE_TEXT + 1];
 
     head = pv_seal_head(context, PV_ENTRY_KEY, secret);
     rc = head != NULL && json_object_set_new(head, "new_key", pv_seal_public(next)) == 0 ? PV_OK : PV_ERROR;
     text = rc == PV_OK ? pv_head_canonical(head, NULL) : NULL;
 
-    rc = text != NULL ? pv_seal_signature(proof, context->site, pv_str(text), next) : PV_ERROR;
+    rc = text != NULL ? pv_signed_sign(proof, PV_SEALED_MAGIC, context->site, pv_str(text), next) : PV_ERROR;
     rc = rc == PV_OK && json_object_set_new(head, "proof", json_string((const char *) proof)) == 0 ? PV_OK : PV_ERROR;
 
     free(text);
@@ -136,9 +134,8 @@ int
 pv_seal(pv_buf_t *out, pv_str_t site, const json_t *head, pv_str_t bodies,
     const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems)
 {
-    int            rc;
-    char          *text;
-    unsigned char  signature[pv_base64url_size(PV_ED25519_SIG) + 1];
+    int    rc;
+    char  *text;
 
     text = pv_head_canonical(head, NULL);
     if (text == NULL) {
@@ -152,43 +149,14 @@ pv_seal(pv_buf_t *out, pv_str_t site, const json_t *head, pv_str_t bodies,
         return PV_INVALID;
     }
 
-    rc = pv_seal_signature(signature, site, pv_str(text), secret);
-
-    if (rc == PV_OK) {
-        pv_buf_puts(out, PV_SEALED_MAGIC);
-        pv_buf_puts(out, (const char *) signature);
-        pv_buf_puts(out, "\n");
-        pv_buf_puts(out, text);
-        pv_buf_puts(out, "\n");
-        pv_buf_str(out, bodies);
-        rc = out->failed ? PV_ERROR : PV_OK;
-    }
-
+    rc = pv_signed_seal(out, PV_SEALED_MAGIC, site, pv_str(text), secret);
     free(text);
 
-    return rc;
-}
-
-
-/* As text, with a zero behind it. */
-static int
-pv_seal_signature(unsigned char text[pv_base64url_size(PV_ED25519_SIG) + 1], pv_str_t site, pv_str_t head,
-    const unsigned char secret[PV_ED25519_SECRET])
-{
-    int            rc;
-    pv_buf_t       message;
-    unsigned char  signature[PV_ED25519_SIG];
-
-    pv_buf_init(&message, PV_HEAD_PREFIX_MAX + PV_SITE_MAX);
-    pv_sealed_message(&message, site, head);
-    rc = message.failed ? PV_ERROR : pv_ed25519_sign(signature, secret, message.data, message.len);
-    pv_buf_free(&message);
-
     if (rc == PV_OK) {
-        text[pv_base64url_encode(text, (pv_str_t) { signature, sizeof(signature) })] = '\0';
+        pv_buf_str(out, bodies);
     }
 
-    return rc;
+    return rc == PV_OK && out->failed ? PV_ERROR : rc;
 }
 
 
