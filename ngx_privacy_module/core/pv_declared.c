@@ -11,7 +11,6 @@
 
 
 static void pv_declared_root(pv_declared_t *d);
-static void pv_declared_languages(pv_declared_t *d);
 static void pv_declared_version(pv_declared_t *d);
 static void pv_declared_number(pv_declared_t *d, const char *key, json_int_t least, json_int_t most);
 static void pv_declared_controller(pv_declared_t *d);
@@ -128,7 +127,7 @@ pv_declared_root(pv_declared_t *d)
 }
 
 
-static void
+void
 pv_declared_languages(pv_declared_t *d)
 {
     size_t         i, j, errors;

@@ -37,10 +37,16 @@ int pv_declared_material(const char *kind);
 
 /* For the files that make up the validator. */
 
-typedef enum { PV_FIELD_STRING, PV_FIELD_WORDS, PV_FIELD_INTEGER, PV_FIELD_BOOLEAN, PV_FIELD_LIST, PV_FIELD_OBJECT }
-    pv_field_kind_t;
+typedef enum {
+    PV_FIELD_STRING,        /* one line */
+    PV_FIELD_TEXT,          /* a string, of any number of lines: what else it has to be is looked at by whoever has one */
+    PV_FIELD_WORDS,         /* a line, or an object of lines by language */
+    PV_FIELD_INTEGER,
+    PV_FIELD_BOOLEAN,
+    PV_FIELD_LIST,
+    PV_FIELD_OBJECT
+} pv_field_kind_t;
 
-/* PV_FIELD_WORDS: a string, or an object of strings by language. */
 typedef struct {
     const char       *name;
     pv_field_kind_t   kind;
@@ -71,6 +77,8 @@ const char *pv_declared_string(const json_t *object, const char *key);
 /* The list of a field, or NULL; says so when it is longer than max. */
 const json_t *pv_declared_list(pv_declared_t *d, const json_t *object, const pv_path_t *path, const char *key,
     size_t max);
+/* root's languages, which are d->languages when they are in order. */
+void pv_declared_languages(pv_declared_t *d);
 void pv_declared_purposes(pv_declared_t *d, const json_t *purposes);
 /* Each of object[key] is a string, unique, and a key of known; what: "recipient". */
 void pv_declared_references(pv_declared_t *d, const json_t *object, const pv_path_t *path, const char *key,

@@ -125,6 +125,12 @@ pv_declared_value(pv_declared_t *d, const json_t *value, const pv_path_t *path, 
         pv_declared_line(d, value, path);
         break;
 
+    case PV_FIELD_TEXT:
+        if (!json_is_string(value)) {
+            pv_declared_error(d, path, "has to be a string");
+        }
+        break;
+
     case PV_FIELD_WORDS:
         pv_declared_words(d, value, path);
         break;

@@ -17,7 +17,8 @@
  *   - where that key was handed over since, it was not published after that
  *     (with a day for clocks): an old key sends nothing any more;
  *   - `log` is not below that of a trusted notice with a smaller number;
- *   - of several with one number, it is the one published last.
+ *   - of several with one number, it is the one that knew most of the log,
+ *     and of these the one published last.
  * Each is signed on its own, so that one that is missing takes no other along;
  * that it names another one before it than there is only gets told.
  *
@@ -40,6 +41,7 @@ void pv_notices_free(pv_notices_t *notices);
 /*
  * Puts entry `number` of the stream in, not trusted yet. PV_INVALID: it is no
  * notice with that number (see problems), or the very same is there already.
+ * To be settled after PV_NOTICES_MAX of them at the latest: past that, some go.
  */
 int pv_notices_add(pv_notices_t *notices, uint32_t number, pv_str_t sealed, pv_problems_t *problems);
 /* The highest number that was put in, refused or not: what to read on from. */
