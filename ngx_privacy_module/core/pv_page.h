@@ -92,6 +92,8 @@ typedef struct {
     const char          *signal;        /* NULL, "gpc" or "dnt": shown as honoured */
     pv_str_t             token;         /* for forms */
     pv_str_t             return_to;     /* local path to go back to; empty: none */
+    /* 16 hex digits of pv_session_tag(): who is logged in, for our script; empty: nobody, or a page for everybody. */
+    pv_str_t             session_tag;
     const char          *message;       /* NULL, or a key as of pv_page_message(): said above the choices */
     pv_str_t             origin;        /* "https://www.example", for addresses in feeds; empty: relative ones */
     pv_str_t             missed;        /* of pv_language_missed(): what there is no text in; the page says so */

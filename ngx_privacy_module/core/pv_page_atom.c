@@ -25,9 +25,6 @@ typedef struct {
 
 
 static void pv_atom_feed_id(pv_atom_t *a);
-static void pv_atom_id(pv_buf_t *out, const unsigned char *digest);
-static void pv_atom_element(pv_buf_t *out, const char *name, pv_str_t text);
-static void pv_atom_time(pv_buf_t *out, const char *name, int64_t time);
 static void pv_atom_address(pv_atom_t *a, const char *path, pv_str_t id, const char *after);
 static void pv_atom_language(pv_atom_t *a, const char *separator);
 static void pv_atom_page(pv_atom_t *a, const char *rel, size_t number);
@@ -105,7 +102,7 @@ pv_atom_feed_id(pv_atom_t *a)
 }
 
 
-static void
+void
 pv_atom_id(pv_buf_t *out, const unsigned char *digest)
 {
     char           hex[32];
@@ -121,7 +118,7 @@ pv_atom_id(pv_buf_t *out, const unsigned char *digest)
 }
 
 
-static void
+void
 pv_atom_element(pv_buf_t *out, const char *name, pv_str_t text)
 {
     pv_buf_printf(out, "<%s>", name);
@@ -130,7 +127,7 @@ pv_atom_element(pv_buf_t *out, const char *name, pv_str_t text)
 }
 
 
-static void
+void
 pv_atom_time(pv_buf_t *out, const char *name, int64_t time)
 {
     char  text[PV_RFC3339_SIZE];

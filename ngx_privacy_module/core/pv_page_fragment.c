@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "pv_html.h"
+#include "pv_page_notice.h"
 #include "pv_page_ui.h"
 #include "pv_record.h"
 
 
-/* Renders a template and appends it as pure ASCII; frees the view. */
-static int
-render_ascii(pv_view_t *v, pv_buf_t *out, const char *template)
+int
+pv_fragment_render(pv_view_t *v, pv_buf_t *out, const char *template)
 {
     int       rc;
     pv_buf_t  b;
@@ -37,14 +37,12 @@ render_ascii(pv_view_t *v, pv_buf_t *out, const char *template)
 
 /* Cuts what was rendered at its two slots, each part made ASCII by itself. */
 static int
-cut_banner(pv_banner_t *banner, const pv_buf_t *rendered, const pv_template_cuts_t *cuts)
+cut_parts(pv_banner_t *banner, const pv_buf_t *rendered, const pv_template_cuts_t *cuts, const char *const slots[2])
 {
     size_t    i, from, to, end[3];
     pv_str_t  s;
 
-    if (cuts->count != 2 || !pv_str_eqs(cuts->cut[0].name, "token")
-        || !pv_str_eqs(cuts->cut[1].name, "return"))
-    {
+    if (cuts->count != 2 || !pv_str_eqs(cuts->cut[0].name, slots[0]) || !pv_str_eqs(cuts->cut[1].name, slots[1])) {
         return PV_INVALID;
     }
 
@@ -77,20 +75,48 @@ cut_banner(pv_banner_t *banner, const pv_buf_t *rendered, const pv_template_cuts
 
 
 int
-pv_page_banner(pv_banner_t *banner, const pv_page_t *page)
+pv_fragment_cut(pv_banner_t *cut, pv_view_t *v, const char *template, const char *const slots[2])
 {
     int                   rc;
     pv_buf_t              b;
-    pv_view_t             v;
+    const pv_ui_t        *ui;
     pv_template_cuts_t    cuts;
     const pv_template_t  *t;
 
+    memset(cut, 0, sizeof(pv_banner_t));
+    pv_buf_init(&cut->bytes, PV_FRAGMENT_MAX);
+    pv_buf_init(&b, PV_FRAGMENT_MAX);
+
+    ui = v->page->ui;
+    t = pv_ui_template(ui, template);
+
+    rc = v->failed || t == NULL ? PV_ERROR : pv_template_render(&b, t, v->root, pv_ui_partial, ui, &cuts);
+
+    if (rc == PV_OK) {
+        rc = cut_parts(cut, &b, &cuts, slots);
+    }
+
+    if (rc != PV_OK) {
+        pv_banner_free(cut);
+    }
+
+    pv_view_free(v);
+    pv_buf_free(&b);
+
+    return rc;
+}
+
+
+int
+pv_page_banner(pv_banner_t *banner, const pv_page_t *page)
+{
+    pv_view_t  v;
+
+    static const char *const  slots[] = { "token", "return" };
+
     memset(banner, 0, sizeof(pv_banner_t));
-    pv_buf_init(&banner->bytes, PV_FRAGMENT_MAX);
 
-    t = pv_ui_template(page->ui, "banner.html");
-
-    if (page->policy == NULL || t == NULL) {
+    if (page->policy == NULL) {
         return PV_INVALID;
     }
 
@@ -98,22 +124,7 @@ pv_page_banner(pv_banner_t *banner, const pv_page_t *page)
     pv_view_signal(&v);
     pv_view_purposes(&v, 0);
 
-    pv_buf_init(&b, PV_FRAGMENT_MAX);
-
-    rc = v.failed ? PV_ERROR : pv_template_render(&b, t, v.root, pv_ui_partial, page->ui, &cuts);
-
-    if (rc == PV_OK) {
-        rc = cut_banner(banner, &b, &cuts);
-    }
-
-    if (rc != PV_OK) {
-        pv_banner_free(banner);
-    }
-
-    pv_view_free(&v);
-    pv_buf_free(&b);
-
-    return rc;
+    return pv_fragment_cut(banner, &v, "banner.html", slots);
 }
 
 
@@ -148,7 +159,7 @@ pv_page_banner_shared(pv_buf_t *out, const pv_page_t *page)
     pv_view_init(&v, &anybody, NULL);
     pv_view_purposes(&v, 0);
 
-    rc = render_ascii(&v, out, "banner_shared.html");
+    rc = pv_fragment_render(&v, out, "banner_shared.html");
 
     return rc == PV_OK ? pv_page_settings(out, &anybody) : rc;
 }
@@ -161,7 +172,7 @@ pv_page_settings(pv_buf_t *out, const pv_page_t *page)
 
     pv_view_init(&v, page, NULL);
 
-    return render_ascii(&v, out, "settings.html");
+    return pv_fragment_render(&v, out, "settings.html");
 }
 
 
@@ -174,7 +185,47 @@ pv_page_head(pv_buf_t *out, const pv_page_t *page, int shared)
     pv_view_assets(&v);
     pv_view_bool(&v, v.root, "shared", shared);
 
-    return render_ascii(&v, out, "head.html");
+    return pv_fragment_render(&v, out, "head.html");
+}
+
+
+int
+pv_page_head_user(pv_buf_t *out, size_t *cut, const pv_page_t *page)
+{
+    int                   rc;
+    pv_buf_t              b;
+    pv_str_t              part;
+    pv_view_t             v;
+    pv_template_cuts_t    cuts;
+    const pv_template_t  *t;
+
+    pv_view_init(&v, page, NULL);
+    pv_view_assets(&v);
+    pv_buf_init(&b, PV_FRAGMENT_MAX);
+
+    t = pv_ui_template(page->ui, "head_user.html");
+    rc = v.failed || t == NULL ? PV_ERROR : pv_template_render(&b, t, v.root, pv_ui_partial, page->ui, &cuts);
+
+    if (rc == PV_OK && cuts.count != 1) {
+        rc = PV_INVALID;
+    }
+
+    if (rc == PV_OK) {
+        part.data = b.data;
+        part.len = cuts.cut[0].offset;
+        pv_buf_ascii(out, part);
+        *cut = out->len;
+
+        part.data = b.data + part.len;
+        part.len = b.len - cuts.cut[0].offset;
+        pv_buf_ascii(out, part);
+        rc = out->failed ? PV_ERROR : PV_OK;
+    }
+
+    pv_view_free(&v);
+    pv_buf_free(&b);
+
+    return rc;
 }
 
 
@@ -207,21 +258,21 @@ pv_page_marked(pv_buf_t *out, const pv_page_t *page, int marked)
 
     case PV_MARKED_POLICY:
         pv_view_text(&v);
-        return render_ascii(&v, out, "marked_policy.html");
+        return pv_fragment_render(&v, out, "marked_policy.html");
 
     case PV_MARKED_COOKIES:
         pv_view_purposes(&v, 0);
-        return render_ascii(&v, out, "marked_cookies.html");
+        return pv_fragment_render(&v, out, "marked_cookies.html");
 
     case PV_MARKED_SETTINGS:
-        return render_ascii(&v, out, "marked_settings.html");
+        return pv_fragment_render(&v, out, "marked_settings.html");
 
     case PV_MARKED_VERSION:
-        return render_ascii(&v, out, "marked_version.html");
+        return pv_fragment_render(&v, out, "marked_version.html");
 
     case PV_MARKED_CHANGES:
         pv_view_listed(&v, v.root, page->shown != NULL ? page->shown : listed(&version, policy));
-        return render_ascii(&v, out, "marked_changes.html");
+        return pv_fragment_render(&v, out, "marked_changes.html");
 
     default:
         pv_view_free(&v);
@@ -244,6 +295,27 @@ pv_state_css(pv_buf_t *out, const pv_page_t *page)
 }
 
 
+/* Who is logged in, and what shows notices: a page for everybody cannot know. */
+static int
+state_user(pv_buf_t *out, const pv_page_t *page)
+{
+    json_t     *o;
+    pv_view_t   v;
+
+    pv_view_init(&v, page, NULL);
+
+    o = json_object();
+    pv_view_str(&v, o, "tag", page->session_tag);
+    pv_view_asset(&v, "script", "notices.js");
+    pv_view_asset(&v, "style", "notices.css");
+    pv_view_set(&v, o, "script", json_incref(json_object_get(v.root, "script")));
+    pv_view_set(&v, o, "style", json_incref(json_object_get(v.root, "style")));
+    pv_view_free(&v);
+
+    return pv_json_dump(out, o, v.failed);
+}
+
+
 int
 pv_state_js(pv_buf_t *out, const pv_page_t *page)
 {
@@ -252,6 +324,12 @@ pv_state_js(pv_buf_t *out, const pv_page_t *page)
     pv_buf_puts(out, "window.__privacyState=");
     rc = pv_json_state(out, page);
     pv_buf_puts(out, ";\n");
+
+    if (rc == PV_OK && page->session_tag.len) {
+        pv_buf_puts(out, "window.__privacyUser=");
+        rc = state_user(out, page);
+        pv_buf_puts(out, ";\n");
+    }
 
     return rc == PV_OK && out->failed ? PV_ERROR : rc;
 }

@@ -93,6 +93,18 @@ void pv_view_asset(pv_view_t *v, const char *name, const char *file);
 void pv_view_assets(pv_view_t *v);
 void pv_view_signal(pv_view_t *v);
 
+/*
+ * Fragments for other people's pages: rendered as pure ASCII; and cut at two
+ * slots, in this order, and numbered. Both free the view.
+ */
+int pv_fragment_render(pv_view_t *v, pv_buf_t *out, const char *template);
+int pv_fragment_cut(pv_banner_t *cut, pv_view_t *v, const char *template, const char *const slots[2]);
+
+/* Elements of feeds. The id is a UUID of the digest's first bytes. */
+void pv_atom_id(pv_buf_t *out, const unsigned char *digest);
+void pv_atom_element(pv_buf_t *out, const char *name, pv_str_t text);
+void pv_atom_time(pv_buf_t *out, const char *name, int64_t time);
+
 /* JSON documents: an address below the prefix, what every one says of a version; pure ASCII, frees the value. */
 void pv_json_address(pv_view_t *v, json_t *o, const char *name, const char *what, pv_str_t id, const char *after);
 json_t *pv_json_version(pv_view_t *v, const pv_policy_t *policy);

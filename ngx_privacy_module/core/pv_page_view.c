@@ -493,4 +493,7 @@ pv_view_assets(pv_view_t *v)
     pv_view_asset(v, "script", "privacy.js");
     pv_view_asset(v, "pages_style", "pages.css");
     pv_view_asset(v, "archive_style", "archive.css");
+    pv_view_asset(v, "notices_style", "notices.css");
+    pv_view_asset(v, "notices_script", "notices.js");
+    pv_view_str(v, v->root, "session_tag", v->page->session_tag);
 }

@@ -35,6 +35,12 @@ static const required_t  required[] = {
     { "banner.html", "slot.token" },
     { "banner.html", "slot.return" },
     { "banner.html", "prefix" },
+    { "head_user.html", "slot.user" },
+    { "notice_bar.html", "slot.token" },
+    { "notice_bar.html", "slot.return" },
+    { "notice_bar.html", "prefix" },
+    { "notice_form.html", "token" },
+    { "notice_form.html", "prefix" },
     { "choices_form.html", "token" },
     { "choices_form.html", "prefix" }
 };
@@ -56,7 +62,8 @@ static int
 is_fragment(const char *name)
 {
     return strncmp(name, "banner", 6) == 0 || strncmp(name, "marked_", 7) == 0
-           || strcmp(name, "settings.html") == 0 || strcmp(name, "head.html") == 0;
+           || strncmp(name, "head", 4) == 0 || strcmp(name, "settings.html") == 0
+           || strcmp(name, "notice_bar.html") == 0 || strcmp(name, "notice_public.html") == 0;
 }
 
 

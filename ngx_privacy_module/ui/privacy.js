@@ -289,14 +289,8 @@
     }
 
 
-    /* Who goes back in the history sees a page that may be older than the choice. */
-    function shown(event) {
-        var navigation = performance.getEntriesByType("navigation")[0];
-
-        if (!event.persisted && !(navigation && navigation.type === "back_forward")) {
-            return;
-        }
-
+    /* What holds may have changed elsewhere. */
+    function refresh() {
         ask().then(function (known) {
             var section = banner();
 
@@ -314,6 +308,33 @@
     }
 
 
+    /* Who goes back in the history sees a page that may be older than the choice. */
+    function shown(event) {
+        var navigation = performance.getEntriesByType("navigation")[0];
+
+        if (event.persisted || (navigation && navigation.type === "back_forward")) {
+            refresh();
+        }
+    }
+
+
+    /* A page for everybody cannot say who is logged in; the state does. */
+    function notices() {
+        var reader = window.__privacyUser;
+        var script;
+
+        if (!reader) {
+            return;
+        }
+
+        script = document.createElement("script");
+        script.dataset.user = reader.tag;
+        script.dataset.style = reader.style;
+        script.src = reader.script;
+        document.head.appendChild(script);
+    }
+
+
     window.privacy = {
         state: function () { ready().catch(function () {}); return state; },
         ready: ready,
@@ -323,6 +344,8 @@
     };
 
     window.addEventListener("pageshow", shown);
+    document.addEventListener("privacy:answered", refresh);
+    notices();
 
     if (document.readyState === "loading") {
         document.addEventListener("DOMContentLoaded", start);
