@@ -21,6 +21,7 @@
 #include "bundle_fixture.h"
 #include "page_diff_fixture.h"
 #include "pv_html.h"
+#include "pv_page_notice.h"
 
 
 #define NOW  1795420800     /* 2026-11-23 */
@@ -247,6 +248,156 @@ render_diff(pv_page_t page, const char *language, const char *name)
 }
 
 
+/* A page of somebody else with a bar in it; notice NULL: with what the script's panel is made of, for pages.mjs. */
+static void
+notice_host(pv_buf_t *b, const pv_page_t *page, const pv_page_notice_t *notice, int public)
+{
+    size_t       cut;
+    pv_buf_t     head;
+    pv_banner_t  bar;
+
+    pv_buf_init(&head, 1024 * 1024);
+    pv_page_head_user(&head, &cut, page);
+
+    pv_buf_puts(b, "<!DOCTYPE html><html lang=\"en\"><head><meta name=\"viewport\" content=\"width=device-width\">"
+                   "<title>Shop</title>");
+    pv_buf_add(b, head.data, cut);
+    pv_buf_puts(b, "0123456789abcdef");
+    pv_buf_add(b, head.data + cut, head.len - cut);
+    pv_buf_puts(b, "<style>body{font:20px Georgia;margin:0;text-align:center}*{letter-spacing:.05em}"
+                   "form p,#x p{color:#090;font-size:30px}section{margin:50px;border:4px dashed;display:none}"
+                   "li{list-style:none}details{color:red}a{color:#f0f;text-transform:uppercase}</style></head><body>");
+
+    if (notice == NULL) {
+        pv_buf_puts(b, "<script type=\"application/json\" id=\"hello\">{\"user\":\"0123456789abcdef\",");
+        pv_page_hello(b, page->ui, page->policy->texts[page->language].language);
+        pv_buf_puts(b, "}</script>");
+
+    } else if (public) {
+        pv_page_notice_public(b, page, notice);
+
+    } else if (pv_page_notice_bar(&bar, page, notice, 2) == PV_OK) {
+        pv_buf_str(b, bar.parts[0]);
+        pv_buf_puts(b, "token");
+        pv_buf_str(b, bar.parts[1]);
+        pv_buf_html(b, page->return_to);
+        pv_buf_str(b, bar.parts[2]);
+        printf("notice bar: %zu bytes\n", bar.bytes.len);
+        pv_banner_free(&bar);
+    }
+
+    pv_buf_puts(b, "<main id=\"x\"><h1>Some shop</h1><p>Text of the page.</p></main></body></html>");
+    pv_buf_free(&head);
+}
+
+
+static pv_page_notice_t
+incident(int english, const unsigned char *digest)
+{
+    size_t            i;
+    pv_page_notice_t  notice;
+
+    static const char *const  parts[2][PV_NOTICE_PARTS] = {
+        { "2026 年 11 月 20 日，一台备份服务器因配置错误可被外部访问约六小时，其中包含昵称与电子邮箱。密码与支付信息未受影响。\n"
+          "可能的影响：您可能收到冒充我们的邮件。",
+          "发现后我们立即关闭了该服务器，并更换了全部密钥。我们已向监管部门报告，外部审计将于十二月完成。",
+          "请勿点击来源不明邮件中的链接；我们不会通过邮件索要密码。",
+          "我们提供一年的免费身份信息监测服务，并开通专线 400-000-0000。" },
+        { "On 20 November 2026 a backup server could be reached from outside for about six hours, because it was set up "
+          "wrongly. Nicknames and mail addresses were on it; passwords and payment data were not.\nYou may get mail from "
+          "people who pretend to be us.",
+          "We closed the server as soon as we knew and changed every key. The authority was told; an audit from outside ends "
+          "in December.",
+          "Do not follow links in mail that you did not expect. We never ask for a password by mail.",
+          "We pay for a year of identity monitoring, and answer questions under 400-000-0000." }
+    };
+
+    memset(&notice, 0, sizeof(pv_page_notice_t));
+    notice.id = pv_str("n3");
+    notice.kind = "incident";
+    notice.language = pv_str(english ? "en" : "zh-CN");
+    notice.title = pv_str(english ? "Mail addresses could be read by others" : "部分电子邮箱地址可能被他人读取");
+    notice.digest = digest;
+    notice.published = NOW - 3600;
+    notice.listed = 1;
+
+    for (i = 0; i < PV_NOTICE_PARTS; i++) {
+        notice.parts[i] = pv_str(parts[english][i]);
+    }
+
+    return notice;
+}
+
+
+static void
+render_notices(pv_page_t page, size_t language)
+{
+    pv_buf_t            b;
+    const char         *tag;
+    pv_policy_t        *policy;
+    pv_page_version_t   version;
+    pv_page_notice_t    items[4];
+    pv_page_notices_t   list;
+
+    policy = page_fixture(3);
+    tag = language ? "en" : "zh-CN";
+
+    page.policy = page.in_force = policy;
+    page.language = language;
+    page.token = pv_str("token");
+    pv_page_version_policy(&version, policy);
+    version.before = pv_str("2026-11-01");
+
+    pv_buf_init(&b, 1024 * 1024);
+
+    items[0] = incident((int) language, policy->digest);
+    items[0].mine = items[0].due = 1;
+
+    memset(&items[1], 0, sizeof(pv_page_notice_t));
+    items[1].id = pv_str("v3");
+    items[1].kind = "change";
+    items[1].language = policy->texts[language].language;
+    items[1].title = policy->texts[language].title;
+    items[1].summary = policy->changes[0].summary[language].text;
+    items[1].digest = policy->digest;
+    items[1].published = policy->published;
+    items[1].version = &version;
+    items[1].listed = items[1].mine = items[1].due = 1;
+
+    items[2] = items[1];
+    items[2].due = 0;
+    items[2].answer = "agreed";
+    items[2].answered = NOW;
+
+    items[3] = items[0];
+    items[3].mine = items[3].due = 0;
+    items[3].retracted = NOW;
+    items[3].corrected = 4;
+    items[3].reason = pv_str(language ? "The numbers were wrong." : "通知中的数字有误。");
+
+    list.notices = items;
+    list.n = 4;
+
+    notice_host(&b, &page, &items[0], 0);
+    done(&b, PV_OK, "notice-bar-incident", tag);
+    notice_host(&b, &page, &items[1], 0);
+    done(&b, PV_OK, "notice-bar-change", tag);
+    notice_host(&b, &page, &items[0], 1);
+    done(&b, PV_OK, "notice-public", tag);
+    notice_host(&b, &page, NULL, 0);
+    done(&b, PV_OK, "notice-panel", tag);
+    done(&b, pv_json_notices(&b, &page, &list), "notices-json", tag);
+    done(&b, pv_page_notices(&b, &page, &list), "notices", tag);
+    done(&b, pv_atom_notices(&b, &page, &list), "notices-atom", tag);
+    done(&b, pv_page_notice(&b, &page, &items[0]), "notice-incident", tag);
+    done(&b, pv_page_notice(&b, &page, &items[1]), "notice-change", tag);
+    done(&b, pv_page_notice(&b, &page, &items[2]), "notice-answered", tag);
+    done(&b, pv_page_notice(&b, &page, &items[3]), "notice-retracted", tag);
+
+    pv_buf_free(&b);
+}
+
+
 /* A version as it is sealed, so that what the page says can be checked with what it says. */
 static void
 render_proof(pv_page_t page, size_t language, const char *tag)
@@ -330,6 +481,9 @@ main(int argc, char **argv)
 
     render(page, 0);
     render(page, 1);
+
+    render_notices(page, 0);
+    render_notices(page, 1);
 
     render_proof(page, 0, "zh-CN");
     render_proof(page, 1, "en");
