@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#include "pvr.h"
+#include "pvr_notice.h"
 #include "pvr_limit.h"
 
 

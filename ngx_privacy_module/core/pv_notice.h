@@ -259,10 +259,11 @@ int pv_cursor_read(pv_cursor_t *cursor, pv_str_t text);
 size_t pv_cursor_write(char out[PV_CURSOR_MAX], pv_cursor_t cursor);
 
 /*
- * The notice as JSON: id, kind, language, title, summary; parts of an
- * incident, their titles from titles (NULL: without); of a change purposes,
- * with their titles where policy has them (NULL: ids only), effective,
- * version, diff, reduces_rights; corrects.
+ * The notice as JSON: id, kind, published, language, title, summary; parts of
+ * an incident, their titles from titles (NULL: without); of a change purposes,
+ * effective, version, diff, reduces_rights; corrects. Where policy (that of the
+ * change; may be NULL) is known, purposes have titles, necessary ones are left
+ * out, and separate ones say so.
  */
 void pv_notice_json(pv_buf_t *out, const pv_notice_t *notice, size_t language, const pv_policy_t *policy,
     const pv_str_t *titles);

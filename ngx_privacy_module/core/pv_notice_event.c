@@ -11,6 +11,7 @@
 
 #include "pv_language.h"
 #include "pv_notice.h"
+#include "pv_text.h"
 
 
 static void pv_notice_member(pv_buf_t *out, const char *name, pv_str_t value);
@@ -77,11 +78,15 @@ void
 pv_notice_json(pv_buf_t *out, const pv_notice_t *notice, size_t language, const pv_policy_t *policy,
     const pv_str_t *titles)
 {
+    char                     published[PV_RFC3339_SIZE];
     const pv_notice_text_t  *text;
 
     text = language < notice->texts_count ? &notice->texts[language] : notice->texts;
 
     pv_buf_printf(out, "{\"id\":\"%s\",\"kind\":\"%s\"", notice->id, pv_notice_kind_name(notice->kind));
+
+    pv_rfc3339_format(published, notice->published);
+    pv_notice_member(out, "published", pv_str(published));
 
     if (text != NULL) {
         pv_notice_member(out, "language", text->language);
@@ -165,9 +170,11 @@ pv_notice_json_purposes(pv_buf_t *out, const pv_notice_t *notice, pv_str_t langu
 {
     size_t               i, index;
     pv_str_t             tags[PV_LANGUAGES_MAX];
+    const char          *between;
     const pv_purpose_t  *purpose;
 
     index = 0;
+    between = "";
 
     if (policy != NULL) {
         for (i = 0; i < policy->texts_count && i < PV_LANGUAGES_MAX; i++) {
@@ -183,11 +190,17 @@ pv_notice_json_purposes(pv_buf_t *out, const pv_notice_t *notice, pv_str_t langu
     for (i = 0; i < notice->purposes_count; i++) {
         purpose = policy != NULL ? pv_policy_purpose(policy, notice->purposes[i]) : NULL;
 
-        pv_buf_puts(out, i != 0 ? ",{\"id\":" : "{\"id\":");
+        if (purpose != NULL && purpose->necessary) {
+            continue;
+        }
+
+        pv_buf_printf(out, "%s{\"id\":", between);
         pv_buf_json(out, notice->purposes[i]);
+        between = ",";
 
         if (purpose != NULL) {
             pv_notice_member(out, "title", pv_translation(policy, purpose->title, index));
+            pv_buf_puts(out, purpose->separate ? ",\"separate\":true" : "");
         }
 
         pv_buf_puts(out, "}");

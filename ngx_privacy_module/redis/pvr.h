@@ -58,7 +58,6 @@ size_t pvr_key_bundle(char *buf, pv_str_t site, const unsigned char *digest);
 size_t pvr_key_policies(char *buf, pv_str_t site);
 size_t pvr_key_form(char *buf, pv_str_t site, uint64_t form);           /* N as 16 hex digits */
 size_t pvr_key_ledger(char *buf, pv_str_t site, const unsigned char *subject);
-size_t pvr_key_notices(char *buf, pv_str_t site, const unsigned char *subject);
 size_t pvr_key_events(char *buf, pv_str_t site);
 
 /*
@@ -107,7 +106,6 @@ int pvr_policy_entry(pvr_policy_entry_t *e, const redisReply *xrange, size_t i);
 
 /* Wake-ups: PUBLISH privacy:NAME:events TEXT, with TEXT one of */
 #define PVR_EVENT_PUBLISHED  "published"            /* "published SEQUENCE" */
-#define PVR_EVENT_NOTICED    "noticed"
 #define PVR_EVENT_REVOKED    "revoked"              /* "revoked SUBJECT POSITION" */
 int pvr_event_publish(pv_buf_t *out, pv_str_t site, pv_str_t text);
 int pvr_subscribe(pv_buf_t *out, pv_str_t site);
