@@ -12,7 +12,7 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
-use POSIX ();
+use POSIX qw(strftime);
 use Test::More;
 use Test::Privacy;
 use Time::HiRes qw(sleep time);
@@ -168,6 +168,28 @@ $p = preview(@site, $t->bundle(version => '2', changes => [{ kind => 'editorial'
 like($body, qr/A new one\./, 'a folder that is not published yet');
 ($status, $head, $body) = ask($p, '/privacy/versions', @html);
 like($body, qr{/privacy/versions/$_[?"]}, "... version $_ is listed") for '2026-01-01', '2';
+end($p);
+
+# What who is logged in will be told of a material change
+
+$p = preview(@site, $t->bundle(version => '4',
+    effective => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 30 * 86400)),
+    changes => [{ kind => 'rights', purposes => [],
+        summary => { 'zh-CN' => '权利', en => 'We answer within a week.' } }]));
+($status, $head, $body) = ask($p, '/privacy/notices?lang=en', @html);
+like($body, qr/We answer within a week\./, 'the notice that a version will be');
+my ($notice) = $body =~ m{href="(/privacy/notices/v\d+)};
+($status, $head, $body) = ask($p, "$notice?lang=en", @html);
+is($status, 200, '... has its page');
+like($body, qr/value="$_"/, "... with $_") for qw(agree decline later);
+($status, $head, $body) = ask($p, '/notice', @html, 'Accept-Language' => 'en');
+like($body, qr/<section id="privacy-notice".*We answer within a week\./s, '... and is a bar in pages');
+($status, $head, $body) = ask($p, '/privacy/notices.atom?lang=en');
+like($body, qr/<entry>.*We answer within a week\./s, '... and an entry of the feed');
+for my $path ('/privacy/notices/v1', '/privacy/notices/x', '/privacy/notices.md') {
+    ($status) = ask($p, $path, @html);
+    is($status, 404, "$path: not there");
+}
 end($p);
 
 $p = preview($t->bundle(version => 'a b'));

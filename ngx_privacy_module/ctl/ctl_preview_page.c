@@ -9,38 +9,18 @@
 #include <string.h>
 #include <time.h>
 
-#include "ctl_preview.h"
+#include "ctl_preview_view.h"
 #include "pv_language.h"
-
-#define CTL_PREVIEW_PREFIX  "/privacy/"
-
-
-typedef struct {
-    const ctl_preview_t  *preview;
-    const ctl_request_t  *request;
-    ctl_response_t       *response;
-    pv_page_t             page;
-    pv_verdict_t          undecided;
-    char                  wanted[64];         /* ?lang= */
-    pv_page_version_t     around[3];
-    pv_page_version_t     versions[PV_PAGE_VERSIONS];
-    pv_page_list_t        list;
-    pv_policy_t          *opened[2];          /* out of the log, for this page */
-    size_t                opened_count;
-} ctl_view_t;
-
-typedef enum { CTL_HTML, CTL_MARKDOWN, CTL_JSON, CTL_ATOM, CTL_TYPES } ctl_type_t;
 
 
 static void ctl_view_init(ctl_view_t *v, const ctl_preview_t *preview, const ctl_request_t *request,
     ctl_response_t *response);
 static void ctl_view_center(ctl_view_t *v, const char *rest);
 static void ctl_view_sample(ctl_view_t *v);
+static void ctl_view_sample_banner(ctl_view_t *v, int *rc);
 static void ctl_view_policy(ctl_view_t *v, const pv_policy_t *policy, ctl_type_t type);
 static void ctl_view_around(ctl_view_t *v, const pv_policy_t *policy);
 static const pv_head_t *ctl_view_before(const ctl_view_t *v, const pv_policy_t *policy);
-static void ctl_view_listed(const ctl_view_t *v, const pv_head_t *head, pv_page_version_t *version);
-static void ctl_view_drafted(const ctl_view_t *v, pv_page_version_t *version);
 static int ctl_view_list(ctl_view_t *v, size_t page);
 static void ctl_view_version(ctl_view_t *v, pv_str_t name);
 static void ctl_view_versions(ctl_view_t *v, ctl_type_t type);
@@ -48,11 +28,6 @@ static void ctl_view_choices(ctl_view_t *v);
 static void ctl_view_diff(ctl_view_t *v, const char *rest);
 static void ctl_view_compared(ctl_view_t *v, const pv_policy_t *a, const pv_policy_t *b, ctl_type_t type);
 static void ctl_view_asset(ctl_view_t *v, const char *rest);
-static void ctl_view_missing(ctl_view_t *v);
-static ctl_type_t ctl_view_negotiate(const ctl_view_t *v, ctl_type_t n);
-static void ctl_view_language(ctl_view_t *v, const pv_policy_t *policy);
-static const pv_policy_t *ctl_view_find(ctl_view_t *v, pv_str_t name);
-static void ctl_view_done(ctl_view_t *v, int rc, ctl_type_t type);
 
 
 static const char *const  ctl_view_types[] = {
@@ -77,6 +52,9 @@ ctl_preview_answer(void *data, const ctl_request_t *request, ctl_response_t *res
 
     } else if (strcmp(request->path, "/") == 0) {
         ctl_view_sample(&v);
+
+    } else if (strcmp(request->path, "/notice") == 0) {
+        ctl_view_notice_sample(&v);
 
     } else if (strcmp(request->path, "/privacy") == 0) {
         response->status = 301;
@@ -137,6 +115,12 @@ ctl_view_center(ctl_view_t *v, const char *rest)
     } else if (strncmp(rest, "versions/", 9) == 0) {
         ctl_view_version(v, pv_str(rest + 9));
 
+    } else if (strncmp(rest, "notices", 7) == 0 && (rest[7] == '\0' || rest[7] == '.')) {
+        ctl_view_notices(v, rest + 7);
+
+    } else if (strncmp(rest, "notices/", 8) == 0) {
+        ctl_view_notice(v, pv_str(rest + 8));
+
     } else if (strncmp(rest, "diff/", 5) == 0) {
         ctl_view_diff(v, rest + 5);
 
@@ -153,40 +137,58 @@ ctl_view_center(ctl_view_t *v, const char *rest)
 static void
 ctl_view_sample(ctl_view_t *v)
 {
-    int           rc;
-    pv_buf_t     *out;
-    pv_banner_t   banner;
+    int        rc;
+    pv_buf_t  *out;
 
     out = &v->response->body;
     v->page.verdict = &v->undecided;
 
-    /* Where nothing is asked, there is a link to the choices page only. */
-    memset(&banner, 0, sizeof(banner));
-    rc = v->undecided.asked != 0 ? pv_page_banner(&banner, &v->page) : PV_OK;
-
     pv_buf_puts(out, "<!doctype html>\n<html>\n<head>");
-    rc = rc == PV_OK ? pv_page_head(out, &v->page, 0) : rc;
+    rc = pv_page_head(out, &v->page, 0);
     pv_buf_puts(out, "\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n"
                 "<title>Preview</title>\n</head>\n<body>");
 
-    if (rc == PV_OK && v->undecided.asked == 0) {
-        rc = pv_page_settings(out, &v->page);
-
-    } else if (rc == PV_OK) {
-        pv_buf_str(out, banner.parts[0]);
-        pv_buf_str(out, banner.parts[1]);
-        pv_buf_puts(out, "/");
-        pv_buf_str(out, banner.parts[2]);
-    }
+    ctl_view_sample_banner(v, &rc);
 
     pv_buf_puts(out, "\n<h1>A page of your site</h1>\n"
                 "<p>The banner is what nginx puts into each page. Below it is a page of yours, as it is.</p>\n"
                 "<ul>\n<li><a href=\"" CTL_PREVIEW_PREFIX "\">The policy</a></li>\n"
                 "<li><a href=\"" CTL_PREVIEW_PREFIX "choices\">The choices page</a></li>\n"
-                "<li><a href=\"" CTL_PREVIEW_PREFIX "versions\">The versions</a></li>\n</ul>\n</body>\n</html>\n");
+                "<li><a href=\"" CTL_PREVIEW_PREFIX "versions\">The versions</a></li>\n"
+                "<li><a href=\"" CTL_PREVIEW_PREFIX "notices\">The notices</a>, as who is logged in has them; "
+                "<a href=\"/notice\">in a page</a></li>\n</ul>\n</body>\n</html>\n");
 
-    pv_banner_free(&banner);
     ctl_view_done(v, rc, CTL_HTML);
+}
+
+
+/* Where nothing is asked, there is a link to the choices page only. */
+static void
+ctl_view_sample_banner(ctl_view_t *v, int *rc)
+{
+    pv_buf_t     *out;
+    pv_banner_t   banner;
+
+    out = &v->response->body;
+
+    if (*rc != PV_OK) {
+        return;
+    }
+
+    if (v->undecided.asked == 0) {
+        *rc = pv_page_settings(out, &v->page);
+        return;
+    }
+
+    *rc = pv_page_banner(&banner, &v->page);
+
+    if (*rc == PV_OK) {
+        pv_buf_str(out, banner.parts[0]);
+        pv_buf_str(out, banner.parts[1]);
+        pv_buf_puts(out, "/");
+        pv_buf_str(out, banner.parts[2]);
+        pv_banner_free(&banner);
+    }
 }
 
 
@@ -306,7 +308,7 @@ ctl_view_before(const ctl_view_t *v, const pv_policy_t *policy)
 }
 
 
-static void
+void
 ctl_view_listed(const ctl_view_t *v, const pv_head_t *head, pv_page_version_t *version)
 {
     const pv_head_t  *before;
@@ -320,7 +322,7 @@ ctl_view_listed(const ctl_view_t *v, const pv_head_t *head, pv_page_version_t *v
 }
 
 
-static void
+void
 ctl_view_drafted(const ctl_view_t *v, pv_page_version_t *version)
 {
     const pv_head_t  *before;
@@ -524,7 +526,7 @@ ctl_view_asset(ctl_view_t *v, const char *rest)
 }
 
 
-static void
+void
 ctl_view_missing(ctl_view_t *v)
 {
     v->response->status = 404;
@@ -533,7 +535,7 @@ ctl_view_missing(ctl_view_t *v)
 
 
 /* Of the first n types; what a browser that accepts none of them gets is HTML. */
-static ctl_type_t
+ctl_type_t
 ctl_view_negotiate(const ctl_view_t *v, ctl_type_t n)
 {
     int       chosen;
@@ -551,7 +553,7 @@ ctl_view_negotiate(const ctl_view_t *v, ctl_type_t n)
 }
 
 
-static void
+void
 ctl_view_language(ctl_view_t *v, const pv_policy_t *policy)
 {
     size_t    i;
@@ -569,7 +571,7 @@ ctl_view_language(ctl_view_t *v, const pv_policy_t *policy)
 }
 
 
-static const pv_policy_t *
+const pv_policy_t *
 ctl_view_find(ctl_view_t *v, pv_str_t name)
 {
     pv_policy_t            *policy;
@@ -598,7 +600,7 @@ ctl_view_find(ctl_view_t *v, pv_str_t name)
 }
 
 
-static void
+void
 ctl_view_done(ctl_view_t *v, int rc, ctl_type_t type)
 {
     v->response->type = ctl_view_types[type];

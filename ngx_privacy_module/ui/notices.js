@@ -313,7 +313,7 @@
 
 
     function titles(purposes) {
-        return purposes.map(function (purpose) { return purpose.title; }).join(hello.labels.comma);
+        return purposes.map(function (purpose) { return purpose.title || purpose.id; }).join(hello.labels.comma);
     }
 
 
@@ -392,9 +392,22 @@
     }
 
 
+    function partTitle(i) {
+        return [label("happened"), label("measures"), label("advice"), label("remedies")][i] || "";
+    }
+
+
     function part(said, i) {
         return element("details", i === 0 ? { open: "" } : {},
-            [element("summary", {}, [said.title])].concat(paragraphs(said.text)));
+            [element("summary", {}, [said.title || partTitle(i)])].concat(paragraphs(said.text)));
+    }
+
+
+    /* The publisher's day; what was published later holds from then on. */
+    function since(notice) {
+        var late = Date.parse(notice.published) > Date.parse(notice.effective);
+
+        return ((late ? notice.published : notice.effective) || "").slice(0, 10);
     }
 
 
@@ -407,7 +420,7 @@
         }
 
         if (notice.kind === "change") {
-            said.push(element("p", {}, [fill("effective", "date", (notice.effective || "").slice(0, 10)), label("space"),
+            said.push(element("p", {}, [fill("effective", "date", since(notice)), label("space"),
                 link(prefix + "diff/mine/" + encodeURIComponent(notice.version), label("diff"))]));
             said.push(element("ul", {}, terms(notice).map(function (term) { return element("li", {}, [term]); })));
         }
