@@ -69,7 +69,7 @@ NGX_BUILD      := $(B)/nginx
 
 
 .PHONY: all help module ctl deps deps-build deps-run deps-test deps-fuzz deps-bench run test unit specs lint asan \
-        fuzz bench bench-programs install clean FORCE
+        fault fuzz bench bench-programs install clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -83,6 +83,7 @@ help:
 	@echo 'make unit       unit tests; no nginx needed'
 	@echo 'make lint       layering, style and static checks'
 	@echo 'make asan       the same specs under AddressSanitizer and UBSan'
+	@echo 'make fault      what is broken while visitors choose: nothing acknowledged is lost; FAULT_SCALE=0.1 for a tenth'
 	@echo 'make fuzz       libFuzzer targets, FUZZ_SECONDS=$(FUZZ_SECONDS) each; ONLY=NAME for one'
 	@echo 'make bench      figures against plain nginx, sub_filter and Lua; ONLY=NAME for a part'
 	@echo 'make install    module, privacyctl with its manual, a sample configuration; DESTDIR= PREFIX= MODULES_DIR='
@@ -233,10 +234,17 @@ asan: deps-test
 	@$(MAKE) -s -j$(JOBS) B=build/asan SANITIZE=1 all sanitized-units
 	@TEST_SANITIZE=1 TEST_NGINX_BINARY=$(NGINX) TEST_NGINX_MODULE=$(abspath build/asan/ngx_http_privacy_module.so) \
 	    TEST_PRIVACYCTL=$(abspath build/asan/privacyctl) JOBS=$(JOBS) ASAN_OPTIONS=detect_leaks=0 \
-	    t/run $(if $(SPECS),$(SPECS),$(patsubst $(B)/unit/%,build/asan/unit/%,$(UNIT)) t)
+	    t/run $(if $(SPECS),$(SPECS),$(patsubst $(B)/unit/%,build/asan/unit/%,$(UNIT)) t lua-free-tests/fault)
 
 .PHONY: sanitized-units
 sanitized-units: $(UNIT)
+
+
+# In full; `make test` has a short form of it. One after another: some measure how long pages take.
+fault: deps-test
+	@$(MAKE) -s -j$(JOBS) all
+	@FAULT_FULL=1 TEST_NGINX_BINARY=$(NGINX) TEST_NGINX_MODULE=$(abspath $(MODULE)) \
+	    TEST_PRIVACYCTL=$(abspath $(PRIVACYCTL)) JOBS=1 t/run $(if $(SPECS),$(SPECS),lua-free-tests/fault)
 
 
 # Fuzzing: our sources once with libFuzzer's instrumentation, then one program a target.
