@@ -112,7 +112,7 @@ is($v->choose('accept_all')->status, 303, 'and choices are saved');
 
 $t->stop;
 $t->redis->command('ACL', 'SETUSER', 'small', 'on', '>s3cret', '~privacy:*', '&privacy:*', '-@all', map { "+$_" }
-    qw(ping select multi exec hsetnx hlen hmget expireat set exists get xadd xrange publish subscribe));
+    qw(ping select multi exec hsetnx hlen hmget expire set exists get xadd xrange publish subscribe));
 $t->config($config, REDIS => url('small:s3cret', 3));
 $t->start;
 ok(wait_for(sub { redis_status()->{connected} }), 'a user with few rights: connected');

@@ -160,7 +160,7 @@ test_append(void **state)
         const char  *site;
         const char  *record;
         uint32_t     position;
-        int64_t      expire_at;
+        int64_t      term;
     } appends[] = {
         { "example", "0123456789", 1, 1900000000 },
         { "example", "9876543210", 2, 1900000001 },
@@ -180,7 +180,7 @@ test_append(void **state)
     for (pass = 0; pass < 2; pass++) {
         for (i = 0; i < sizeof(appends) / sizeof(appends[0]); i++) {
             snprintf(field, sizeof(field), "%u", appends[i].position);
-            snprintf(at, sizeof(at), "%lld", appends[i].expire_at > 0 ? (long long) appends[i].expire_at : 0);
+            snprintf(at, sizeof(at), "%lld", appends[i].term > 0 ? (long long) appends[i].term : 0);
 
             want.len = 0;
             pv_buf_puts(&want, "*1\r\n$5\r\nMULTI\r\n");
@@ -198,9 +198,9 @@ test_append(void **state)
             pv_buf_add(&want, formatted, (size_t) size);
             redisFreeCommand(formatted);
 
-            argv[0] = "EXPIREAT";
+            argv[0] = "EXPIRE";
             argv[2] = at;
-            len[0] = 8;
+            len[0] = 6;
             len[2] = strlen(at);
 
             size = redisFormatCommandArgv(&formatted, 3, argv, len);
@@ -211,7 +211,7 @@ test_append(void **state)
 
             out.len = 0;
             assert_int_equal(pvr_ledger_append(&out, pv_str(appends[i].site), subject, appends[i].position,
-                                               text(appends[i].record), appends[i].expire_at), PV_OK);
+                                               text(appends[i].record), appends[i].term), PV_OK);
             assert_int_equal(out.len, want.len);
             assert_memory_equal(out.data, want.data, want.len);
         }
@@ -248,7 +248,7 @@ test_commands(void **state)
     assert_string_equal((char *) out.data,
                         "*1\r\n$5\r\nMULTI\r\n"
                         "*4\r\n$6\r\nHSETNX\r\n$47\r\n" LEDGER "\r\n$1\r\n7\r\n$3\r\na\nb\r\n"
-                        "*3\r\n$8\r\nEXPIREAT\r\n$47\r\n" LEDGER "\r\n$10\r\n1900000000\r\n"
+                        "*3\r\n$6\r\nEXPIRE\r\n$47\r\n" LEDGER "\r\n$10\r\n1900000000\r\n"
                         "*1\r\n$4\r\nEXEC\r\n");
 
     out.len = 0;
@@ -663,7 +663,7 @@ test_ledger(void **state)
     record[1] = '\r';
     pv_buf_init(&out, 65536);
 
-    pvr_ledger_append(&out, site, subject, 1, bytes, time(NULL) + 1000);
+    pvr_ledger_append(&out, site, subject, 1, bytes, 1000);
     reply = ask(redis, &out, PVR_LEDGER_APPEND_REPLIES);
     assert_int_equal(pvr_ledger_appended(reply), 1);
     freeReplyObject(reply);
@@ -671,7 +671,7 @@ test_ledger(void **state)
     /* the same position again: refused, nothing is overwritten, whatever the bytes */
 
     record[0] = 9;
-    pvr_ledger_append(&out, site, subject, 1, bytes, time(NULL) + 1000);
+    pvr_ledger_append(&out, site, subject, 1, bytes, 1000);
     reply = ask(redis, &out, PVR_LEDGER_APPEND_REPLIES);
     assert_int_equal(pvr_ledger_appended(reply), 0);
     freeReplyObject(reply);

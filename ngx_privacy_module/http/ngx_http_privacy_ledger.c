@@ -21,6 +21,7 @@
 #define NGX_HTTP_PRIVACY_LEDGER_STEPS   8           /* commands of one reading */
 #define NGX_HTTP_PRIVACY_LEDGER_BYTES   8192        /* of one reading command */
 #define NGX_HTTP_PRIVACY_FORM_BYTES     (4 * 1024 * 1024)
+#define NGX_HTTP_PRIVACY_LEDGER_TERM    86400       /* s that a ledger is kept at least: 0 would remove it */
 #define NGX_HTTP_PRIVACY_FORM_TRUST     60          /* s until a form is put again: Redis may have lost it */
 
 
@@ -55,7 +56,7 @@ struct ngx_http_privacy_append_s {
     ngx_msec_t                     end;
     u_char                         subject[PV_SUBJECT_LEN];
     uint32_t                       position;
-    int64_t                        expire_at;
+    int64_t                        term;            /* s that the ledger is kept */
     u_char                         record[PV_RECORD_MAX];
     size_t                         record_len;
 
@@ -461,7 +462,7 @@ ngx_http_privacy_ledger_append(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priv
     append->data = data;
     append->end = ngx_current_msec + deadline;
     append->position = position;
-    append->expire_at = expire_at;
+    append->term = ngx_max(expire_at - (int64_t) ngx_time(), NGX_HTTP_PRIVACY_LEDGER_TERM);
     append->record_len = record.len;
     ngx_memcpy(append->subject, subject, PV_SUBJECT_LEN);
     ngx_memcpy(append->record, record.data, record.len);
@@ -556,7 +557,7 @@ ngx_http_privacy_append_record(ngx_http_privacy_append_t *append)
 
     pv_buf_init(&commands, NGX_HTTP_PRIVACY_LEDGER_BYTES);
     pvr_ledger_append(&commands, ngx_http_privacy_str(&append->server->site->name), append->subject,
-                      append->position, record, append->expire_at);
+                      append->position, record, append->term);
 
     return ngx_http_privacy_ledger_send(append->main, append->server->site, append->subject, &commands,
                                         PVR_LEDGER_APPEND_REPLIES, append->end,

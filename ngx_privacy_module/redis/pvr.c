@@ -21,7 +21,7 @@ enum {
     PVR_APPEND_POSITION,
     PVR_APPEND_RECORD,
     PVR_APPEND_KEY_AGAIN,
-    PVR_APPEND_AT,
+    PVR_APPEND_TERM,
     PVR_APPEND_BLANKS
 };
 
@@ -163,10 +163,10 @@ pvr_key_events(char *buf, pv_str_t site)
 
 int
 pvr_ledger_append(pv_buf_t *out, pv_str_t site, const unsigned char *subject, uint32_t position,
-    pv_str_t record, int64_t expire_at)
+    pv_str_t record, int64_t term)
 {
     int             i;
-    char            key[PVR_KEY_MAX], field[PVR_NUMBER_MAX], at[PVR_NUMBER_MAX];
+    char            key[PVR_KEY_MAX], field[PVR_NUMBER_MAX], seconds[PVR_NUMBER_MAX];
     pv_str_t        blanks[PVR_APPEND_BLANKS];
     unsigned char  *p;
 
@@ -178,8 +178,8 @@ pvr_ledger_append(pv_buf_t *out, pv_str_t site, const unsigned char *subject, ui
     blanks[PVR_APPEND_POSITION].len = pvr_decimal(field, position);
     blanks[PVR_APPEND_RECORD] = record;
     blanks[PVR_APPEND_KEY_AGAIN] = blanks[PVR_APPEND_KEY];
-    blanks[PVR_APPEND_AT].data = (unsigned char *) at;
-    blanks[PVR_APPEND_AT].len = pvr_decimal(at, expire_at > 0 ? (uint64_t) expire_at : 0);
+    blanks[PVR_APPEND_TERM].data = (unsigned char *) seconds;
+    blanks[PVR_APPEND_TERM].len = pvr_decimal(seconds, term > 0 ? (uint64_t) term : 0);
 
     for (i = 0; i < PVR_APPEND_BLANKS && blanks[i].len == shape.len[i]; i++) { /* void */ }
 
@@ -236,14 +236,15 @@ pvr_append_shape(pvr_append_t *shape, const pv_str_t *blanks)
     pvr_add(&set, blank[PVR_APPEND_RECORD], shape->len[PVR_APPEND_RECORD]);
 
     /*
-     * The expiry moves also when the position was taken. That is harmless: the
-     * caller's time is now plus a constant, so that it hardly ever goes back,
-     * and then by seconds. (EXPIREAT GT would not set a first one.)
+     * The expiry moves also when the position was taken. That is harmless: it
+     * is now plus a constant, by the one clock of Redis, so that it hardly ever
+     * goes back. (A time by ours would, with a clock that is behind, lie in the
+     * past, and EXPIREAT would then take away the ledger with the new record.)
      */
 
-    pvr_word(&expire, "EXPIREAT");
+    pvr_word(&expire, "EXPIRE");
     pvr_add(&expire, blank[PVR_APPEND_KEY_AGAIN], shape->len[PVR_APPEND_KEY_AGAIN]);
-    pvr_add(&expire, blank[PVR_APPEND_AT], shape->len[PVR_APPEND_AT]);
+    pvr_add(&expire, blank[PVR_APPEND_TERM], shape->len[PVR_APPEND_TERM]);
 
     pvr_word(&exec, "EXEC");
 

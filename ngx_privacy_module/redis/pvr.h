@@ -65,9 +65,10 @@ size_t pvr_key_events(char *buf, pv_str_t site);
  * one after another; each then has one reply, in order.
  */
 
-/* MULTI, HSETNX ledger POSITION RECORD, EXPIREAT ledger AT, EXEC: four replies; the fourth is the array. */
+/* MULTI, HSETNX ledger POSITION RECORD, EXPIRE ledger TERM, EXEC: four replies; the fourth is the array.
+ * term: seconds from now on that the ledger is kept, by Redis' clock: ours may be wrong. */
 int pvr_ledger_append(pv_buf_t *out, pv_str_t site, const unsigned char *subject, uint32_t position,
-    pv_str_t record, int64_t expire_at);
+    pv_str_t record, int64_t term);
 #define PVR_LEDGER_APPEND_REPLIES  4
 /* What the EXEC array said: 1 appended, 0 the position was taken, or -1 (not such a reply). */
 int pvr_ledger_appended(const redisReply *exec);

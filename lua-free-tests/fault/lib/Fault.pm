@@ -213,6 +213,18 @@ sub ledger {
 }
 
 
+# A library of ours (NAME.c beside the specs) for what runs while the code does.
+sub preload {
+    my ($self, $name, $variable, $file, $code) = @_;
+
+    my $library = $self->{t}->dir . "/$name.so";
+    system('cc', '-shared', '-fPIC', '-O2', '-o', $library, $self->{t}->root . "/lua-free-tests/fault/$name.c") == 0
+        or die "$name.c does not compile";
+    local @ENV{'LD_PRELOAD', $variable} = ($library, $file);
+    return $code->();
+}
+
+
 sub status { my ($self) = @_; return json($self->{t}->get('/status')->body) }
 sub counter { my ($self, $name) = @_; return $self->status->{sites}[0]{counters}{$name} }
 

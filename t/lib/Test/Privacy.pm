@@ -307,7 +307,7 @@ sub _environment {
     chomp(my $library = `gcc -print-file-name=libasan.so`);
     my $log = "log_path=$self->{dir}/reports/sanitizer";
     return {
-        LD_PRELOAD => abs_path($library),
+        LD_PRELOAD => join(' ', abs_path($library), $ENV{LD_PRELOAD} // ()),
         ASAN_OPTIONS => "detect_leaks=0:detect_odr_violation=0:abort_on_error=0:$log",
         UBSAN_OPTIONS => "print_stacktrace=1:$log",
     };

@@ -97,6 +97,7 @@ sub account {
 
     for (grep { $_->[0] eq 'holds' } @$entries) {
         my (undef, $name, $subject, $position, $consent) = @$_;
+        next if $subject eq '' && !@$consent;           # undecided: is asked again
         my $ledger = $ledgers->{$subject} || [];
         my $newest = @$ledger ? join ',', sort @{$ledger->[-1]{granted}} : 'nothing';
         push @{$sum{differ}}, "visitor $name: position $position, " . join(',', @$consent) . '; ledger: ' . @$ledger . ", $newest"

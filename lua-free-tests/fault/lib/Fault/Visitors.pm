@@ -16,6 +16,7 @@ use strict;
 use warnings;
 
 use JSON::PP ();
+use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use Test::Privacy::Client;
@@ -43,13 +44,14 @@ sub new {
 sub choose {
     my ($self) = @_;
 
-    my $end = 0;
-    local $SIG{TERM} = sub { $end = 1 };
+    # between two choices: an answer that is waited for is read to its end
+    my ($end, $pending) = (POSIX::SigSet->new(POSIX::SIGTERM()), POSIX::SigSet->new);
+    POSIX::sigprocmask(POSIX::SIG_BLOCK(), $end);
     local $SIG{PIPE} = 'IGNORE';
     srand $$;
 
     my @visitors = map { $self->_somebody } 1 .. $self->{visitors};
-    while (!$end) {
+    while (POSIX::sigpending($pending), !$pending->ismember(POSIX::SIGTERM())) {
         my $i = int rand @visitors;
         $visitors[$i] = $self->_somebody if rand > .97 && !$visitors[$i]{unsure};
         $self->_choose($visitors[$i]);
