@@ -100,7 +100,7 @@ sub account {
         next if $subject eq '' && !@$consent;           # undecided: is asked again
         my $ledger = $ledgers->{$subject} || [];
         my $newest = @$ledger ? join ',', sort @{$ledger->[-1]{granted}} : 'nothing';
-        push @{$sum{differ}}, "visitor $name: position $position, " . join(',', @$consent) . '; ledger: ' . @$ledger . ", $newest"
+        push @{$sum{differ}}, "visitor $name: position $position, @$consent; ledger: " . @$ledger . ", $newest"
             if @$ledger != $position || $newest ne join ',', @$consent;
     }
 
