@@ -5,7 +5,8 @@
 
 _privacyctl()
 {
-    local commands='keygen rollover init check preview diff publish withdraw versions verify ledger inventory status help'
+    local commands='keygen rollover init check preview diff publish withdraw versions verify ledger backup restore
+        verify-backup inventory status help'
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options
 
     COMPREPLY=()
@@ -20,7 +21,7 @@ _privacyctl()
         --rotate) COMPREPLY=($(compgen -W 'cookie form ledger' -- "$word")); return ;;
         --languages) COMPREPLY=($(compgen -W 'zh-CN,en en,zh-CN zh-CN en' -- "$word")); return ;;
         --lang) COMPREPLY=($(compgen -W 'zh-CN en' -- "$word")); return ;;
-        --key|--public|--keys|--inventory|--state) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        --key|--public|--keys|--inventory|--state|--output) COMPREPLY=($(compgen -f -- "$word")); return ;;
         --cache) COMPREPLY=($(compgen -d -- "$word")); return ;;
     esac
 
@@ -38,6 +39,9 @@ _privacyctl()
         versions) options='--site --redis --public --json --help' ;;
         verify) options='--public --site --state --expect-length --log-only --json --help' ;;
         ledger) options='--site --keys --redis --public --user --json --help' ;;
+        backup) options='--site --redis --output --resume --json --help' ;;
+        restore) options='--site --redis --partial --json --help' ;;
+        verify-backup) options='--site --public --keys --json --help' ;;
         inventory) options='--url --site --json --help' ;;
         status) options='--url --site --json --help' ;;
         *) options= ;;

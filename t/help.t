@@ -19,15 +19,16 @@ my $root = $t->root;
 my ($status, $out) = $t->ctl('--help');
 is($status, 0, 'help');
 
-my @commands = $out =~ /^  (\w+) +\S/mg;
+my @commands = $out =~ /^  ([\w-]+) +\S/mg;
 cmp_ok(scalar @commands, '>=', 10, 'it lists the commands');
-like($out, qr/^$_:$/m, "... under \"$_\"") for 'Set up', 'Write a policy', 'Publish it', 'Watch it';
+like($out, qr/^$_:$/m, "... under \"$_\"") for 'Set up', 'Write a policy', 'Publish it', 'Keep it', 'Watch it';
 
 # The manual page: a section a command, an entry an option
 
 my $manual = slurp("$root/docs/privacyctl.1");
 my ($described) = $manual =~ /^\.SH COMMANDS\n(.*?)^\.SH /ms;
-my %manual = map { my ($name, $text) = /\A(\w+)\n(.*)\z/s; ($name => $text) } grep { /\S/ } split /^\.SS /m, $described;
+my %manual = map { my ($name, $text) = /\A(\S+)\n(.*)\z/s; ($name =~ s/\\-/-/gr => $text) } grep { /\S/ }
+    split /^\.SS /m, $described;
 is_deeply([sort keys %manual], [sort @commands], 'the manual has the same commands');
 
 for my $command (@commands) {

@@ -34,6 +34,9 @@ int ctl_verify(int argc, char **argv);
 int ctl_inventory(int argc, char **argv);
 int ctl_ledger(int argc, char **argv);
 int ctl_status(int argc, char **argv);
+int ctl_backup(int argc, char **argv);
+int ctl_restore(int argc, char **argv);
+int ctl_verify_backup(int argc, char **argv);
 
 
 /*

@@ -32,6 +32,9 @@ static const struct {
     { "Publish it", "versions", ctl_versions, "list what was published" },
     { "Prove it", "verify", ctl_verify, "prove a live site from outside, with its public key" },
     { "Prove it", "ledger", ctl_ledger, "print one subject's choices in words, and prove them" },
+    { "Keep it", "backup", ctl_backup, "write everything of a site into a file" },
+    { "Keep it", "restore", ctl_restore, "bring a backup into Redis, wherever it is" },
+    { "Keep it", "verify-backup", ctl_verify_backup, "prove a backup, and say what is in it" },
     { "Watch it", "inventory", ctl_inventory, "list the cookies that were seen, declared or not" },
     { "Watch it", "status", ctl_status, "ask a node how it is" }
 };
@@ -91,7 +94,7 @@ ctl_overview(FILE *out)
             fprintf(out, "%s%s:\n", i != 0 ? "\n" : "", ctl_commands[i].task);
         }
 
-        fprintf(out, "  %-10s %s\n", ctl_commands[i].name, ctl_commands[i].summary);
+        fprintf(out, "  %-13s %s\n", ctl_commands[i].name, ctl_commands[i].summary);
     }
 
     fputs("\nprivacyctl COMMAND --help says more, and so does privacyctl(1). PRIVACY_REDIS in the\n"

@@ -32,6 +32,21 @@ int ctl_redis_open(ctl_redis_t **redis, const char *url);
  */
 int ctl_redis_run(ctl_redis_t *redis, pv_buf_t *commands, redisReply **replies, size_t n);
 
+/* The servers that hold keys, by number; what one of them is asked for all that it holds (SCAN). */
+size_t ctl_redis_nodes(const ctl_redis_t *redis);
+int ctl_redis_run_on(ctl_redis_t *redis, size_t node, pv_buf_t *commands, redisReply **replies, size_t n);
+
+/*
+ * Which of them holds what, now, as a digest: the same text as long as no key
+ * can have gone from one to another. An exit code, and said, also when keys
+ * are on their way.
+ */
+#define CTL_REDIS_SLOTS  65
+int ctl_redis_slots(ctl_redis_t *redis, char text[CTL_REDIS_SLOTS]);
+
+/* Appends one command; len may be NULL, when the words are strings. */
+void ctl_redis_add(pv_buf_t *commands, int argc, const char **argv, const size_t *len);
+
 void ctl_redis_replies_free(redisReply **replies, size_t n);
 void ctl_redis_close(ctl_redis_t *redis);
 

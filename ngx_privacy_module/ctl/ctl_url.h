@@ -19,6 +19,8 @@ typedef struct {
     char  user[256];
     char  password[256];
     long  database;
+    char  sentinel_user[256];
+    char  sentinel_password[256];
     /* Of rediss://. Files; empty: the system's authorities, and no certificate of our own. */
     int   tls;
     int   unverified;
