@@ -27,6 +27,7 @@
  *   load        whole versions for a request
  *   task        work in threads, and requests that wait (a header of its own)
  *   log         the log and its entries, as they are
+ *   notices     what is to be told to users (a header of its own)
  *   zone        what the workers share
  *   variables   $privacy_...
  *   center      the pages and documents under the centre's prefix
@@ -47,6 +48,7 @@
 #include "pv_html.h"
 #include "pv_language.h"
 #include "pv_memo.h"
+#include "pv_notice.h"
 #include "pv_page.h"
 #include "pv_policy.h"
 #include "pvr.h"
@@ -73,6 +75,7 @@
 #define NGX_HTTP_PRIVACY_SIGNALS   3
 
 #define NGX_HTTP_PRIVACY_EXPIRE_MAX  20     /* expiring Set-Cookie lines in one response */
+#define NGX_HTTP_PRIVACY_SESSION_MAX (16 * 1024)    /* bytes of the session cookies' values */
 
 
 /* A namespace for policies and records; several servers may share one. */
@@ -82,6 +85,7 @@ typedef struct {
     ngx_str_t                  public_key_file;
     ngx_int_t                  slot;            /* in the zone */
     ngx_http_privacy_store_t  *store;           /* set in init_process */
+    struct ngx_http_privacy_notices_s  *notices;    /* the worker's; set with the store */
     pv_memo_t                 *memo;            /* the worker's verified consent cookies; NULL: none are kept */
 } ngx_http_privacy_site_t;
 
@@ -122,6 +126,7 @@ typedef struct {
     u_char                    *file;            /* where `privacy` stands, for messages */
     ngx_uint_t                 line;
     ngx_http_privacy_views_t  *views;           /* the worker's rendered fragments and forms */
+    struct ngx_http_privacy_bars_kept_s  *bars; /* and its bars of notices */
 } ngx_http_privacy_srv_conf_t;
 
 
@@ -165,6 +170,7 @@ typedef struct {
     pv_consent_t                   consent;     /* valid when has_consent */
     pv_user_t                      user;        /* valid when has_user */
     u_char                         user_tag[PV_USER_TAG_LEN];
+    u_char                         bound_subject[PV_SUBJECT_LEN];  /* whose binding came along, if was_bound */
     pv_verdict_t                   verdict;     /* what holds for this request */
     ngx_uint_t                     signal;      /* NONE, GPC, DNT */
 
@@ -180,6 +186,7 @@ typedef struct {
     unsigned                       has_consent:1;
     unsigned                       has_past:1;  /* consent says whose ledger it is, but not any more what holds */
     unsigned                       has_user:1;
+    unsigned                       was_bound:1;
     unsigned                       user_asserted:1;     /* by privacy_user or the user header, in this request */
     unsigned                       user_logged_out:1;   /* the application said: nobody */
     unsigned                       consent_invalid:1;   /* a cookie of ours came that is none */
@@ -273,6 +280,10 @@ void ngx_http_privacy_user_read(ngx_http_privacy_ctx_t *ctx, ngx_str_t *binding)
 ngx_int_t ngx_http_privacy_user_assert(ngx_http_privacy_ctx_t *ctx, ngx_str_t *user);   /* empty: logged out */
 ngx_int_t ngx_http_privacy_user_set_cookie(ngx_http_privacy_ctx_t *ctx);
 void ngx_http_privacy_user_session(ngx_http_privacy_ctx_t *ctx, pv_buf_t *out);     /* the session cookies' values */
+/* The name of the user's login session, as it is after this response: see pv_session_tag(). */
+ngx_int_t ngx_http_privacy_user_session_tag(ngx_http_privacy_ctx_t *ctx, u_char tag[PV_SESSION_TAG_LEN]);
+/* Tells all nodes when the login session that the request came with is over by this response. */
+void ngx_http_privacy_user_left(ngx_http_privacy_ctx_t *ctx);
 
 /* lease */
 void ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx);         /* zone and age; starts a background refresh */
@@ -345,6 +356,10 @@ ngx_http_privacy_append_t *ngx_http_privacy_ledger_append(ngx_http_privacy_main_
 void ngx_http_privacy_append_detach(ngx_http_privacy_append_t *append);
 /* When a record that is written now may go: the choice's own term and the proof period from now. policy: may be NULL. */
 int64_t ngx_http_privacy_ledger_expire_at(ngx_http_privacy_srv_conf_t *pscf, const pv_policy_t *policy);
+/* Sends an event about a subject to all nodes, and frees it. It only wakes: what depends on it must not get lost with it. */
+#define NGX_HTTP_PRIVACY_EVENT_BYTES  1024
+void ngx_http_privacy_publish(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
+    const u_char *subject, pv_buf_t *event);
 /* Tells the other nodes that what they know of a subject below position is over. */
 void ngx_http_privacy_ledger_revoked(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
     const u_char *subject, uint32_t position);
@@ -358,10 +373,13 @@ typedef struct {
     pv_str_t     banner_shared;
     pv_str_t     settings;
     pv_str_t     head;                                  /* personal */
+    pv_str_t     head_user;                             /* of who is logged in: his session's tag goes in at head_cut */
+    size_t       head_cut;
     pv_str_t     head_shared;
     pv_str_t     marked[PV_MARKED_CHANGES + 1];
     u_char       variant_banner[NGX_HTTP_PRIVACY_SIGNALS][8];   /* ETag variants: 8 hex digits */
     u_char       variant_settings[8];
+    u_char       variant_user[8];                       /* of what head_user has more */
     u_char       variant_shared[8];
 } ngx_http_privacy_view_t;
 
@@ -387,6 +405,9 @@ ngx_http_privacy_view_t *ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx, ngx_
 void ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
 /* A fresh token for a form of this request. Returns its length. */
 ngx_int_t ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_TOKEN_MAX + 1]);
+/* The same for a form that shows another version than the one in force. */
+ngx_int_t ngx_http_privacy_token_of(ngx_http_privacy_ctx_t *ctx, uint64_t form, uint32_t version,
+    char out[PV_TOKEN_MAX + 1]);
 
 /* A form that this server shows or has shown. */
 struct ngx_http_privacy_form_s {

@@ -42,11 +42,9 @@ static ngx_int_t ngx_http_privacy_route_state_js(ngx_http_privacy_ctx_t *ctx, pv
 static ngx_int_t ngx_http_privacy_route_asset(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
 
 static ngx_int_t ngx_http_privacy_center_redirect(ngx_http_privacy_ctx_t *ctx);
-static ngx_int_t ngx_http_privacy_not_allowed(ngx_http_privacy_ctx_t *ctx, ngx_uint_t methods);
 static ngx_uint_t ngx_http_privacy_plain(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
 static ngx_int_t ngx_http_privacy_send_kept(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_answer_t *answer,
     ngx_http_privacy_kept_t *kept);
-static ngx_uint_t ngx_http_privacy_foreign(ngx_http_request_t *r);
 
 
 /* By ngx_http_privacy_type_t. */
@@ -71,6 +69,8 @@ static const ngx_http_privacy_route_t  ngx_http_privacy_routes[] = {
     { ngx_string("log/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_log },
     { ngx_string("choices"), 0, NGX_HTTP_PRIVACY_READ|NGX_HTTP_POST, ngx_http_privacy_route_choices },
     { ngx_string("me/withdraw"), 0, NGX_HTTP_POST, ngx_http_privacy_route_withdraw },
+    { ngx_string("notices/"), 1, NGX_HTTP_PRIVACY_READ|NGX_HTTP_POST, ngx_http_privacy_route_notice },
+    { ngx_string("notices"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_notices },
     { ngx_string("state.css"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_state_css },
     { ngx_string("state.js"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_state_js },
     { ngx_string("assets/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_asset },
@@ -172,7 +172,7 @@ ngx_http_privacy_redirect(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, ngx_st
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_privacy_not_allowed(ngx_http_privacy_ctx_t *ctx, ngx_uint_t methods)
 {
     ngx_str_t  allow;
@@ -615,9 +615,7 @@ ngx_http_privacy_route_state_js(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 }
 
 
-/* 1 when another origin loads what is one visitor's: it learns nothing. */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_privacy_foreign(ngx_http_request_t *r)
 {
     pv_str_t  site;

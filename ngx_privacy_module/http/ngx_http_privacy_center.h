@@ -63,7 +63,20 @@ ngx_int_t ngx_http_privacy_send_tagged(ngx_http_privacy_ctx_t *ctx, ngx_http_pri
 /* An empty answer with a Location below the prefix; path in the request's pool. */
 ngx_int_t ngx_http_privacy_redirect(ngx_http_privacy_ctx_t *ctx, ngx_uint_t status, ngx_str_t *location,
     ngx_http_privacy_answer_t *answer);
+/* 405, naming the methods. */
+ngx_int_t ngx_http_privacy_not_allowed(ngx_http_privacy_ctx_t *ctx, ngx_uint_t methods);
+/* 1 when another origin loads what is one visitor's: it learns nothing. */
+ngx_uint_t ngx_http_privacy_foreign(ngx_http_request_t *r);
 
+
+/* notice_page, notice_answer */
+ngx_int_t ngx_http_privacy_route_notices(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+ngx_int_t ngx_http_privacy_route_notice(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+/* POST notices/ID/ack. */
+ngx_int_t ngx_http_privacy_notice_answer_handler(ngx_http_privacy_ctx_t *ctx, pv_str_t id);
+/* A notice's own page; message: NULL, or the key of a sentence that is said above its form. Looks the user up first. */
+ngx_int_t ngx_http_privacy_notice_send(ngx_http_privacy_ctx_t *ctx, pv_notice_t *notice, ngx_http_privacy_type_t type,
+    ngx_uint_t status, const char *message, pv_str_t return_to);
 
 /* versions */
 ngx_int_t ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);

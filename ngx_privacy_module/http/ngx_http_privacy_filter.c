@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_notices.h"
 
 
 static ngx_int_t ngx_http_privacy_header_filter(ngx_http_request_t *r);
@@ -126,6 +126,10 @@ ngx_http_privacy_enforce(ngx_http_privacy_ctx_t *ctx)
 
     if (bind && ngx_http_privacy_user_set_cookie(ctx) != NGX_OK) {
         return NGX_ERROR;
+    }
+
+    if (ctx->user_asserted) {
+        ngx_http_privacy_notice_meet(ctx);
     }
 
     if (ctx->own) {

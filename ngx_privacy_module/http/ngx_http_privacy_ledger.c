@@ -684,9 +684,17 @@ ngx_http_privacy_ledger_revoked(ngx_http_privacy_main_conf_t *pmcf, ngx_http_pri
     pv_buf_init(&commands, NGX_HTTP_PRIVACY_LEDGER_BYTES);
     pvr_event_publish(&commands, ngx_http_privacy_str(&site->name), event);
 
-    /* it only wakes: where it gets lost the lease ends the grant */
+    /* where it gets lost the lease ends the grant */
 
-    (void) ngx_http_privacy_ledger_send(pmcf, site, subject, &commands, 1, ngx_current_msec + 2000,
+    ngx_http_privacy_publish(pmcf, site, subject, &commands);
+}
+
+
+void
+ngx_http_privacy_publish(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site, const u_char *subject,
+    pv_buf_t *event)
+{
+    (void) ngx_http_privacy_ledger_send(pmcf, site, subject, event, 1, ngx_current_msec + 2000,
                                         ngx_http_privacy_ledger_ignore, NULL, NULL);
 }
 

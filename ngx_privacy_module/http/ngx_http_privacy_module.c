@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include "ngx_http_privacy_notices.h"
 #include "ngx_http_privacy_task.h"
 
 
@@ -505,6 +506,23 @@ ngx_http_privacy_store_changed(void *data, ngx_http_privacy_store_t *store)
     if (policy != NULL) {
         ngx_http_privacy_zone_set_in_force(pmcf->zone, site->slot, policy->sequence);
     }
+
+    ngx_http_privacy_notices_update(site);
+}
+
+
+/* What a wake-up is about is for who knows: it is text, from whoever can write to Redis. */
+
+static void
+ngx_http_privacy_store_event(void *data, ngx_str_t *text)
+{
+    ngx_http_privacy_site_t  *site = data;
+
+    if (text != NULL) {
+        ngx_http_privacy_lease_event(site, text);
+    }
+
+    ngx_http_privacy_notices_event(site, text);
 }
 
 
@@ -538,7 +556,7 @@ ngx_http_privacy_init_site(ngx_cycle_t *cycle, ngx_http_privacy_main_conf_t *pmc
 
     store->on_change = ngx_http_privacy_store_changed;
     store->on_drop = ngx_http_privacy_store_dropped;
-    store->on_event = ngx_http_privacy_lease_event;
+    store->on_event = ngx_http_privacy_store_event;
     store->data = site;
 
     site->store = store;
@@ -551,6 +569,11 @@ ngx_http_privacy_init_site(ngx_cycle_t *cycle, ngx_http_privacy_main_conf_t *pmc
     }
 
     ngx_http_privacy_store_changed(site, store);
+
+    if (ngx_http_privacy_notices_start(pmcf, site, cycle->pool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_privacy_store_start(store);
 
     return NGX_OK;
@@ -598,6 +621,7 @@ ngx_http_privacy_exit_process(ngx_cycle_t *cycle)
 {
     ngx_uint_t                      i;
     ngx_http_privacy_site_t       **sites;
+    ngx_http_privacy_srv_conf_t   **servers;
     ngx_http_privacy_main_conf_t   *pmcf;
 
     pmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_privacy_module);
@@ -608,7 +632,15 @@ ngx_http_privacy_exit_process(ngx_cycle_t *cycle)
 
     sites = pmcf->sites.elts;
 
+    servers = pmcf->servers.elts;
+
+    for (i = 0; i < pmcf->servers.nelts; i++) {
+        ngx_http_privacy_bars_free(servers[i]);
+    }
+
     for (i = 0; i < pmcf->sites.nelts; i++) {
+        ngx_http_privacy_notices_stop(sites[i]);
+
         if (sites[i]->store != NULL) {
             ngx_http_privacy_store_destroy(sites[i]->store);
         }

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_notices.h"
 
 
 /* r->buffered has four bits, three are taken: bytes of a tag's name that may still come after an insertion. */
@@ -27,6 +27,8 @@ struct ngx_http_privacy_page_s {
     ngx_http_privacy_ctx_t    *ctx;
     ngx_http_privacy_view_t   *view;
     ngx_uint_t                 decoration;
+    pv_str_t                   head;
+    pv_str_t                   notices;     /* bars */
 
     ngx_chain_t               *out;         /* not yet handed to the next filter */
     ngx_chain_t              **last;
@@ -62,6 +64,9 @@ static ngx_int_t ngx_http_privacy_page_event(ngx_http_privacy_page_t *page, ngx_
     pv_html_event_t event, pv_str_t *piece);
 static void ngx_http_privacy_page_look_ahead(ngx_http_privacy_page_t *page);
 static ngx_uint_t ngx_http_privacy_page_end_is_here(ngx_http_privacy_page_t *page);
+static ngx_int_t ngx_http_privacy_page_head_user(ngx_http_privacy_page_t *page);
+static ngx_int_t ngx_http_privacy_page_notices(ngx_http_privacy_page_t *page);
+static ngx_int_t ngx_http_privacy_page_body(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_page_banner(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_page_return_to(ngx_http_request_t *r, ngx_str_t *back);
 static ngx_int_t ngx_http_privacy_page_close(ngx_http_privacy_page_t *page, ngx_http_request_t *r);
@@ -112,9 +117,65 @@ ngx_http_privacy_page_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
     page->length = ctx->request->headers_out.content_length_n;
     page->postponed = page->length >= 0;
 
+    page->head = (decoration == NGX_HTTP_PRIVACY_SHARED) ? page->view->head_shared : page->view->head;
+
+    if (decoration == NGX_HTTP_PRIVACY_PERSONAL && ctx->has_user && ngx_http_privacy_page_head_user(page) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ctx->page = page;
 
+    return ngx_http_privacy_page_notices(page);
+}
+
+
+/* Says to our script whose page it is. */
+
+static ngx_int_t
+ngx_http_privacy_page_head_user(ngx_http_privacy_page_t *page)
+{
+    u_char                   *p, tag[PV_SESSION_TAG_LEN];
+    ngx_http_privacy_view_t  *view;
+
+    view = page->view;
+
+    if (ngx_http_privacy_user_session_tag(page->ctx, tag) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(page->ctx->request->pool, view->head_user.len + 2 * PV_SESSION_TAG_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    page->head.data = p;
+    page->head.len = view->head_user.len + 2 * PV_SESSION_TAG_LEN;
+
+    p = ngx_cpymem(p, view->head_user.data, view->head_cut);
+    p += pv_hex_encode((char *) p, tag, PV_SESSION_TAG_LEN);
+    ngx_memcpy(p, view->head_user.data + view->head_cut, view->head_user.len - view->head_cut);
+
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_notices(ngx_http_privacy_page_t *page)
+{
+    ngx_str_t                back;
+    ngx_http_privacy_bars_t  bars;
+
+    ngx_http_privacy_bars(page->ctx, page->decoration, &bars);
+
+    if (bars.personal == NULL && bars.all == NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_privacy_page_return_to(page->ctx->request, &back) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_privacy_bars_compose(page->ctx, &bars, &back, &page->notices);
 }
 
 
@@ -461,20 +522,11 @@ ngx_http_privacy_page_event(ngx_http_privacy_page_t *page, ngx_http_request_t *r
         return ngx_http_privacy_page_pass(page, r, *piece);
 
     case PV_HTML_HEAD_START:
-        return ngx_http_privacy_page_insert(page, r, page->decoration == NGX_HTTP_PRIVACY_SHARED ? view->head_shared
-                                                                                                 : view->head);
+        return ngx_http_privacy_page_insert(page, r, page->head);
 
     case PV_HTML_BODY_START:
     case PV_HTML_BODY_END:
-        if (page->decoration == NGX_HTTP_PRIVACY_SHARED) {
-            return ngx_http_privacy_page_insert(page, r, view->banner_shared);
-        }
-
-        if (page->ctx->verdict.asked) {
-            return ngx_http_privacy_page_banner(page, r);
-        }
-
-        return ngx_http_privacy_page_insert(page, r, view->settings);
+        return ngx_http_privacy_page_body(page, r);
 
     case PV_HTML_MARKED:
         return ngx_http_privacy_page_insert(page, r, view->marked[page->html.marked]);
@@ -491,6 +543,29 @@ ngx_http_privacy_page_event(ngx_http_privacy_page_t *page, ngx_http_request_t *r
     default:
         return NGX_OK;
     }
+}
+
+
+static ngx_int_t
+ngx_http_privacy_page_body(ngx_http_privacy_page_t *page, ngx_http_request_t *r)
+{
+    ngx_http_privacy_view_t  *view;
+
+    view = page->view;
+
+    if (ngx_http_privacy_page_insert(page, r, page->notices) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (page->decoration == NGX_HTTP_PRIVACY_SHARED) {
+        return ngx_http_privacy_page_insert(page, r, view->banner_shared);
+    }
+
+    if (page->ctx->verdict.asked) {
+        return ngx_http_privacy_page_banner(page, r);
+    }
+
+    return ngx_http_privacy_page_insert(page, r, view->settings);
 }
 
 

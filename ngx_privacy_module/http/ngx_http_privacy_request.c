@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_notices.h"
 
 
 /* Names of denied cookies that are remembered for expiring; the rest is only dropped. */
@@ -264,6 +264,10 @@ ngx_http_privacy_begin(ngx_http_privacy_ctx_t *ctx)
     ctx->ready = 1;
 
     ngx_http_privacy_judge(ctx);
+
+    /* asked now, it is mostly answered by the time the response comes */
+
+    ngx_http_privacy_notice_meet(ctx);
 
     if (ngx_http_privacy_apply(ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

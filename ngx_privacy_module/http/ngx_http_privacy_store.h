@@ -40,7 +40,10 @@ typedef struct ngx_http_privacy_store_s  ngx_http_privacy_store_t;
 typedef void (*ngx_http_privacy_store_change_pt)(void *data, ngx_http_privacy_store_t *store);
 /* A policy goes away: what was made of it goes too. */
 typedef void (*ngx_http_privacy_store_drop_pt)(void *data, pv_policy_t *policy);
-/* A wake-up that is not about publishing: "revoked SUBJECT POSITION", "noticed ...". The text is borrowed. */
+/*
+ * A wake-up that is not about publishing: "revoked SUBJECT POSITION", "noticed N". The text is borrowed. NULL: the
+ * channel was (re)subscribed, and what was said before may have been missed.
+ */
 typedef void (*ngx_http_privacy_store_event_pt)(void *data, ngx_str_t *text);
 
 

@@ -3,14 +3,13 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_notices.h"
 
 
 /* Short-lived: the application asserts it again with each page it makes for the user. */
 #define NGX_HTTP_PRIVACY_USER_LIFE   3600
 
 #define NGX_HTTP_PRIVACY_USER_MAX    512        /* bytes of a user's name */
-#define NGX_HTTP_PRIVACY_SESSION_MAX (16 * 1024)
 
 
 static void ngx_http_privacy_user_become(ngx_http_privacy_ctx_t *ctx, const u_char *subject);
@@ -18,6 +17,8 @@ static void ngx_http_privacy_user_forget(ngx_http_privacy_ctx_t *ctx);
 static void ngx_http_privacy_session_requested(ngx_http_privacy_ctx_t *ctx, pv_str_t name, pv_buf_t *out);
 static ngx_int_t ngx_http_privacy_session_set(ngx_http_privacy_ctx_t *ctx, pv_str_t name, pv_buf_t *out);
 static ngx_uint_t ngx_http_privacy_session_renewed(ngx_http_privacy_ctx_t *ctx);
+static ngx_int_t ngx_http_privacy_session_name(ngx_http_privacy_ctx_t *ctx, const u_char *subject, pv_buf_t *session,
+    u_char tag[PV_SESSION_TAG_LEN]);
 static ngx_uint_t ngx_http_privacy_response_is_cached(ngx_http_request_t *r);
 
 
@@ -44,6 +45,8 @@ ngx_http_privacy_user_read(ngx_http_privacy_ctx_t *ctx, ngx_str_t *binding)
 
     if (rc == PV_OK && pv_user_tag(ctx->user_tag, ctx->user.subject) == PV_OK) {
         ctx->has_user = 1;
+        ctx->was_bound = 1;
+        ngx_memcpy(ctx->bound_subject, ctx->user.subject, PV_SUBJECT_LEN);
     }
 }
 
@@ -295,11 +298,98 @@ ngx_http_privacy_user_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *set)
         }
     }
 
+    ngx_http_privacy_user_left(ctx);
+
     *set = (ctx->user_asserted && ((time_t) ctx->user.expires < ngx_time() + NGX_HTTP_PRIVACY_USER_LIFE / 2
                                    || ngx_http_privacy_session_renewed(ctx)))
            || (ctx->user_logged_out && ctx->binding_present);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_privacy_user_session_tag(ngx_http_privacy_ctx_t *ctx, u_char tag[PV_SESSION_TAG_LEN])
+{
+    pv_buf_t   session;
+    ngx_int_t  rc;
+
+    pv_buf_init(&session, NGX_HTTP_PRIVACY_SESSION_MAX);
+
+    ngx_http_privacy_user_session(ctx, &session);
+    rc = ngx_http_privacy_session_name(ctx, ctx->user.subject, &session, tag);
+
+    pv_buf_free(&session);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_session_name(ngx_http_privacy_ctx_t *ctx, const u_char *subject, pv_buf_t *session,
+    u_char tag[PV_SESSION_TAG_LEN])
+{
+    pv_str_t  s = { session->data, session->len };
+
+    if (session->failed || ctx->main->keys == NULL) {
+        return NGX_ERROR;
+    }
+
+    return (pv_session_tag(tag, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name), subject, s) == PV_OK)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+/*
+ * The login session that the request came with ends with this response: nobody
+ * is logged in any more, or somebody else, or its cookies change. Its streams
+ * are closed wherever they are.
+ */
+
+void
+ngx_http_privacy_user_left(ngx_http_privacy_ctx_t *ctx)
+{
+    u_char       tag[PV_SESSION_TAG_LEN];
+    pv_buf_t     before, after, event;
+    pv_str_t     name;
+    ngx_str_t   *names;
+    ngx_uint_t   i, left;
+
+    if (!ctx->was_bound) {
+        return;
+    }
+
+    left = !ctx->has_user || ngx_memcmp(ctx->bound_subject, ctx->user.subject, PV_SUBJECT_LEN) != 0;
+
+    if (!left && !ngx_http_privacy_session_renewed(ctx)) {
+        return;
+    }
+
+    pv_buf_init(&before, NGX_HTTP_PRIVACY_SESSION_MAX);
+    pv_buf_init(&after, NGX_HTTP_PRIVACY_SESSION_MAX);
+
+    names = ctx->server->sessions ? ctx->server->sessions->elts : NULL;
+
+    for (i = 0; names && i < ctx->server->sessions->nelts; i++) {
+        name = ngx_http_privacy_str(&names[i]);
+        ngx_http_privacy_session_requested(ctx, name, &before);
+        pv_buf_puts(&before, ";");
+    }
+
+    ngx_http_privacy_user_session(ctx, &after);
+
+    left = left || before.len != after.len || (after.len && ngx_memcmp(before.data, after.data, after.len) != 0);
+
+    if (left && ngx_http_privacy_session_name(ctx, ctx->bound_subject, &before, tag) == NGX_OK) {
+        pv_buf_init(&event, NGX_HTTP_PRIVACY_EVENT_BYTES);
+        pvr_event_left(&event, ngx_http_privacy_str(&ctx->site->name), ctx->bound_subject, tag);
+
+        ngx_http_privacy_publish(ctx->main, ctx->site, ctx->bound_subject, &event);
+        ctx->was_bound = 0;
+    }
+
+    pv_buf_free(&before);
+    pv_buf_free(&after);
 }
 
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_notices.h"
 
 
 /*
@@ -363,8 +363,9 @@ ngx_http_privacy_validators_not_modified(ngx_http_privacy_ctx_t *ctx, ngx_uint_t
 static ngx_int_t
 ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_char *out)
 {
-    u_char                   *what, state[3];
-    uint32_t                  crc;
+    u_char                   *what, state[3], tag[PV_SESSION_TAG_LEN];
+    uint32_t                  crc, bars_crc;
+    ngx_http_privacy_bars_t   bars;
     ngx_http_privacy_view_t  *view;
 
     view = ngx_http_privacy_view(ctx, decoration);
@@ -372,18 +373,45 @@ ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_c
         return NGX_ERROR;
     }
 
-    if (decoration == NGX_HTTP_PRIVACY_SHARED) {
+    ngx_http_privacy_bars(ctx, decoration, &bars);
+    bars_crc = ngx_http_privacy_bars_variant(&bars);
+
+    if (decoration == NGX_HTTP_PRIVACY_SHARED && bars_crc == 0) {
         out = ngx_cpymem(out, "~s", 2);
         ngx_memcpy(out, view->variant_shared, 8);
         return NGX_OK;
     }
 
+    ngx_crc32_init(crc);
+
+    if (decoration == NGX_HTTP_PRIVACY_SHARED) {
+        ngx_crc32_update(&crc, view->variant_shared, 8);
+        ngx_crc32_update(&crc, (u_char *) &bars_crc, sizeof(bars_crc));
+        ngx_crc32_final(crc);
+
+        out = ngx_cpymem(out, "~s", 2);
+        (void) ngx_http_privacy_hex(out, crc, 8);
+        return NGX_OK;
+    }
+
     what = ctx->verdict.asked ? view->variant_banner[ctx->signal] : view->variant_settings;
 
-    ngx_crc32_init(crc);
     ngx_crc32_update(&crc, what, 8);
+    ngx_crc32_update(&crc, (u_char *) &bars_crc, sizeof(bars_crc));
 
-    if (ctx->verdict.asked) {
+    if (ctx->has_user && ngx_http_privacy_user_session_tag(ctx, tag) == NGX_OK) {
+
+        /*
+         * The page names the session to our script. One byte of that is enough
+         * for what is stored of another one to be mostly no match, and too
+         * little to know anybody by; where it matches, the script is silent.
+         */
+
+        ngx_crc32_update(&crc, view->variant_user, 8);
+        ngx_crc32_update(&crc, tag, 1);
+    }
+
+    if (ctx->verdict.asked || bars.personal) {
         state[0] = (u_char) (ngx_time() / NGX_HTTP_PRIVACY_VARIANT_AGE);
         state[1] = ctx->has_user;
         state[2] = ctx->has_consent ? (u_char) ctx->consent.position : 0;

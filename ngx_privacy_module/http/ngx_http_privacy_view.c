@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_privacy.h"
+#include "pv_page_notice.h"
 
 
 #define NGX_HTTP_PRIVACY_FRAGMENT_MAX  (4 * 1024 * 1024)
@@ -194,7 +195,7 @@ ngx_http_privacy_view_bytes(ngx_http_privacy_view_entry_t *entry)
 
     view = &entry->view;
     bytes = sizeof(ngx_http_privacy_view_entry_t) + view->banner_shared.len + view->settings.len + view->head.len
-            + view->head_shared.len;
+            + view->head_user.len + view->head_shared.len;
 
     for (i = 0; i < NGX_HTTP_PRIVACY_SIGNALS; i++) {
         bytes += view->banner[i].bytes.size;
@@ -228,6 +229,7 @@ ngx_http_privacy_view_free(ngx_http_privacy_view_entry_t *entry)
     ngx_free((void *) view->banner_shared.data);
     ngx_free((void *) view->settings.data);
     ngx_free((void *) view->head.data);
+    ngx_free((void *) view->head_user.data);
     ngx_free((void *) view->head_shared.data);
 
     for (marked = PV_MARKED_POLICY; marked <= PV_MARKED_CHANGES; marked++) {
@@ -291,6 +293,8 @@ ngx_http_privacy_view_render(ngx_http_privacy_view_entry_t *entry, ngx_http_priv
 
     ngx_http_privacy_view_variant(entry->view.variant_settings, entry->policy, entry->view.head,
                                   entry->view.settings);
+    ngx_http_privacy_view_variant(entry->view.variant_user, entry->policy, entry->view.head_user,
+                                  entry->view.settings);
     ngx_http_privacy_view_variant(entry->view.variant_shared, entry->policy, entry->view.head_shared,
                                   entry->view.banner_shared);
 
@@ -336,6 +340,13 @@ ngx_http_privacy_view_fragments(ngx_http_privacy_view_entry_t *entry, pv_page_t 
     rc = pv_page_head(&b, page, 0);
 
     if (ngx_http_privacy_view_keep(&view->head, &b, rc) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    pv_buf_init(&b, NGX_HTTP_PRIVACY_FRAGMENT_MAX);
+    rc = pv_page_head_user(&b, &view->head_cut, page);
+
+    if (ngx_http_privacy_view_keep(&view->head_user, &b, rc) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -492,13 +503,20 @@ ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page)
 ngx_int_t
 ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_TOKEN_MAX + 1])
 {
+    return ngx_http_privacy_token_of(ctx, form, ctx->policy->sequence, out);
+}
+
+
+ngx_int_t
+ngx_http_privacy_token_of(ngx_http_privacy_ctx_t *ctx, uint64_t form, uint32_t version, char out[PV_TOKEN_MAX + 1])
+{
     pv_token_t                  token;
     ngx_http_privacy_signed_t  *memo;
 
     ngx_memzero(&token, sizeof(pv_token_t));
 
     token.form = form;
-    token.version = ctx->policy->sequence;
+    token.version = version;
     token.issued = ngx_time();
 
     if (ctx->has_consent || ctx->has_past) {

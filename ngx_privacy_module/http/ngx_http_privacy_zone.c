@@ -11,7 +11,7 @@
 
 
 /* Raised with every change of the structures in the zone that sizeof() does not show. */
-#define NGX_HTTP_PRIVACY_ZONE_FORMAT  2
+#define NGX_HTTP_PRIVACY_ZONE_FORMAT  3
 
 /* The part of a token that flows back in a millisecond, in thousandths, is rate / 60. */
 #define NGX_HTTP_PRIVACY_TOKEN        1000
@@ -66,7 +66,16 @@ const char *ngx_http_privacy_counter_names[NGX_HTTP_PRIVACY_COUNTERS] = {
     "ledger_missing",
     "ledger_damaged",
     "users_bound",
-    "users_ignored"
+    "users_ignored",
+    "notices_bars",
+    "notices_written",
+    "notices_seen",
+    "notices_acknowledged",
+    "notices_agreed",
+    "notices_declined",
+    "notices_later",
+    "notices_refused",
+    "notices_failed"
 };
 
 
@@ -129,10 +138,17 @@ ngx_http_privacy_zone_init(ngx_shm_zone_t *zone, void *data)
     shared->layout = ngx_http_privacy_zone_layout();
     space = pool->pfree * ngx_pagesize;
 
-    /* Five eighths for leases, one for token buckets; the rest is for the sites. */
+    /* Half for leases, an eighth each for users' notices and token buckets; the rest is for the sites. */
 
-    rc = ngx_http_privacy_zone_table(pool, &shared->leases, space / 8 * 5, 0,
+    rc = ngx_http_privacy_zone_table(pool, &shared->leases, space / 2, 0,
                                      sizeof(ngx_http_privacy_zone_lease_t), PV_SUBJECT_LEN + sizeof(uint64_t),
+                                     PV_SUBJECT_LEN + sizeof(uint64_t));
+    if (rc != NGX_OK) {
+        goto small;
+    }
+
+    rc = ngx_http_privacy_zone_table(pool, &shared->users, space / 8, 0,
+                                     sizeof(ngx_http_privacy_zone_entry_t), PV_SUBJECT_LEN + sizeof(uint64_t),
                                      PV_SUBJECT_LEN + sizeof(uint64_t));
     if (rc != NGX_OK) {
         goto small;
@@ -165,7 +181,7 @@ ngx_http_privacy_zone_layout(void)
     return ((uint64_t) NGX_HTTP_PRIVACY_ZONE_FORMAT << 56)
            | ((uint64_t) sizeof(ngx_http_privacy_zone_shared_t) << 42)
            | ((uint64_t) sizeof(ngx_http_privacy_zone_site_t) << 28)
-           | ((uint64_t) sizeof(ngx_http_privacy_zone_lease_t) << 14)
+           | ((uint64_t) (sizeof(ngx_http_privacy_zone_lease_t) + 7 * sizeof(ngx_http_privacy_zone_entry_t)) << 14)
            | (uint64_t) sizeof(ngx_http_privacy_zone_seen_t);
 }
 

@@ -8,7 +8,8 @@
 
 /*
  * What the workers of a node share: per site the in-force mark, counters, the
- * inventory of cookies seen, leases; and token buckets against flooding.
+ * inventory of cookies seen, leases, what users have to be shown; and token
+ * buckets against flooding.
  *
  * Everything is bounded by the zone's size: the oldest entry goes first. A
  * worker may die at any instruction, its mutex is then forced open: an entry
@@ -65,6 +66,15 @@ typedef enum {
     NGX_HTTP_PRIVACY_LEDGERS_DAMAGED,       /* a record did not verify */
     NGX_HTTP_PRIVACY_USERS_BOUND,
     NGX_HTTP_PRIVACY_USERS_IGNORED,         /* user headers on cached or cacheable responses */
+    NGX_HTTP_PRIVACY_NOTICES_BARS,          /* bars in pages */
+    NGX_HTTP_PRIVACY_NOTICES_WRITTEN,       /* to a connection or into a page of the user, recorded */
+    NGX_HTTP_PRIVACY_NOTICES_SEEN,
+    NGX_HTTP_PRIVACY_NOTICES_ACKNOWLEDGED,  /* understood, agreed or declined */
+    NGX_HTTP_PRIVACY_NOTICES_AGREED,
+    NGX_HTTP_PRIVACY_NOTICES_DECLINED,
+    NGX_HTTP_PRIVACY_NOTICES_LATER,
+    NGX_HTTP_PRIVACY_NOTICES_REFUSED,       /* in Redis, but not signed, altered, or out of place */
+    NGX_HTTP_PRIVACY_NOTICES_FAILED,        /* look-ups and recordings that Redis did not answer */
     NGX_HTTP_PRIVACY_COUNTERS
 } ngx_http_privacy_counter_t;
 
@@ -114,6 +124,49 @@ ngx_int_t ngx_http_privacy_zone_claim(ngx_shm_zone_t *zone, ngx_int_t site, cons
 /* A revocation was heard: what is known of the subject below `position` is not trusted any more. */
 void ngx_http_privacy_zone_revoke(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t position);
 ngx_uint_t ngx_http_privacy_zone_lease_count(ngx_shm_zone_t *zone, ngx_int_t site);
+
+/*
+ * Notices: what a user has to be shown, as it was looked up. What arrived
+ * since stands behind the cursor (log, number) and is judged anew by who asks.
+ */
+#define NGX_HTTP_PRIVACY_ZONE_DUE  8
+
+typedef struct {
+    uint32_t    id;                 /* ngx_http_privacy_zone_notice_id() */
+    uint32_t    written;            /* 1: it is known to be recorded that it was written */
+    u_char      later[8];           /* put off: in the session with this tag, or until this Unix time; zeros: not */
+} ngx_http_privacy_zone_due_t;
+
+typedef struct {
+    u_char                       subject[PV_SUBJECT_LEN];
+    uint32_t                     log;
+    uint32_t                     number;
+    uint32_t                     met;       /* Unix seconds of the first meeting; 0: not known */
+    uint32_t                     age;       /* out: seconds since it was looked up */
+    uint32_t                     epoch;     /* out; in: of the claim that the look-up began with */
+    uint32_t                     n;
+    ngx_http_privacy_zone_due_t  due[NGX_HTTP_PRIVACY_ZONE_DUE];
+} ngx_http_privacy_zone_user_t;
+
+#define ngx_http_privacy_zone_notice_id(change, number)  ((uint32_t) (number) << 1 | ((change) ? 0 : 1))
+
+/* NGX_OK and a copy, or NGX_DECLINED: nothing is known. */
+ngx_int_t ngx_http_privacy_zone_user(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject,
+    ngx_http_privacy_zone_user_t *user);
+/*
+ * A look-up begins: its answer counts only when nothing was done to the user's notices meanwhile (epoch). hold:
+ * NGX_BUSY when another one began within so many seconds; 0: it begins in any case.
+ */
+ngx_int_t ngx_http_privacy_zone_user_claim(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, time_t hold,
+    uint32_t *epoch);
+/* NGX_DECLINED: something was done meanwhile. */
+ngx_int_t ngx_http_privacy_zone_set_user(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_zone_user_t *user);
+/* A notice was answered: it goes, and with a change all older ones. What is not known any more is looked up again. */
+void ngx_http_privacy_zone_user_answered(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t id);
+/* It was put off, or recorded as written. */
+void ngx_http_privacy_zone_user_later(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t id,
+    const u_char later[8]);
+void ngx_http_privacy_zone_user_written(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t id);
 
 /*
  * The inventory: cookies by name, Domain, Path, learned from Set-Cookie only.

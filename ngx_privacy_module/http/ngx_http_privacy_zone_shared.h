@@ -10,7 +10,7 @@
  * How the zone looks in memory: for the zone's own files only. No address of
  * code may stand in it, for a reload may bring another build of the module.
  *
- * Leases, token buckets and inventories are pv_table_t: taken from the slab
+ * Leases, users' notices, token buckets and inventories are pv_table_t: taken from the slab
  * once, never given back, and torn by no death of a worker.
  */
 
@@ -43,6 +43,7 @@ typedef struct {
     ngx_atomic_t                   sites_count;     /* raised when the site stands complete */
     ngx_http_privacy_zone_site_t  *sites[NGX_HTTP_PRIVACY_SITES_MAX];
     pv_table_t                     leases;
+    pv_table_t                     users;
     pv_table_t                     buckets;
 } ngx_http_privacy_zone_shared_t;
 
@@ -70,6 +71,22 @@ typedef struct {
 #define NGX_HTTP_PRIVACY_KNOWN_NOTHING   0
 #define NGX_HTTP_PRIVACY_KNOWN_CONSENT   1
 #define NGX_HTTP_PRIVACY_KNOWN_MISSING   2
+
+
+/* What a subject has to be shown. The key comes first and has no padding. */
+typedef struct {
+    u_char                       subject[PV_SUBJECT_LEN];
+    uint64_t                     site;
+    uint32_t                     looked;    /* when the answer came; 0: nothing is known. Of the monotonic clock, s */
+    uint32_t                     claimed;   /* when the last look-up began; 0: none did */
+    uint32_t                     epoch;     /* raised by what makes the answer to a look-up under way an old one */
+    uint32_t                     log;
+    uint32_t                     number;
+    uint32_t                     met;
+    uint32_t                     n;
+    uint32_t                     unused;
+    ngx_http_privacy_zone_due_t  due[NGX_HTTP_PRIVACY_ZONE_DUE];
+} ngx_http_privacy_zone_entry_t;
 
 
 /* A cookie in an inventory: grouped by name, named by name, domain and path. */

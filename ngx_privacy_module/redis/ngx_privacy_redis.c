@@ -274,6 +274,20 @@ ngx_privacy_redis_detach(ngx_privacy_redis_request_t *request)
 }
 
 
+ngx_uint_t
+ngx_privacy_redis_endpoints(ngx_privacy_redis_t *redis)
+{
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_privacy_redis_endpoint(ngx_privacy_redis_t *redis, ngx_str_t *key)
+{
+    return 0;
+}
+
+
 void
 ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_status_t *status)
 {

@@ -92,6 +92,13 @@ typedef void (*ngx_privacy_redis_handler_pt)(void *data, pvr_status_t status, re
 ngx_privacy_redis_request_t *ngx_privacy_redis_send(ngx_privacy_redis_t *redis, ngx_str_t *route,
     u_char *commands, size_t len, ngx_uint_t n, ngx_msec_t deadline, ngx_uint_t retry,
     ngx_privacy_redis_handler_pt handler, void *data);
+/*
+ * For callers that put commands about many keys into one request: the keys of one endpoint may share it. endpoint is an
+ * index below endpoints.
+ */
+ngx_uint_t ngx_privacy_redis_endpoints(ngx_privacy_redis_t *redis);
+ngx_uint_t ngx_privacy_redis_endpoint(ngx_privacy_redis_t *redis, ngx_str_t *key);
+
 /* The handler will not be called any more (the HTTP request went away). The command itself may still be carried out. */
 void ngx_privacy_redis_detach(ngx_privacy_redis_request_t *request);
 

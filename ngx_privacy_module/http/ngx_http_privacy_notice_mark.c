@@ -1,0 +1,293 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_http_privacy_notices.h"
+
+
+/*
+ * What became of notices, recorded: of each user in a hash of his own, where
+ * the first time counts.  "Written" is recorded of many users at a time and
+ * waits for nothing; the rest is what a user did, who is told that it is saved
+ * when Redis said so.
+ */
+
+#define NGX_HTTP_PRIVACY_MARK_BYTES      (64 * 1024)
+#define NGX_HTTP_PRIVACY_MARK_DEADLINE   10000      /* ms, of what was written: nobody waits for it */
+
+
+typedef struct {
+    ngx_http_privacy_main_conf_t  *main;
+    ngx_http_privacy_site_t       *site;
+} ngx_http_privacy_written_t;
+
+
+struct ngx_http_privacy_mark_s {
+    ngx_http_privacy_site_t       *site;
+    ngx_privacy_redis_request_t   *request;
+    ngx_http_privacy_mark_pt       handler;         /* NULL: nobody waits for it any more */
+    void                          *data;
+};
+
+
+static int64_t ngx_http_privacy_notice_term(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site);
+static void ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_notice_t *notice,
+    const u_char *subjects[], ngx_uint_t n, ngx_uint_t endpoint, ngx_uint_t endpoints);
+static void ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static void ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+
+
+/* Kept as long as the ledger of somebody who chose now: seconds. */
+
+static int64_t
+ngx_http_privacy_notice_term(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site)
+{
+    int64_t                        at, longest;
+    ngx_uint_t                     i;
+    pv_policy_t                   *policy;
+    ngx_http_privacy_srv_conf_t  **servers;
+
+    longest = 86400;
+    servers = pmcf->servers.elts;
+    policy = ngx_http_privacy_store_in_force(site->store);
+
+    for (i = 0; i < pmcf->servers.nelts; i++) {
+        if (servers[i]->site == site) {
+            at = ngx_http_privacy_ledger_expire_at(servers[i], policy) - (int64_t) ngx_time();
+            longest = ngx_max(longest, at);
+        }
+    }
+
+    return longest;
+}
+
+
+void
+ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char *subjects[], ngx_uint_t n)
+{
+    ngx_uint_t                     i, batch, endpoint, endpoints;
+    ngx_http_privacy_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_http_privacy_module);
+
+    if (pmcf->redis == NULL) {
+        return;
+    }
+
+    endpoints = ngx_privacy_redis_endpoints(pmcf->redis);
+
+    for (i = 0; i < n; i += batch) {
+        batch = ngx_min(n - i, NGX_HTTP_PRIVACY_NOTICE_BATCH);
+
+        for (endpoint = 0; endpoint < endpoints; endpoint++) {
+            ngx_http_privacy_written_send(pmcf, notice, subjects + i, batch, endpoint, endpoints);
+        }
+    }
+}
+
+
+/* Of these users, those whose keys go to one endpoint. */
+
+static void
+ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_notice_t *notice,
+    const u_char *subjects[], ngx_uint_t n, ngx_uint_t endpoint, ngx_uint_t endpoints)
+{
+    char                         key[PVR_KEY_MAX], first[PVR_KEY_MAX];
+    int64_t                      term;
+    pv_buf_t                     commands;
+    pv_str_t                     site;
+    ngx_str_t                    route, candidate;
+    ngx_uint_t                   i, sent;
+    ngx_http_privacy_written_t  *written;
+
+    site = ngx_http_privacy_str(&notice->site->name);
+    term = ngx_http_privacy_notice_term(pmcf, notice->site);
+
+    sent = 0;
+    pv_buf_init(&commands, NGX_HTTP_PRIVACY_MARK_BYTES);
+
+    for (i = 0; i < n; i++) {
+
+        if (endpoints > 1 || sent == 0) {
+            candidate.data = (u_char *) key;
+            candidate.len = pvr_key_notices(key, site, subjects[i]);
+
+            if (endpoints > 1 && ngx_privacy_redis_endpoint(pmcf->redis, &candidate) != endpoint) {
+                continue;
+            }
+
+            if (sent == 0) {
+                ngx_memcpy(first, key, candidate.len);
+                route.data = (u_char *) first;
+                route.len = candidate.len;
+            }
+        }
+
+        (void) pvr_notice_set(&commands, site, subjects[i], notice->notice->id, PV_NOTICE_WRITTEN, ngx_time(),
+                              PV_ANSWER_NONE, NULL);
+        (void) pvr_notice_expire(&commands, site, subjects[i], term);
+        sent++;
+    }
+
+    if (sent == 0) {
+        pv_buf_free(&commands);
+        return;
+    }
+
+    written = commands.failed ? NULL : ngx_alloc(sizeof(ngx_http_privacy_written_t), ngx_cycle->log);
+
+    if (written) {
+        written->main = pmcf;
+        written->site = notice->site;
+
+        if (ngx_privacy_redis_send(pmcf->redis, &route, commands.data, commands.len, 2 * sent,
+                                   NGX_HTTP_PRIVACY_MARK_DEADLINE, 1, ngx_http_privacy_written_done, written)
+            == NULL)
+        {
+            ngx_free(written);
+            written = NULL;
+        }
+    }
+
+    pv_buf_free(&commands);
+
+    if (written == NULL) {
+        ngx_http_privacy_zone_count(pmcf->zone, notice->site->slot, NGX_HTTP_PRIVACY_NOTICES_FAILED, sent);
+    }
+}
+
+
+/* What could not be recorded is not repeated: it is written again to whoever comes back and has not answered. */
+
+static void
+ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
+{
+    ngx_http_privacy_written_t  *written = data;
+
+    ngx_uint_t  i, failed, first;
+
+    first = 0;
+    failed = (status != PVR_OK);
+
+    for (i = 0; status == PVR_OK && i < n; i += 2) {
+
+        if (replies[i]->type != REDIS_REPLY_INTEGER) {
+            failed++;
+
+        } else if (replies[i]->integer == 1) {
+            first++;
+        }
+    }
+
+    ngx_http_privacy_zone_count(written->main->zone, written->site->slot, NGX_HTTP_PRIVACY_NOTICES_WRITTEN, first);
+    ngx_http_privacy_zone_count(written->main->zone, written->site->slot, NGX_HTTP_PRIVACY_NOTICES_FAILED, failed);
+
+    ngx_free(written);
+}
+
+
+ngx_http_privacy_mark_t *
+ngx_http_privacy_notice_mark(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_notice_t *notice,
+    const ngx_http_privacy_reader_t *reader, ngx_http_privacy_mark_what_t what, ngx_msec_t deadline,
+    ngx_http_privacy_mark_pt handler, void *data)
+{
+    char                      key[PVR_KEY_MAX];
+    pv_buf_t                  commands;
+    pv_str_t                  site;
+    ngx_str_t                 route;
+    const char               *id;
+    ngx_uint_t                n;
+    ngx_http_privacy_mark_t  *mark;
+
+    if (pmcf->redis == NULL) {
+        return NULL;
+    }
+
+    mark = ngx_alloc(sizeof(ngx_http_privacy_mark_t), ngx_cycle->log);
+    if (mark == NULL) {
+        return NULL;
+    }
+
+    mark->site = notice->site;
+    mark->handler = handler;
+    mark->data = data;
+
+    id = notice->notice->id;
+    site = ngx_http_privacy_str(&notice->site->name);
+
+    route.data = (u_char *) key;
+    route.len = pvr_key_notices(key, site, reader->subject);
+
+    pv_buf_init(&commands, NGX_HTTP_PRIVACY_MARK_BYTES);
+    n = 0;
+
+    /* who put it off or answered it has seen it */
+
+    (void) pvr_notice_set(&commands, site, reader->subject, id, PV_NOTICE_SEEN, ngx_time(), PV_ANSWER_NONE, NULL);
+    n++;
+
+    if (what == NGX_HTTP_PRIVACY_MARK_LATER) {
+        (void) pvr_notice_set(&commands, site, reader->subject, id, PV_NOTICE_LATER, ngx_time(), PV_ANSWER_NONE,
+                              reader->session);
+        n++;
+    }
+
+    if (what == NGX_HTTP_PRIVACY_MARK_AGREED || what == NGX_HTTP_PRIVACY_MARK_DECLINED) {
+        (void) pvr_notice_set(&commands, site, reader->subject, id, PV_NOTICE_ANSWER, ngx_time(),
+                              what == NGX_HTTP_PRIVACY_MARK_AGREED ? PV_ANSWER_AGREED : PV_ANSWER_DECLINED, NULL);
+        n++;
+    }
+
+    if (what >= NGX_HTTP_PRIVACY_MARK_ACKNOWLEDGED) {
+        (void) pvr_notice_set(&commands, site, reader->subject, id, PV_NOTICE_ACKNOWLEDGED, ngx_time(),
+                              PV_ANSWER_NONE, NULL);
+        n++;
+    }
+
+    (void) pvr_notice_expire(&commands, site, reader->subject, ngx_http_privacy_notice_term(pmcf, notice->site));
+    n++;
+
+    mark->request = commands.failed ? NULL : ngx_privacy_redis_send(pmcf->redis, &route, commands.data,
+                                                                    commands.len, n, deadline, 1,
+                                                                    ngx_http_privacy_mark_done, mark);
+    pv_buf_free(&commands);
+
+    if (mark->request == NULL) {
+        ngx_free(mark);
+        return NULL;
+    }
+
+    return mark;
+}
+
+
+void
+ngx_http_privacy_notice_mark_detach(ngx_http_privacy_mark_t *mark)
+{
+    mark->handler = NULL;
+}
+
+
+static void
+ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
+{
+    ngx_http_privacy_mark_t  *mark = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; status == PVR_OK && i < n; i++) {
+        status = pvr_status(replies[i]);
+    }
+
+    if (status != PVR_OK) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "privacy: site \"%V\": what a user answered to a notice could "
+                      "not be recorded: %s", &mark->site->name, pvr_status_name(status));
+    }
+
+    if (mark->handler) {
+        mark->handler(mark->data, status);
+    }
+
+    ngx_free(mark);
+}
