@@ -43,8 +43,8 @@ ctl_preview(int argc, char **argv)
         "preview [options] DIR",
         "Shows the bundle in DIR in your browser as nginx will show it once it is in force: a\n"
         "page with the banner on it, the policy, the choices page, the versions and, with\n"
-        "--site, what differs from the version before. Nothing is published or recorded.\n"
-        "DIR is read once. Ctrl-C ends it.\n",
+        "--site, what differs from the version before and the notice that it will be. Nothing is\n"
+        "published or recorded. DIR is read once. Ctrl-C ends it.\n",
         options, 1, 1
     };
 
@@ -215,6 +215,7 @@ ctl_preview_ready(void *data, unsigned port)
     printf("http://127.0.0.1:%u/privacy/          the policy\n", port);
     printf("http://127.0.0.1:%u/privacy/choices   the choices page\n", port);
     printf("http://127.0.0.1:%u/privacy/versions  the versions\n", port);
+    printf("http://127.0.0.1:%u/privacy/notices   the notices, as users have them\n", port);
 
     before = v->chain == NULL ? NULL
              : pv_log_before(v->chain, v->published ? v->draft->sequence : UINT32_MAX);
