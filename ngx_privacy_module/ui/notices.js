@@ -460,8 +460,9 @@
     function panel(notice) {
         var kind = label("kind_" + notice.kind);
         var published = (notice.published || "").slice(0, 10);
+        var day = published ? [" \u00b7 ", element("time", { datetime: notice.published }, [published])] : [];
         var text = [
-            element("p", { "class": "privacy-kind" }, [published ? kind + " \u00b7 " + published : kind]),
+            element("p", { "class": "privacy-kind" }, [kind].concat(day)),
             element("p", { "class": "privacy-title", id: "privacy-notice-title", dir: "auto" }, [heading(notice)])
         ].concat(contents(notice));
         var form = element("form", { method: "post",
