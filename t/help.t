@@ -21,18 +21,31 @@ is($status, 0, 'help');
 
 my @commands = $out =~ /^  ([\w-]+) +\S/mg;
 cmp_ok(scalar @commands, '>=', 10, 'it lists the commands');
-like($out, qr/^$_:$/m, "... under \"$_\"") for 'Set up', 'Write a policy', 'Publish it', 'Keep it', 'Watch it';
+like($out, qr/^$_:$/m, "... under \"$_\"") for 'Set up', 'Write a policy', 'Publish it', 'Tell people', 'Keep it',
+    'Watch it';
+
+# Some have commands of their own
+
+my @all = map {
+    my $command = $_;
+    my ($status, $out) = $t->ctl($command, '--help');
+    my @own = $out =~ /\Ausage: privacyctl \w+ COMMAND / ? $out =~ /^  (\w+) +\S/mg : ();
+    is_deeply([complete($command, '')], [sort @own, 'help'], "commands of $command are completed") if @own;
+    ($command, map { "$command $_" } @own);
+} @commands;
+is(scalar(grep { / / } @all), 7, 'commands of commands');
 
 # The manual page: a section a command, an entry an option
 
 my $manual = slurp("$root/docs/privacyctl.1");
 my ($described) = $manual =~ /^\.SH COMMANDS\n(.*?)^\.SH /ms;
-my %manual = map { my ($name, $text) = /\A(\S+)\n(.*)\z/s; ($name =~ s/\\-/-/gr => $text) } grep { /\S/ }
+my %manual = map { my ($name, $text) = /\A([^\n]+)\n(.*)\z/s; ($name =~ s/\\-/-/gr => $text) } grep { /\S/ }
     split /^\.SS /m, $described;
-is_deeply([sort keys %manual], [sort @commands], 'the manual has the same commands');
+is_deeply([sort keys %manual], [sort @all], 'the manual has the same commands');
 
-for my $command (@commands) {
-    ($status, $out) = $t->ctl($command, '--help');
+for my $command (@all) {
+    my @words = split ' ', $command;
+    ($status, $out) = $t->ctl(@words, '--help');
     is($status, 0, "$command --help");
     like($out, qr/\Ausage: privacyctl $command /, '... begins with how it is called');
 
@@ -48,10 +61,10 @@ for my $command (@commands) {
     }
     is_deeply(\%entries, \%help, "... the manual has the options of $command");
 
-    ($status, $out) = $t->ctl($command, '--no-such-option');
+    ($status, $out) = $t->ctl(@words, '--no-such-option');
     is($status, 2, '... another is called wrongly');
     like($out, qr/there is no option --no-such-option\nusage: privacyctl $command /, '... which says how to call it');
-    is_deeply([complete($command, '--')], [sort map({ "--$_" } keys %help), '--help'], '... the completion, too');
+    is_deeply([complete(@words, '--')], [sort map({ "--$_" } keys %help), '--help'], '... the completion, too');
 }
 
 is_deeply([complete('')], [sort @commands, 'help'], 'commands are completed');

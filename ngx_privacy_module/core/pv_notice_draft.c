@@ -39,7 +39,7 @@ static int pv_draft_seal(pv_buf_t *out, pv_str_t site, const json_t *root, const
 
 
 static const pv_field_t  pv_draft_fields[] = {
-    { "kind", PV_FIELD_STRING, 1 }, { "texts", PV_FIELD_OBJECT, 1 }, { NULL, 0, 0 }
+    { "$schema", PV_FIELD_STRING, 0 }, { "kind", PV_FIELD_STRING, 1 }, { "texts", PV_FIELD_OBJECT, 1 }, { NULL, 0, 0 }
 };
 
 

@@ -30,6 +30,8 @@ int ctl_publish(int argc, char **argv);
 int ctl_withdraw(int argc, char **argv);
 int ctl_rollover(int argc, char **argv);
 int ctl_versions(int argc, char **argv);
+int ctl_notice(int argc, char **argv);
+int ctl_subject(int argc, char **argv);
 int ctl_verify(int argc, char **argv);
 int ctl_inventory(int argc, char **argv);
 int ctl_ledger(int argc, char **argv);

@@ -30,6 +30,8 @@ static const struct {
     { "Publish it", "publish", ctl_publish, "sign a bundle and put it in force" },
     { "Publish it", "withdraw", ctl_withdraw, "take back a version that is not in force yet" },
     { "Publish it", "versions", ctl_versions, "list what was published" },
+    { "Tell people", "notice", ctl_notice, "send notices to users, and follow whom they reach" },
+    { "Tell people", "subject", ctl_subject, "say by which pseudonym a user is known" },
     { "Prove it", "verify", ctl_verify, "prove a live site from outside, with its public key" },
     { "Prove it", "ledger", ctl_ledger, "print one subject's choices in words, and prove them" },
     { "Keep it", "backup", ctl_backup, "write everything of a site into a file" },

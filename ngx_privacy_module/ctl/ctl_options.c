@@ -148,7 +148,7 @@ ctl_misuse(const ctl_usage_t *usage, const char *fmt, ...)
     va_end(args);
 
     fprintf(stderr, "\nusage: privacyctl %s\n", usage->usage);
-    fprintf(stderr, "privacyctl %.*s --help says more\n", (int) strcspn(usage->usage, " "), usage->usage);
+    fprintf(stderr, "privacyctl %.*s--help says more\n", (int) strcspn(usage->usage, "["), usage->usage);
 
     return CTL_USAGE;
 }

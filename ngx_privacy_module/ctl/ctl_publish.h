@@ -10,6 +10,7 @@
 
 #include "ctl.h"
 #include "ctl_bundle.h"
+#include "pv_notice.h"
 
 typedef struct {
     const char           *site, *key, *public, *redis_url, *cache, *inventory, *notice_days, *urgent, *color;
@@ -48,5 +49,7 @@ void ctl_publish_version_is_new(ctl_publish_t *p);
 int ctl_publish_show(const ctl_publish_t *p);
 /* What was published. already: it had been before. */
 void ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already);
+/* 1 and its id, when the version is a notice to users. */
+int ctl_publish_notice(const pv_policy_t *policy, char id[PV_NOTICE_ID_SIZE]);
 
 #endif /* CTL_PUBLISH_H */

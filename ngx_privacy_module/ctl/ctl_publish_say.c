@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include <jansson.h>
@@ -115,7 +116,7 @@ ctl_publish_show_kinds(const pv_policy_t *next)
 void
 ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already)
 {
-    char  digest[2 * PV_SHA256_LEN + 1], when[CTL_TIME_MAX];
+    char  digest[2 * PV_SHA256_LEN + 1], when[CTL_TIME_MAX], id[PV_NOTICE_ID_SIZE];
 
     if (p->json) {
         ctl_publish_say_json(p, policy, already);
@@ -137,13 +138,46 @@ ctl_publish_say(const ctl_publish_t *p, const pv_policy_t *policy, int already)
     } else {
         printf("in force  now\n");
     }
+
+    if (ctl_publish_notice(policy, id)) {
+        printf("notice    %s: users who were met before are told, now or when they come; follow it with\n"
+               "          privacyctl notice status %s --site %s --public %s.pub\n", id, id, p->site, p->site);
+    }
+}
+
+
+int
+ctl_publish_notice(const pv_policy_t *policy, char id[PV_NOTICE_ID_SIZE])
+{
+    int             is;
+    pv_head_t      *head;
+    pv_notice_t    *notice;
+    pv_problems_t   problems;
+
+    notice = NULL;
+    pv_problems_init(&problems);
+
+    if (pv_head_open(&head, policy->sealed_head, policy->site, NULL, &problems) == PV_OK) {
+        (void) pv_notice_from_head(&notice, head);
+        pv_head_free(head);
+    }
+
+    pv_problems_free(&problems);
+    is = notice != NULL;
+
+    if (is) {
+        memcpy(id, notice->id, PV_NOTICE_ID_SIZE);
+        pv_notice_free(notice);
+    }
+
+    return is;
 }
 
 
 static void
 ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int already)
 {
-    char     digest[2 * PV_SHA256_LEN + 1], published[PV_RFC3339_SIZE];
+    char     digest[2 * PV_SHA256_LEN + 1], published[PV_RFC3339_SIZE], id[PV_NOTICE_ID_SIZE];
     json_t  *answer;
 
     pv_hex_encode(digest, policy->digest, PV_SHA256_LEN);
@@ -154,6 +188,8 @@ ctl_publish_say_json(const ctl_publish_t *p, const pv_policy_t *policy, int alre
                        "version", (const char *) policy->version.data, "number", (json_int_t) policy->sequence,
                        "digest", digest, "published", published,
                        "effective", (const char *) policy->effective_text.data, "already", already);
+
+    json_object_set_new(answer, "notice", ctl_publish_notice(policy, id) ? json_string(id) : json_null());
 
     if (p->previous != NULL && p->next != NULL) {
         json_object_set_new(answer, "changes", ctl_changes_json(p->previous, p->next, NULL, 0));

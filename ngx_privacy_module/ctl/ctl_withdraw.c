@@ -21,7 +21,9 @@ static int ctl_withdraw_run(ctl_publish_t *p, const char *version, const char *r
 static const ctl_log_entry_t *ctl_withdraw_find(const ctl_publish_t *p, const char *version);
 static int ctl_withdraw_confirmed(const ctl_publish_t *p, const ctl_log_entry_t *entry);
 static int ctl_withdraw_append(ctl_publish_t *p, const ctl_log_entry_t *entry, const char *reason);
-static void ctl_withdraw_say(const ctl_publish_t *p, const ctl_log_entry_t *entry, uint32_t number, int already);
+static int ctl_withdraw_version(ctl_publish_t *p, const ctl_log_entry_t *entry, char notice[PV_NOTICE_ID_SIZE]);
+static void ctl_withdraw_say(const ctl_publish_t *p, const ctl_log_entry_t *entry, uint32_t number,
+    const char *notice, int already);
 
 
 int
@@ -66,7 +68,7 @@ static int
 ctl_withdraw_run(ctl_publish_t *p, const char *version, const char *reason)
 {
     int                     rc;
-    char                    when[CTL_TIME_MAX];
+    char                    when[CTL_TIME_MAX], notice[PV_NOTICE_ID_SIZE];
     const pv_head_t        *already;
     const ctl_log_entry_t  *entry;
 
@@ -88,8 +90,13 @@ ctl_withdraw_run(ctl_publish_t *p, const char *version, const char *reason)
 
     already = ctl_log_withdrawal(p->chain, entry);
     if (already != NULL) {
-        ctl_withdraw_say(p, entry, already->sequence, 1);
-        return CTL_OK;
+        rc = ctl_withdraw_version(p, entry, notice);
+
+        if (rc == CTL_OK) {
+            ctl_withdraw_say(p, entry, already->sequence, notice, 1);
+        }
+
+        return rc;
     }
 
     ctl_publish_context(p);
@@ -143,13 +150,11 @@ ctl_withdraw_confirmed(const ctl_publish_t *p, const ctl_log_entry_t *entry)
 static int
 ctl_withdraw_append(ctl_publish_t *p, const ctl_log_entry_t *entry, const char *reason)
 {
-    int           rc;
-    pv_policy_t  *version;
+    int   rc;
+    char  notice[PV_NOTICE_ID_SIZE];
 
     /* What is withdrawn is what was signed, not what the stream says of it. */
-    version = NULL;
-    rc = ctl_publish_open(p, &version, entry);
-    pv_policy_free(version);
+    rc = ctl_withdraw_version(p, entry, notice);
 
     if (rc != CTL_OK) {
         return rc;
@@ -165,7 +170,7 @@ ctl_withdraw_append(ctl_publish_t *p, const ctl_log_entry_t *entry, const char *
     rc = ctl_log_append(p->redis, p->site_name, (pv_str_t) { p->sealed.data, p->sealed.len });
 
     if (rc == CTL_OK) {
-        ctl_withdraw_say(p, entry, p->context.sequence, 0);
+        ctl_withdraw_say(p, entry, p->context.sequence, notice, 0);
 
     } else if (rc == CTL_UNREACHABLE) {
         ctl_fail(rc, "it is not certain that it was withdrawn: run the same command again, which is harmless");
@@ -175,19 +180,46 @@ ctl_withdraw_append(ctl_publish_t *p, const ctl_log_entry_t *entry, const char *
 }
 
 
+/* What was signed; notice: the id of the notice that it is to users, or empty. */
+static int
+ctl_withdraw_version(ctl_publish_t *p, const ctl_log_entry_t *entry, char notice[PV_NOTICE_ID_SIZE])
+{
+    int           rc;
+    pv_policy_t  *version;
+
+    version = NULL;
+    rc = ctl_publish_open(p, &version, entry);
+
+    if (rc != CTL_OK || !ctl_publish_notice(version, notice)) {
+        notice[0] = '\0';
+    }
+
+    pv_policy_free(version);
+
+    return rc;
+}
+
+
 static void
-ctl_withdraw_say(const ctl_publish_t *p, const ctl_log_entry_t *entry, uint32_t number, int already)
+ctl_withdraw_say(const ctl_publish_t *p, const ctl_log_entry_t *entry, uint32_t number, const char *notice,
+    int already)
 {
     json_t  *answer;
 
     if (!p->json) {
         printf("%s: version %s (number %" PRIu32 "), by entry %" PRIu32 " of the log\n",
                already ? "already withdrawn" : "withdrawn", entry->version, entry->sequence, number);
+
+        if (notice[0] != '\0') {
+            printf("notice    %s is retracted with it: where it is shown it closes, and nobody is shown it any more\n",
+                   notice);
+        }
         return;
     }
 
-    answer = json_pack("{s:s, s:s, s:I, s:I, s:b}", "site", p->site, "version", entry->version,
-                       "withdraws", (json_int_t) entry->sequence, "number", (json_int_t) number, "already", already);
+    answer = json_pack("{s:s, s:s, s:I, s:I, s:b, s:s?}", "site", p->site, "version", entry->version,
+                       "withdraws", (json_int_t) entry->sequence, "number", (json_int_t) number, "already", already,
+                       "retracts", notice[0] != '\0' ? notice : NULL);
 
     json_dumpf(answer, stdout, JSON_INDENT(2));
     putchar('\n');
