@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#include "pvr.h"
+#include "pvr_cluster.h"
 #include "pvr_limit.h"
 
 
@@ -38,6 +38,9 @@ static void
 use(const redisReply *reply)
 {
     size_t              i;
+    pvr_range_t         range;
+    pvr_address_t       master;
+    pvr_redirect_t      redirect;
     pvr_policy_entry_t  e;
 
     if (measure(reply, 1) > PVR_REPLY_ELEMENTS) {
@@ -46,8 +49,24 @@ use(const redisReply *reply)
 
     (void) pvr_status(reply);
     (void) pvr_ledger_appended(reply);
+    (void) pvr_is_master(reply);
+    (void) pvr_cluster_moving(reply);
+
+    if (pvr_redirect(&redirect, reply) == PV_OK
+        && (redirect.slot >= PVR_SLOTS || redirect.address.port < 1 || redirect.address.port > 65535))
+    {
+        abort();
+    }
+
+    if (pvr_sentinel_master(&master, reply) == PV_OK && (master.host[0] == '\0' || master.port < 1)) {
+        abort();
+    }
 
     for (i = 0; i < 8; i++) {
+        if (pvr_cluster_range(&range, reply, i) == PV_OK && (range.first > range.last || range.last >= PVR_SLOTS)) {
+            abort();
+        }
+
         if (pvr_policy_entry(&e, reply, i) == PV_OK
             && (e.sequence == 0 || (e.kind == PV_ENTRY_VERSION) != (e.version.len != 0)))
         {
