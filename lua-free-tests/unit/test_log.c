@@ -627,6 +627,16 @@ test_where_a_subject_stands(void **state)
     assert_int_equal(pv_log_bound(log, 9, 9)->sequence, 9);
     assert_null(pv_log_bound(log, 3, 9));
     assert_null(pv_log_bound(log, 10, 9));
+
+    /* agreed to before it was in force: until then where all stand who agreed to go along */
+    assert_int_equal(pv_log_bound(log, 8, 7)->sequence, 7);
+    assert_int_equal(pv_log_bound(log, 9, 8)->sequence, 8);
+    assert_int_equal(pv_log_bound(log, 4, 2)->sequence, 2);
+
+    /* and withdrawn after that: it binds nobody, and what comes behind it as it would have */
+    assert_int_equal(pv_log_bound(log, 4, 6)->sequence, 2);
+    assert_int_equal(pv_log_bound(log, 4, 7)->sequence, 7);
+    assert_int_equal(pv_log_bound(log, 4, 9)->sequence, 7);
     pv_log_free(log);
 
     /* a number that is not known may have reduced rights */

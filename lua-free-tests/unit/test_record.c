@@ -111,7 +111,7 @@ test_refused_fields(void **state)
     r = sample();
     r.how = 0;
     assert_int_equal(pv_record_encode(out, &r), 0);
-    r.how = PV_HOW_EXPIRE + 1;
+    r.how = PV_HOW_DECLINE + 1;
     assert_int_equal(pv_record_encode(out, &r), 0);
 
     r = sample();

@@ -152,7 +152,7 @@ test_consent_refused(void **state)
     assert_int_equal(pv_consent_encode(out, &c, keys, site), PV_ERROR);
 
     c = sample();
-    c.flags = 0x10;
+    c.flags = PV_STATE_AGREED_AHEAD | 0x20;
     assert_int_equal(pv_consent_encode(out, &c, keys, site), PV_ERROR);
 
     c = sample();

@@ -80,6 +80,7 @@ pv_draft_free(pv_draft_t *draft)
     json_decref(draft->texts);
     json_decref(draft->bits);
     json_decref(draft->asked_since);
+    json_decref(draft->unnamed);
     memset(draft, 0, sizeof(*draft));
 }
 

@@ -17,12 +17,13 @@ typedef struct {
     json_t    *texts;       /* {language: {markdown, html, title}}, whole */
     json_t    *bits;        /* {purpose: bit}, of all purposes that ever were */
     json_t    *asked_since; /* {purpose: sequence} */
+    json_t    *unnamed;     /* [purpose]: that version did not name it among its changes */
     pv_str_t   json;        /* policy.json as it is: where its fields stand; the caller's */
 } pv_draft_t;
 
 /* Reads, validates and renders; says everything that is wrong. Fills declared and texts. */
 int pv_draft_read(pv_draft_t *draft, const pv_bundle_source_t *source, const json_t *bits, pv_problems_t *problems);
-/* Whether it can follow the version before; fills bits and asked_since. */
+/* Whether it can follow the version before; fills bits, asked_since and unnamed. */
 int pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const char *file,
     pv_problems_t *problems);
 /* Of that, what can be told of a draft with errors, too: all reasons at once. */

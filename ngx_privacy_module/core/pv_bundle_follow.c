@@ -32,7 +32,8 @@ static void pv_follow_times(const pv_follow_t *f);
 static int pv_follow_material(const json_t *declared);
 static int pv_follow_bits(const pv_follow_t *f, json_t *bits);
 static long pv_follow_free_bit(const json_t *bits);
-static int pv_follow_asked_since(const pv_follow_t *f, json_t *asked_since);
+static int pv_follow_asked_since(const pv_follow_t *f, json_t *asked_since, json_t *unnamed);
+static int pv_follow_unnamed(const pv_follow_t *f, const json_t *purpose, uint32_t since);
 static uint32_t pv_follow_purpose(const pv_follow_t *f, const json_t *purpose, const char *field);
 static int pv_follow_named(const json_t *declared, const char *id, int material);
 static int pv_follow_all_editorial(const json_t *declared);
@@ -79,9 +80,11 @@ pv_draft_follow(pv_draft_t *draft, const pv_bundle_context_t *context, const cha
     json_decref(draft->bits);
     draft->bits = pv_draft_bits(context);
     draft->asked_since = json_object();
+    draft->unnamed = json_array();
 
-    if (draft->bits == NULL || draft->asked_since == NULL || pv_follow_bits(&f, draft->bits) != PV_OK
-        || pv_follow_asked_since(&f, draft->asked_since) != PV_OK)
+    if (draft->bits == NULL || draft->asked_since == NULL || draft->unnamed == NULL
+        || pv_follow_bits(&f, draft->bits) != PV_OK
+        || pv_follow_asked_since(&f, draft->asked_since, draft->unnamed) != PV_OK)
     {
         json_decref(f.before);
         return PV_ERROR;
@@ -264,23 +267,45 @@ pv_follow_free_bit(const json_t *bits)
 
 
 static int
-pv_follow_asked_since(const pv_follow_t *f, json_t *asked_since)
+pv_follow_asked_since(const pv_follow_t *f, json_t *asked_since, json_t *unnamed)
 {
-    size_t     i;
-    char       field[64];
-    json_t    *purpose;
-    uint32_t   since;
+    size_t       i;
+    char         field[64];
+    json_t      *purpose;
+    uint32_t     since;
+    const char  *id;
 
     json_array_foreach(json_object_get(f->now, "purposes"), i, purpose) {
         snprintf(field, sizeof(field), "purposes[%zu]", i);
         since = pv_follow_purpose(f, purpose, field);
 
-        if (json_object_set_new(asked_since, pv_declared_string(purpose, "id"), json_integer(since)) != 0) {
+        id = pv_declared_string(purpose, "id");
+
+        if (json_object_set_new(asked_since, id, json_integer(since)) != 0
+            || (pv_follow_unnamed(f, purpose, since) && json_array_append_new(unnamed, json_string(id)) != 0))
+        {
             return PV_ERROR;
         }
     }
 
     return PV_OK;
+}
+
+
+/* Whether the version that changed the purpose last did so without a word: then nobody agrees to that by agreeing to it. */
+static int
+pv_follow_unnamed(const pv_follow_t *f, const json_t *purpose, uint32_t since)
+{
+    const char  *id;
+
+    id = pv_declared_string(purpose, "id");
+
+    if (f->before == NULL || json_is_true(json_object_get(purpose, "necessary"))) {
+        return 0;
+    }
+
+    return since == f->context->sequence ? !pv_follow_named(f->now, id, 1)
+           : pv_policy_purpose(f->context->previous, pv_str(id))->unnamed;
 }
 
 

@@ -183,7 +183,9 @@ pv_bundle_head(json_t *head, const pv_draft_t *draft, const pv_bundle_context_t 
          && json_object_set_new(head, "reduces_rights", reduces) == 0
          && json_object_set_new(head, "changes", pv_head_changes(draft->declared)) == 0
          && json_object_set(head, "bits", draft->bits) == 0
-         && json_object_set(head, "asked_since", draft->asked_since) == 0 ? PV_OK : PV_ERROR;
+         && json_object_set(head, "asked_since", draft->asked_since) == 0
+         && (json_array_size(draft->unnamed) == 0 || json_object_set(head, "unnamed", draft->unnamed) == 0)
+         ? PV_OK : PV_ERROR;
 
     if (rc != PV_OK || context->urgent == NULL) {
         return rc;

@@ -14,6 +14,7 @@
 
 
 static int pv_choice_how(pv_str_t name);
+static int pv_choice_answer_how(pv_str_t name);
 static int pv_choice_set(pv_str_t *field, pv_str_t value);
 static int pv_choice_field(pv_choice_input_t *in, pv_str_t name, pv_str_t value, pv_str_t *choice);
 static int pv_choice_name(pv_choice_input_t *in, pv_str_t id, int granted);
@@ -21,8 +22,12 @@ static int pv_choice_finish(pv_choice_input_t *in, pv_str_t choice, int how);
 static long pv_choice_unescape(unsigned char *data, size_t len);
 static int pv_choice_hex(unsigned char c);
 static int pv_choice_json_string(json_t *value, pv_str_t *out);
+static int pv_choice_is_ahead(const pv_choice_t *c, const pv_policy_t *in_force);
 static void pv_choice_bind(pv_record_t *r, const pv_choice_t *c, const pv_consent_t *base, uint32_t reach);
+static void pv_choice_ahead(pv_record_t *r, const pv_choice_t *c, const pv_consent_t *base,
+    const pv_policy_t *in_force);
 static void pv_choice_carry(pv_record_t *r, const pv_consent_t *base, int64_t now);
+static int pv_choice_answers_same(const pv_record_t *r, const pv_consent_t *base);
 static void pv_choice_valid(const pv_consent_t *base, const pv_policy_t *in_force, int64_t now, uint64_t *decided,
     uint64_t *granted);
 
@@ -50,6 +55,23 @@ pv_choice_how(pv_str_t name)
     }
 
     return 0;
+}
+
+
+/* -1: no such answer. */
+
+static int
+pv_choice_answer_how(pv_str_t name)
+{
+    if (pv_str_eqs(name, "agree")) {
+        return PV_HOW_AGREE;
+    }
+
+    if (pv_str_eqs(name, "decline")) {
+        return PV_HOW_DECLINE;
+    }
+
+    return pv_str_eqs(name, "later") || pv_str_eqs(name, "acknowledge") || pv_str_eqs(name, "seen") ? 0 : -1;
 }
 
 
@@ -95,6 +117,16 @@ static int
 pv_choice_finish(pv_choice_input_t *in, pv_str_t choice, int how)
 {
     in->how = how;
+
+    if (in->answer.data != NULL) {
+        in->how = pv_choice_answer_how(in->answer);
+
+        if (how || choice.data != NULL || in->how < 0) {
+            return PV_INVALID;
+        }
+
+        return in->token.len != 0 || pv_str_eqs(in->answer, "seen") ? PV_OK : PV_INVALID;
+    }
 
     if (choice.data != NULL) {
         in->how = pv_choice_how(choice);
@@ -181,6 +213,10 @@ pv_choice_field(pv_choice_input_t *in, pv_str_t name, pv_str_t value, pv_str_t *
 
     if (pv_str_eqs(name, "choice")) {
         return pv_choice_set(choice, value);
+    }
+
+    if (pv_str_eqs(name, "answer")) {
+        return pv_choice_set(&in->answer, value);
     }
 
     if (pv_str_eqs(name, "purpose")) {
@@ -272,7 +308,8 @@ pv_choice_read_json(pv_choice_input_t *in, pv_str_t body, int how)
     if (!json_is_object(root)
         || pv_choice_json_string(json_object_get(root, "token"), &in->token) != PV_OK
         || pv_choice_json_string(json_object_get(root, "return"), &in->return_to) != PV_OK
-        || pv_choice_json_string(json_object_get(root, "choice"), &choice) != PV_OK)
+        || pv_choice_json_string(json_object_get(root, "choice"), &choice) != PV_OK
+        || pv_choice_json_string(json_object_get(root, "answer"), &in->answer) != PV_OK)
     {
         return PV_INVALID;
     }
@@ -334,6 +371,11 @@ pv_choice_resolve(pv_choice_t *c, const pv_choice_input_t *in, const pv_policy_t
 
     optional = shown->all & ~shown->necessary;
 
+    if (in->answer.data != NULL) {
+        /* answers a notice, and is none to a banner */
+        return PV_INVALID;
+    }
+
     if (in->how == PV_HOW_AGREE) {
         /* to the terms: it decides no purpose, whatever boxes come along */
         return PV_OK;
@@ -383,14 +425,38 @@ pv_choice_resolve(pv_choice_t *c, const pv_choice_input_t *in, const pv_policy_t
 }
 
 
+void
+pv_choice_answer(pv_choice_t *c, int how, const pv_policy_t *version)
+{
+    memset(c, 0, sizeof(pv_choice_t));
+
+    c->how = how;
+    c->version = version->sequence;
+    c->answer = 1;
+    c->named = pv_policy_changed_by(version, version->sequence);
+
+    if (how == PV_HOW_AGREE) {
+        c->named &= ~version->separate;
+        c->granted = c->named;
+    }
+}
+
+
+/* Agreed to before it is in force: nothing of it is granted yet. */
+
+static int
+pv_choice_is_ahead(const pv_choice_t *c, const pv_policy_t *in_force)
+{
+    return c->answer && c->how == PV_HOW_AGREE && c->version > in_force->sequence;
+}
+
+
 /* What base still says under the version in force: as worded then, and within its term. */
 
 static void
 pv_choice_valid(const pv_consent_t *base, const pv_policy_t *in_force, int64_t now, uint64_t *decided,
     uint64_t *granted)
 {
-    uint64_t  changed;
-
     *decided = 0;
     *granted = 0;
 
@@ -398,11 +464,13 @@ pv_choice_valid(const pv_consent_t *base, const pv_policy_t *in_force, int64_t n
         return;
     }
 
-    changed = (base->decided_version > in_force->sequence)
-              ? 0 : pv_policy_changed_since(in_force, base->decided_version);
+    if (base->decided_version > in_force->sequence) {
+        *decided = base->decided;
+        *granted = base->granted;
+        return;
+    }
 
-    *decided = base->decided & ~changed;
-    *granted = base->granted & ~changed;
+    pv_policy_holds(in_force, base, decided, granted);
 }
 
 
@@ -412,6 +480,15 @@ pv_choice_wanted(const pv_choice_t *c, const pv_consent_t *base, const pv_policy
     uint64_t  decided, granted;
 
     pv_choice_valid(base, in_force, now, &decided, &granted);
+
+    if (pv_choice_is_ahead(c, in_force)) {
+        /* what is granted now is so as it is worded now */
+        return c->granted;
+    }
+
+    if (c->answer) {
+        return c->granted & ~granted & ~pv_policy_changed_since(in_force, c->version);
+    }
 
     return c->granted & ~granted;
 }
@@ -455,7 +532,9 @@ pv_choice_stale(const pv_choice_t *c, uint32_t shown, uint64_t refused, const pv
         return 0;
     }
 
-    if (c->version != in_force->sequence || (base && base->decided_version > in_force->sequence)) {
+    if ((c->version != in_force->sequence && !c->answer)
+        || (base && base->decided_version > in_force->sequence))
+    {
         return 1;
     }
 
@@ -483,6 +562,7 @@ pv_choice_fold(pv_consent_t *base, const pv_record_t *pending)
 
     base->decided |= refused;
     base->granted &= ~refused;
+    base->flags &= (uint8_t) ~PV_STATE_AHEAD;
 
     if (pending->how == PV_HOW_WITHDRAW) {
         base->flags |= PV_STATE_WITHDRAWN;
@@ -495,7 +575,7 @@ void
 pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base, uint32_t reach,
     const pv_policy_t *in_force, int64_t now)
 {
-    uint64_t  decided, granted, current;
+    uint64_t  decided, granted, named, current;
 
     memset(r, 0, sizeof(pv_record_t));
 
@@ -503,7 +583,8 @@ pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_co
 
     /* what an older form said counts where the purpose still means the same; a no counts anyhow */
 
-    current = c->named;
+    named = pv_choice_is_ahead(c, in_force) ? 0 : c->named;
+    current = named;
 
     if (c->version < in_force->sequence) {
         current &= ~pv_policy_changed_since(in_force, c->version);
@@ -517,8 +598,13 @@ pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_co
         granted = 0;
     }
 
+    if (c->how == PV_HOW_AGREE) {
+        /* takes nothing back, also of what means something else by now */
+        named = current;
+    }
+
     r->decided = decided | current;
-    r->granted = (granted & ~c->named) | (c->granted & current);
+    r->granted = (granted & ~named) | (c->granted & current);
     r->granted &= r->decided;
 
     r->how = (uint8_t) c->how;
@@ -534,19 +620,20 @@ pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_co
     }
 
     pv_choice_bind(r, c, base, reach);
+    pv_choice_ahead(r, c, base, in_force);
 
-    if (c->how == PV_HOW_AGREE) {
+    if ((c->how == PV_HOW_AGREE || c->how == PV_HOW_DECLINE) && decided != 0) {
         pv_choice_carry(r, base, now);
     }
 }
 
 
-/* Terms that reduce rights bind only who agrees to them. */
+/* Terms that reduce rights bind only who agrees to them; who declines stays where he was. */
 
 static void
 pv_choice_bind(pv_record_t *r, const pv_choice_t *c, const pv_consent_t *base, uint32_t reach)
 {
-    r->bound_version = c->version;
+    r->bound_version = (c->how == PV_HOW_DECLINE) ? 0 : c->version;
 
     if (base == NULL || base->bound_version == 0) {
         return;
@@ -562,22 +649,53 @@ pv_choice_bind(pv_record_t *r, const pv_choice_t *c, const pv_consent_t *base, u
 }
 
 
-/* Who agrees chooses nothing anew: what was chosen keeps its age, rounded up. */
+/* Answered before it is in force: then it is not asked for again. What was agreed to before stays agreed to. */
+
+static void
+pv_choice_ahead(pv_record_t *r, const pv_choice_t *c, const pv_consent_t *base, const pv_policy_t *in_force)
+{
+    uint32_t  numbers;
+
+    if (c->how == PV_HOW_DECLINE && c->version > r->decided_version) {
+        numbers = c->version - r->decided_version;
+        r->ahead = (numbers <= PV_AHEAD_MAX) ? (uint8_t) numbers : 0;
+    }
+
+    if (c->how == PV_HOW_AGREE && r->bound_version > in_force->sequence) {
+        r->ahead = (r->bound_version == c->version && c->answer)
+                   || (base && (base->flags & PV_STATE_AGREED_AHEAD) && r->bound_version == base->bound_version);
+    }
+}
+
+
+/* Who answers a notice chooses nothing else anew: what was chosen keeps its age, rounded up. */
 
 static void
 pv_choice_carry(pv_record_t *r, const pv_consent_t *base, int64_t now)
 {
     int64_t  days;
 
-    if (base == NULL || r->decided == 0) {
-        return;
-    }
-
     days = (now - (int64_t) base->chosen + PV_DAY - 1) / PV_DAY;
     days = (days < 0) ? 0 : days;
 
     r->carried = (uint16_t) (days > PV_CARRIED_MAX ? PV_CARRIED_MAX : days);
     r->carried_withdrawal = (base->flags & PV_STATE_WITHDRAWN) != 0;
+}
+
+
+uint64_t
+pv_choice_revoked(const pv_record_t *r, const pv_consent_t *base)
+{
+    return r->ahead && r->how == PV_HOW_AGREE ? base->granted & ~r->granted : pv_choice_held(base) & ~r->granted;
+}
+
+
+uint64_t
+pv_choice_held(const pv_consent_t *base)
+{
+    /* what was agreed to in advance is not among the bits */
+
+    return (base->flags & PV_STATE_AGREED_AHEAD) ? UINT64_MAX : base->granted;
 }
 
 
@@ -588,13 +706,44 @@ pv_choice_same(const pv_record_t *r, const pv_consent_t *base, int64_t now)
         return 0;
     }
 
-    if (r->how == PV_HOW_AGREE) {
-        /* to what binds already */
-        return base->bound_version != 0;
+    if (r->how == PV_HOW_AGREE || r->how == PV_HOW_DECLINE) {
+        return pv_choice_answers_same(r, base);
     }
 
     return base->decided == r->decided && base->granted == r->granted
            && base->decided_version == r->decided_version
+           && !(base->flags & PV_STATE_AGREED_AHEAD)        /* any other choice takes that back */
            && !(base->flags & PV_STATE_WITHDRAWN) == (r->how != PV_HOW_WITHDRAW)
            && now - (int64_t) base->chosen < PV_CHOICE_SECOND_MAX;
+}
+
+
+/* It adds nothing to what was answered before, and is not newer by more than a second click. */
+
+static int
+pv_choice_answers_same(const pv_record_t *r, const pv_consent_t *base)
+{
+    int64_t   newer;
+    uint64_t  refused;
+
+    refused = r->decided & ~r->granted;
+    newer = (int64_t) r->time - (int64_t) r->carried * PV_DAY - (int64_t) base->chosen;
+
+    if ((r->decided & ~base->decided) || (r->granted & ~base->granted) || (base->granted & refused)) {
+        return 0;
+    }
+
+    if (r->how == PV_HOW_AGREE) {
+
+        if (r->decided == 0 && !r->ahead) {
+            /* to what binds already */
+            return base->bound_version != 0;
+        }
+
+        return (!r->ahead || (base->flags & PV_STATE_AGREED_AHEAD)) && newer < PV_CHOICE_SECOND_MAX;
+    }
+
+    return !(base->flags & PV_STATE_AGREED_AHEAD)
+           && r->decided_version + r->ahead <= base->decided_version + pv_state_declined_ahead(base->flags)
+           && newer < PV_CHOICE_SECOND_MAX;
 }

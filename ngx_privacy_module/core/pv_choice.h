@@ -18,9 +18,10 @@
 
 /* What was sent. Everything points into the body or into json. */
 typedef struct {
-    int       how;              /* PV_HOW_ACCEPT_ALL, REJECT_ALL, CUSTOM, WITHDRAW or AGREE */
+    int       how;              /* PV_HOW_ACCEPT_ALL, REJECT_ALL, CUSTOM, WITHDRAW, AGREE; answers: AGREE, DECLINE, 0 */
     unsigned  complete:1;       /* a form: what it does not name is refused */
-    pv_str_t  token;
+    pv_str_t  answer;           /* to a notice: "agree" "decline" "later" "acknowledge" "seen"; data NULL: it is a choice */
+    pv_str_t  token;            /* len 0: there is none, which only "seen" may do without */
     pv_str_t  return_to;        /* as sent: not to be trusted */
     size_t    count;
     pv_str_t  id[PV_PURPOSES_MAX];
@@ -43,10 +44,19 @@ typedef struct {
     uint64_t  named;            /* purposes that it decides */
     uint64_t  granted;          /* of these, the ones it says yes to */
     unsigned  everything:1;     /* says no to all there is, named or not */
+    unsigned  answer:1;         /* to the notice of version, which need not be in force (yet, or any more) */
 } pv_choice_t;
 
 /* shown: the version that was on the screen. PV_INVALID: names a purpose that was not to be chosen there. */
 int pv_choice_resolve(pv_choice_t *c, const pv_choice_input_t *in, const pv_policy_t *shown);
+
+/*
+ * The answer to the notice of a version: PV_HOW_AGREE binds, and grants what it
+ * changed (pv_policy_changed_by()) and what needs no consent of its own;
+ * PV_HOW_DECLINE refuses what it changed, at once. Nothing else changes. Where
+ * the version is not in force yet, what is agreed to holds from then on.
+ */
+void pv_choice_answer(pv_choice_t *c, int how, const pv_policy_t *version);
 
 /* The purposes that the choice would newly grant, given the state that it is made on (NULL: none). */
 uint64_t pv_choice_wanted(const pv_choice_t *c, const pv_consent_t *base, const pv_policy_t *in_force, int64_t now);
@@ -72,6 +82,10 @@ void pv_choice_fold(pv_consent_t *base, const pv_record_t *pending);
  */
 void pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base, uint32_t reach,
     const pv_policy_t *in_force, int64_t now);
+/* What base grants, and the record does not: not 0 when others have to hear of it. */
+uint64_t pv_choice_revoked(const pv_record_t *r, const pv_consent_t *base);
+/* What base grants or may come to grant: what a refusal takes back. */
+uint64_t pv_choice_held(const pv_consent_t *base);
 /* 1 when the record would say what base says already. */
 int pv_choice_same(const pv_record_t *r, const pv_consent_t *base, int64_t now);
 

@@ -36,7 +36,8 @@ static const pv_field_t  pv_head_version_fields[] = {
     pv_head_fields_of_all,
     { "version", PV_FIELD_STRING, 1 }, { "effective", PV_FIELD_STRING, 1 }, { "languages", PV_FIELD_LIST, 1 },
     { "reduces_rights", PV_FIELD_BOOLEAN, 1 }, { "urgent", PV_FIELD_STRING, 0 }, { "changes", PV_FIELD_LIST, 1 },
-    { "bits", PV_FIELD_OBJECT, 1 }, { "asked_since", PV_FIELD_OBJECT, 1 }, { "declared", PV_FIELD_OBJECT, 1 },
+    { "bits", PV_FIELD_OBJECT, 1 }, { "asked_since", PV_FIELD_OBJECT, 1 }, { "unnamed", PV_FIELD_LIST, 0 },
+    { "declared", PV_FIELD_OBJECT, 1 },
     { "texts", PV_FIELD_OBJECT, 1 }, { NULL, 0, 0 }
 };
 
@@ -223,7 +224,8 @@ pv_head_version(const json_t *root, pv_problems_t *problems)
 static int
 pv_head_bits(const json_t *root, pv_problems_t *problems)
 {
-    json_t      *bits, *value;
+    size_t       i;
+    json_t      *bits, *since, *value;
     uint64_t     taken, mask;
     json_int_t   sequence;
     const char  *id;
@@ -252,6 +254,14 @@ pv_head_bits(const json_t *root, pv_problems_t *problems)
             || json_object_get(bits, id) == NULL)
         {
             return pv_head_wrong(problems, "asked_since", "one is out of range, or of no purpose");
+        }
+    }
+
+    since = json_object_get(root, "asked_since");
+
+    json_array_foreach(json_object_get(root, "unnamed"), i, value) {
+        if (!json_is_string(value) || json_object_get(since, json_string_value(value)) == NULL) {
+            return pv_head_wrong(problems, "unnamed", "one is no purpose");
         }
     }
 

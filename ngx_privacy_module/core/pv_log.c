@@ -304,6 +304,16 @@ pv_log_bound(const pv_log_t *log, uint32_t bound, uint32_t in_force)
         return NULL;
     }
 
+    if (bound > in_force) {
+        /* agreed to in advance, and so to all that is before it */
+        return pv_log_find(log, in_force);
+    }
+
+    if (!pv_log_counts(&log->slots[i])) {
+        /* agreed to, and withdrawn before it was in force: back where it would have been moved along from */
+        stands = pv_log_before(log, bound);
+    }
+
     for (i++; i < log->count; i++) {
         head = log->slots[i].head;
 

@@ -90,7 +90,10 @@ const pv_head_t *pv_log_before(const pv_log_t *log, uint32_t sequence);
 const pv_head_t *pv_log_after(const pv_log_t *log, uint32_t sequence);
 /*
  * Where a subject bound to version `bound` stands when version in_force is: it
- * moves along by itself, up to one that reduces rights. NULL: bound is not known.
+ * moves along by itself, up to one that reduces rights. Who agreed to a version
+ * in advance agreed to what is before it: they stand at the one in force until
+ * then, and where that version was withdrawn, at the one before it. NULL: bound
+ * is not known.
  */
 const pv_head_t *pv_log_bound(const pv_log_t *log, uint32_t bound, uint32_t in_force);
 

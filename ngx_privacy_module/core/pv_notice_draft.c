@@ -23,17 +23,17 @@ typedef struct {
     json_t                     *root;       /* of the notice */
     json_t                     *languages, *texts;      /* the same, in root */
     int                         failed;     /* out of memory */
-} pv_draft_t;
+} pv_notice_draft_t;
 
 
-static int pv_draft_build(pv_draft_t *d, const json_t *draft);
-static void pv_draft_common(pv_draft_t *d);
-static void pv_draft_texts(pv_draft_t *d, const json_t *texts);
-static void pv_draft_text(pv_draft_t *d, const json_t *texts, const char *language);
-static void pv_draft_field(pv_draft_t *d, json_t *out, const json_t *text, const pv_path_t *path, const char *name);
+static int pv_draft_build(pv_notice_draft_t *d, const json_t *draft);
+static void pv_draft_common(pv_notice_draft_t *d);
+static void pv_notice_draft_texts(pv_notice_draft_t *d, const json_t *texts);
+static void pv_notice_draft_text(pv_notice_draft_t *d, const json_t *texts, const char *language);
+static void pv_draft_field(pv_notice_draft_t *d, json_t *out, const json_t *text, const pv_path_t *path, const char *name);
 static void pv_draft_clean(pv_buf_t *out, const char *text);
 static json_t *pv_draft_audience(const pv_audience_t *audience);
-static void pv_draft_set(pv_draft_t *d, json_t *object, const char *name, json_t *value);
+static void pv_draft_set(pv_notice_draft_t *d, json_t *object, const char *name, json_t *value);
 static int pv_draft_seal(pv_buf_t *out, pv_str_t site, const json_t *root, const char *file,
     const unsigned char secret[PV_ED25519_SECRET], pv_problems_t *problems);
 
@@ -50,7 +50,7 @@ pv_notice_seal(pv_buf_t *out, const pv_notice_context_t *context, pv_str_t draft
     int           rc;
     size_t        first, errors;
     json_t       *json;
-    pv_draft_t    d;
+    pv_notice_draft_t    d;
     json_error_t  error;
 
     first = problems->count;
@@ -85,7 +85,7 @@ pv_notice_seal(pv_buf_t *out, const pv_notice_context_t *context, pv_str_t draft
 
 
 static int
-pv_draft_build(pv_draft_t *d, const json_t *draft)
+pv_draft_build(pv_notice_draft_t *d, const json_t *draft)
 {
     pv_path_t    top, at;
     const char  *name;
@@ -109,7 +109,7 @@ pv_draft_build(pv_draft_t *d, const json_t *draft)
     pv_draft_common(d);
 
     if (json_is_object(json_object_get(draft, "texts"))) {
-        pv_draft_texts(d, json_object_get(draft, "texts"));
+        pv_notice_draft_texts(d, json_object_get(draft, "texts"));
     }
 
     return d->failed ? PV_ERROR : PV_OK;
@@ -117,7 +117,7 @@ pv_draft_build(pv_draft_t *d, const json_t *draft)
 
 
 static void
-pv_draft_common(pv_draft_t *d)
+pv_draft_common(pv_notice_draft_t *d)
 {
     char                        previous[2 * PV_SHA256_LEN + 1];
     const pv_notice_context_t  *c;
@@ -160,7 +160,7 @@ pv_draft_common(pv_draft_t *d)
 
 /* In the order of the policy's languages, then whatever else there is. */
 static void
-pv_draft_texts(pv_draft_t *d, const json_t *texts)
+pv_notice_draft_texts(pv_notice_draft_t *d, const json_t *texts)
 {
     size_t       i;
     char         tag[64];
@@ -187,12 +187,12 @@ pv_draft_texts(pv_draft_t *d, const json_t *texts)
             continue;
         }
 
-        pv_draft_text(d, texts, tag);
+        pv_notice_draft_text(d, texts, tag);
     }
 
     json_object_foreach((json_t *) texts, name, text) {
         if (json_object_get(d->texts, name) == NULL) {
-            pv_draft_text(d, texts, name);
+            pv_notice_draft_text(d, texts, name);
         }
     }
 
@@ -203,7 +203,7 @@ pv_draft_texts(pv_draft_t *d, const json_t *texts)
 
 
 static void
-pv_draft_text(pv_draft_t *d, const json_t *texts, const char *language)
+pv_notice_draft_text(pv_notice_draft_t *d, const json_t *texts, const char *language)
 {
     size_t             errors;
     json_t            *out;
@@ -242,7 +242,7 @@ pv_draft_text(pv_draft_t *d, const json_t *texts, const char *language)
 
 
 static void
-pv_draft_field(pv_draft_t *d, json_t *out, const json_t *text, const pv_path_t *path, const char *name)
+pv_draft_field(pv_notice_draft_t *d, json_t *out, const json_t *text, const pv_path_t *path, const char *name)
 {
     pv_buf_t     clean;
     pv_path_t    at;
@@ -340,7 +340,7 @@ pv_draft_audience(const pv_audience_t *a)
 
 
 static void
-pv_draft_set(pv_draft_t *d, json_t *object, const char *name, json_t *value)
+pv_draft_set(pv_notice_draft_t *d, json_t *object, const char *name, json_t *value)
 {
     if (value == NULL || json_object_set_new(object, name, value) != 0) {
         d->failed = 1;
@@ -354,7 +354,7 @@ pv_notice_seal_retraction(pv_buf_t *out, const pv_notice_context_t *context, uin
 {
     int          rc;
     pv_buf_t     clean;
-    pv_draft_t   d;
+    pv_notice_draft_t   d;
     const char  *problem;
 
     memset(&d, 0, sizeof(d));

@@ -59,7 +59,7 @@ view_standing(pv_view_t *v)
     pv_view_time(v, v->root, "chosen_date", page->consent->chosen, pv_str(""));
 
     /* Only who has something to take back is offered to take it back. */
-    pv_view_bool(v, v->root, "chosen", (page->consent->granted & ~page->policy->necessary) != 0);
+    pv_view_bool(v, v->root, "chosen", ((page->consent->granted | page->verdict->allowed) & ~page->policy->necessary) != 0);
 }
 
 

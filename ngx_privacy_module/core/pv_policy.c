@@ -8,7 +8,7 @@
 #include "pv_policy.h"
 
 
-static uint64_t pv_policy_valid(const pv_policy_t *policy, const pv_consent_t *consent);
+static uint64_t pv_policy_bit(const pv_purpose_t *purpose);
 
 
 const pv_purpose_t *
@@ -49,11 +49,61 @@ pv_policy_changed_since(const pv_policy_t *policy, uint32_t decided)
 
     for (i = 0; i < policy->purposes_count; i++) {
         if (policy->purposes[i].asked_since > decided) {
-            changed |= (uint64_t) 1 << policy->purposes[i].bit;
+            changed |= pv_policy_bit(&policy->purposes[i]);
         }
     }
 
     return changed;
+}
+
+
+uint64_t
+pv_policy_changed_by(const pv_policy_t *policy, uint32_t version)
+{
+    size_t               i;
+    uint64_t             changed;
+    const pv_purpose_t  *purpose;
+
+    changed = 0;
+
+    for (i = 0; i < policy->purposes_count; i++) {
+        purpose = &policy->purposes[i];
+
+        if (purpose->asked_since == version && !purpose->unnamed && !purpose->necessary) {
+            changed |= pv_policy_bit(purpose);
+        }
+    }
+
+    return changed;
+}
+
+
+static uint64_t
+pv_policy_bit(const pv_purpose_t *purpose)
+{
+    return (uint64_t) 1 << purpose->bit;
+}
+
+
+void
+pv_policy_holds(const pv_policy_t *policy, const pv_consent_t *consent, uint64_t *decided, uint64_t *granted)
+{
+    uint64_t  refused, agreed;
+
+    /* What was declined in advance is refused under that version, too. */
+
+    refused = consent->decided & ~consent->granted
+              & ~pv_policy_changed_since(policy, consent->decided_version + pv_state_declined_ahead(consent->flags));
+    *granted = consent->granted & consent->decided & ~pv_policy_changed_since(policy, consent->decided_version);
+
+    agreed = 0;
+
+    if ((consent->flags & PV_STATE_AGREED_AHEAD) && consent->bound_version <= policy->sequence) {
+        agreed = pv_policy_changed_by(policy, consent->bound_version) & ~policy->separate;
+    }
+
+    *granted |= agreed;
+    *decided = *granted | (refused & ~agreed);
 }
 
 
@@ -86,7 +136,7 @@ void
 pv_policy_judge(pv_verdict_t *verdict, const pv_policy_t *policy, const pv_consent_t *consent, int64_t now)
 {
     int64_t   chosen;
-    uint64_t  valid, granted;
+    uint64_t  decided, granted;
 
     verdict->standing = PV_UNDECIDED;
     verdict->allowed = policy->necessary;
@@ -117,14 +167,16 @@ pv_policy_judge(pv_verdict_t *verdict, const pv_policy_t *policy, const pv_conse
         return;
     }
 
-    valid = pv_policy_valid(policy, consent);
-    granted = consent->granted & valid;
+    pv_policy_holds(policy, consent, &decided, &granted);
 
-    verdict->decided = valid;
+    decided &= policy->all;
+    granted &= policy->all;
+
+    verdict->decided = decided;
     verdict->allowed |= granted;
-    verdict->asked &= ~valid;
+    verdict->asked &= ~decided;
 
-    if (consent->decided == 0) {
+    if (consent->decided == 0 && decided == 0) {
         /* Agreed to terms, and chose nothing. */
         return;
     }
@@ -135,12 +187,4 @@ pv_policy_judge(pv_verdict_t *verdict, const pv_policy_t *policy, const pv_conse
     } else {
         verdict->standing = verdict->asked ? PV_STALE : PV_CURRENT;
     }
-}
-
-
-/* The purposes of this policy on which the choice still says something. */
-static uint64_t
-pv_policy_valid(const pv_policy_t *policy, const pv_consent_t *consent)
-{
-    return consent->decided & policy->all & ~pv_policy_changed_since(policy, consent->decided_version);
 }

@@ -37,6 +37,7 @@ typedef struct {
     unsigned                  necessary:1;
     unsigned                  separate:1;
     uint32_t                  asked_since;  /* version that last changed its meaning */
+    unsigned                  unnamed:1;    /* without naming it among its changes */
     pv_str_t                  exempt_reason;    /* in the default language; the same for retention */
     /*
      * Lists of translations have one entry a language of the policy, in the
@@ -136,6 +137,18 @@ pv_str_t pv_translation(const pv_policy_t *policy, const pv_translation_t *list,
 
 /* The purposes whose meaning changed after version `decided` was in force. */
 uint64_t pv_policy_changed_since(const pv_policy_t *policy, uint32_t decided);
+/*
+ * Those whose meaning version `version` changed last, and named among its
+ * changes; not the necessary ones. What its notice asks for: who agrees grants
+ * of these what is not separate, who declines refuses them all.
+ */
+uint64_t pv_policy_changed_by(const pv_policy_t *policy, uint32_t version);
+/*
+ * What a choice still says under this version: as worded then, and what was
+ * answered in advance, before this version was in force. How old it is does
+ * not count, nor whether it was made on a version that is newer than this one.
+ */
+void pv_policy_holds(const pv_policy_t *policy, const pv_consent_t *consent, uint64_t *decided, uint64_t *granted);
 
 
 /* What a consent is worth under a policy, now. */

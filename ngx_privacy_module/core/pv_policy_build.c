@@ -35,6 +35,7 @@ static void pv_build_texts(pv_build_t *b);
 static pv_str_t pv_build_body(pv_build_t *b, pv_body_t body, size_t language);
 static void pv_build_bits(pv_build_t *b);
 static void pv_build_purposes(pv_build_t *b);
+static int pv_build_is_unnamed(const pv_build_t *b, const char *id);
 static void pv_build_purpose(pv_build_t *b, pv_purpose_t *purpose, const json_t *from);
 static void pv_build_cookies(pv_build_t *b, pv_purpose_t *purpose, const json_t *list);
 static void pv_build_recipients(pv_build_t *b);
@@ -244,6 +245,22 @@ pv_build_purposes(pv_build_t *b)
 }
 
 
+static int
+pv_build_is_unnamed(const pv_build_t *b, const char *id)
+{
+    size_t   i;
+    json_t  *one;
+
+    json_array_foreach(json_object_get(b->root, "unnamed"), i, one) {
+        if (strcmp(json_string_value(one), id) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 static void
 pv_build_purpose(pv_build_t *b, pv_purpose_t *purpose, const json_t *from)
 {
@@ -258,6 +275,7 @@ pv_build_purpose(pv_build_t *b, pv_purpose_t *purpose, const json_t *from)
     purpose->bit = (unsigned) json_integer_value(json_object_get(json_object_get(b->root, "bits"), id));
     purpose->asked_since = (uint32_t)
         json_integer_value(json_object_get(json_object_get(b->root, "asked_since"), id));
+    purpose->unnamed = pv_build_is_unnamed(b, id);
     purpose->necessary = json_is_true(json_object_get(from, "necessary"));
     purpose->separate = json_is_true(json_object_get(from, "separate"));
 

@@ -12,14 +12,16 @@
 /*
  * Packed:  format  key_id  how  client_len  time(4)  form(8)
  *          pair(decided_version, bound_version)  pair(decided, granted)
- *          [how = agree: withdrawal(1 bit) carried(15 bits)]
+ *          [how = agree or decline: withdrawal(1 bit) ahead(3) carried(12)]
  *          client(client_len)  link(16)
  *
  * 64 bytes at most, 40 with one version and a few purposes.
  */
 
 #define PV_RECORD_WITHDRAWAL    0x8000
-#define PV_RECORD_VERSIONS      (1 << 24)       /* one who agrees does so to a version below it */
+#define PV_RECORD_AHEAD         12              /* where it stands */
+#define PV_RECORD_CARRIED       0x0fff
+#define PV_RECORD_VERSIONS      (1 << 24)       /* who answers a notice does so on versions below it */
 
 #define PV_RECORD_DOMAIN_FIRST  "privacy record first 1"
 #define PV_RECORD_DOMAIN_SALT   "privacy record salt 1"
@@ -27,20 +29,22 @@
 #define PV_PSEUDONYM_DOMAIN     "privacy pseudonym 1"
 
 
+static int pv_record_carries(const pv_record_t *r);
 static int pv_record_valid(const pv_record_t *r);
 static int pv_record_link(unsigned char link[PV_LINK_LEN], const pv_record_t *r, const pv_keys_t *keys,
     pv_str_t site, const unsigned char subject[PV_SUBJECT_LEN], uint32_t position, const unsigned char *previous);
 
 
 static const char *const  pv_how_names[] = {
-    NULL, "accept_all", "reject_all", "custom", "signal", "withdraw", "agree", "guardian", "api", "expire"
+    NULL, "accept_all", "reject_all", "custom", "signal", "withdraw", "agree", "guardian", "api", "expire",
+    "decline"
 };
 
 
 const char *
 pv_how_name(int how)
 {
-    return (how >= PV_HOW_ACCEPT_ALL && how <= PV_HOW_EXPIRE) ? pv_how_names[how] : NULL;
+    return (how >= PV_HOW_ACCEPT_ALL && how <= PV_HOW_DECLINE) ? pv_how_names[how] : NULL;
 }
 
 
@@ -65,8 +69,9 @@ pv_record_encode(unsigned char out[PV_RECORD_MAX], const pv_record_t *r)
     p = pv_pack_pair(p, r->decided_version, r->bound_version);
     p = pv_pack_pair(p, r->decided, r->granted);
 
-    if (r->how == PV_HOW_AGREE) {
-        p = pv_pack_u16(p, r->carried | (r->carried_withdrawal ? PV_RECORD_WITHDRAWAL : 0));
+    if (pv_record_carries(r)) {
+        p = pv_pack_u16(p, (uint16_t) (r->carried | r->ahead << PV_RECORD_AHEAD
+                                       | (r->carried_withdrawal ? PV_RECORD_WITHDRAWAL : 0)));
     }
 
     p = pv_pack_bytes(p, r->client, r->client_len);
@@ -104,9 +109,10 @@ pv_record_decode(pv_record_t *r, pv_str_t bytes)
     r->decided_version = (uint32_t) decided_version;
     r->bound_version = (uint32_t) bound_version;
 
-    if (r->how == PV_HOW_AGREE) {
+    if (pv_record_carries(r)) {
         carried = pv_unpack_u16(&u);
-        r->carried = carried & (PV_RECORD_WITHDRAWAL - 1);
+        r->carried = carried & PV_RECORD_CARRIED;
+        r->ahead = (carried >> PV_RECORD_AHEAD) & PV_AHEAD_MAX;
         r->carried_withdrawal = (carried & PV_RECORD_WITHDRAWAL) != 0;
     }
 
@@ -125,6 +131,15 @@ pv_record_decode(pv_record_t *r, pv_str_t bytes)
 }
 
 
+/* The answer to a notice. */
+
+static int
+pv_record_carries(const pv_record_t *r)
+{
+    return r->how == PV_HOW_AGREE || r->how == PV_HOW_DECLINE;
+}
+
+
 static int
 pv_record_valid(const pv_record_t *r)
 {
@@ -140,16 +155,17 @@ pv_record_valid(const pv_record_t *r)
         return 0;
     }
 
-    if (r->how == PV_HOW_AGREE) {
+    if (pv_record_carries(r)) {
         /* the bytes that the age takes are those that version numbers never need */
 
-        if (r->carried > PV_CARRIED_MAX || r->decided_version >= PV_RECORD_VERSIONS
+        if (r->carried > PV_CARRIED_MAX || r->ahead > (r->how == PV_HOW_AGREE ? 1 : PV_AHEAD_MAX)
+            || r->decided_version >= PV_RECORD_VERSIONS
             || r->bound_version >= PV_RECORD_VERSIONS)
         {
             return 0;
         }
 
-    } else if (r->carried != 0 || r->carried_withdrawal != 0) {
+    } else if (r->carried != 0 || r->carried_withdrawal != 0 || r->ahead != 0) {
         return 0;
     }
 

@@ -18,9 +18,12 @@
  * moved to another position, subject or site does not verify even alone. The
  * link before position 1 is derived from site and subject.
  *
- * Agreeing to new terms decides no purpose: such a record carries along what
- * was chosen before, with its age in whole days (rounded up), so that agreeing
- * never prolongs a grant.
+ * Answering the notice of a new version, by agreeing or declining, decides at
+ * most the purposes that it changed: such a record carries along what was
+ * chosen before, with its age in whole days (rounded up), so that answering
+ * never prolongs a grant. What is answered before the version is in force is
+ * not in decided and granted, which are about the one in force: `ahead` says
+ * so, and what the version changed is worked out when it is in force.
  *
  * One codec for ledger, pending refusal and export.
  */
@@ -34,6 +37,7 @@
 #define PV_LINK_LEN       16
 #define PV_CLIENT_MAX     6         /* an IPv6 /48; 3 for an IPv4 /24 */
 #define PV_CARRIED_MAX    1000      /* days; longer than any choice holds */
+#define PV_AHEAD_MAX      7
 #define PV_DAY            86400     /* seconds */
 #define PV_SITE_MAX       64        /* [A-Za-z0-9._-]{1,64} */
 
@@ -46,7 +50,8 @@ typedef enum {
     PV_HOW_AGREE,
     PV_HOW_GUARDIAN,
     PV_HOW_API,
-    PV_HOW_EXPIRE
+    PV_HOW_EXPIRE,
+    PV_HOW_DECLINE
 } pv_how_t;
 
 const char *pv_how_name(int how);           /* "accept_all" ...; NULL when unknown */
@@ -60,8 +65,11 @@ typedef struct {
     uint32_t       bound_version;
     uint64_t       decided;                 /* purpose bits, the whole state after this choice */
     uint64_t       granted;                 /* a subset of decided */
-    uint16_t       carried;                 /* PV_HOW_AGREE only, else 0: how many days ago decided was chosen */
-    uint8_t        carried_withdrawal;      /* PV_HOW_AGREE only, else 0: 1 when that choice was a withdrawal */
+    /* PV_HOW_AGREE and PV_HOW_DECLINE only, else 0: */
+    uint16_t       carried;                 /* how many days ago decided was chosen */
+    uint8_t        carried_withdrawal;      /* 1 when that choice was a withdrawal */
+    uint8_t        ahead;                   /* agreed: 1 when bound_version was not in force yet; declined: how many
+                                               numbers the version stands after decided_version, to PV_AHEAD_MAX */
     uint8_t        client_len;              /* 0, 3 or 6 */
     unsigned char  client[PV_CLIENT_MAX];
     unsigned char  link[PV_LINK_LEN];

@@ -21,7 +21,6 @@
 #define PV_CONSENT_FORMAT   1
 #define PV_CONSENT_DOMAIN   "privacy consent 1"
 #define PV_CONSENT_BYTES    (PV_COOKIE_MAX * 3 / 4)
-#define PV_CONSENT_FLAGS    (PV_STATE_USER|PV_STATE_WITHDRAWN|PV_STATE_MINOR|PV_STATE_PENDING)
 
 #define PV_USER_FORMAT      1
 #define PV_USER_DOMAIN      "privacy user 1"
@@ -161,7 +160,9 @@ pv_consent_unpack(pv_consent_t *c, const unsigned char *data, size_t len)
 static int
 pv_consent_valid(const pv_consent_t *c)
 {
-    if (c->flags & ~PV_CONSENT_FLAGS) {
+    /* agreed to one version, or declined one: the answer to the newest notice */
+
+    if ((c->flags & PV_STATE_AGREED_AHEAD) && (c->flags & PV_STATE_AHEAD) != PV_STATE_AGREED_AHEAD) {
         return 0;
     }
 
@@ -226,6 +227,13 @@ pv_consent_from_record(pv_consent_t *c, const pv_record_t *r, const unsigned cha
 
     if (r->how == PV_HOW_WITHDRAW || r->carried_withdrawal) {
         c->flags |= PV_STATE_WITHDRAWN;
+    }
+
+    if (r->how == PV_HOW_AGREE && r->ahead) {
+        c->flags |= PV_STATE_AGREED_AHEAD;
+
+    } else if (r->how == PV_HOW_DECLINE) {
+        c->flags |= (uint8_t) (r->ahead << 5);
     }
 }
 

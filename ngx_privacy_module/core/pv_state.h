@@ -22,6 +22,12 @@
 #define PV_STATE_WITHDRAWN  0x02    /* the newest choice was a withdrawal */
 #define PV_STATE_MINOR      0x04
 #define PV_STATE_PENDING    0x08    /* pending[] rides along: a refusal not yet recorded */
+#define PV_STATE_AGREED_AHEAD    0x10   /* to bound_version before it was in force, and to what that changes */
+#define PV_STATE_DECLINED_AHEAD  0xe0   /* so many versions after decided_version, which was in force then */
+
+#define PV_STATE_AHEAD           (PV_STATE_AGREED_AHEAD|PV_STATE_DECLINED_AHEAD)
+
+#define pv_state_declined_ahead(flags)  ((uint32_t) ((flags) & PV_STATE_DECLINED_AHEAD) >> 5)
 
 /* A subject's consent as one node knows it: from a cookie, the zone or the ledger. */
 typedef struct {

@@ -76,7 +76,7 @@ static const ctl_usage_t  ctl_ledger_usage = {
 
 static const char *const  ctl_how[] = {
     "?", "accepted everything", "rejected everything", "chose", "sent a signal", "withdrew", "agreed to new terms",
-    "a guardian decided", "by interface", "ran out"
+    "a guardian decided", "by interface", "ran out", "declined what a new version changes"
 };
 
 static const char *const  ctl_state_text[PV_CHAIN_STATES] = {
@@ -296,6 +296,10 @@ ctl_ledger_record(ctl_ledger_run_t *run, const pv_record_t *r)
 
     ctl_ledger_version(run, "bound to", r->bound_version);
 
+    if (r->ahead != 0) {
+        ctl_ledger_version(run, "ahead to", r->how == PV_HOW_AGREE ? r->bound_version : r->decided_version + r->ahead);
+    }
+
     if (r->form != 0) {
         printf("  form      %016" PRIx64 "\n", r->form);
     }
@@ -419,8 +423,8 @@ ctl_ledger_json_record(ctl_ledger_run_t *run, pv_buf_t *out, const pv_record_t *
     pv_buf_puts(out, ",\"refused\":");
     ctl_ledger_json_purposes(run, out, r->decided_version, r->decided & ~r->granted);
 
-    if (r->how == PV_HOW_AGREE) {
-        pv_buf_printf(out, ",\"carried_days\":%u", r->carried);
+    if (r->how == PV_HOW_AGREE || r->how == PV_HOW_DECLINE) {
+        pv_buf_printf(out, ",\"carried_days\":%u,\"ahead\":%u", r->carried, r->ahead);
     }
 
     if (r->client_len != 0) {

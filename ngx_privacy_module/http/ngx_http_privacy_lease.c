@@ -76,6 +76,7 @@ ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx)
 
         if (ctx->consent.flags & PV_STATE_PENDING) {
             ctx->consent.granted = 0;
+            ctx->consent.flags &= ~PV_STATE_AHEAD;
             return;
         }
 
@@ -134,6 +135,7 @@ ngx_http_privacy_lease_adopt(ngx_http_privacy_ctx_t *ctx)
 
     if (c->flags & PV_STATE_PENDING) {
         c->granted = 0;             /* what is newer will be known when the refusal was recorded */
+        c->flags &= ~PV_STATE_AHEAD;
         return;
     }
 
@@ -228,7 +230,7 @@ ngx_http_privacy_lease_store(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
         lease.missing = 1;
         lease.consent = *known;
         lease.consent.granted = 0;
-        lease.consent.flags &= ~PV_STATE_PENDING;
+        lease.consent.flags &= ~(PV_STATE_PENDING|PV_STATE_AHEAD);
         lease.consent.pending_len = 0;
         break;
 

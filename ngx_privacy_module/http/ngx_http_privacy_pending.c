@@ -243,6 +243,7 @@ ngx_http_privacy_pending_rebase(ngx_http_privacy_pending_t *pending, pv_consent_
     record->decided = newest->decided | denied;
     record->granted = newest->granted & ~denied;
     record->decided_version = ngx_max(newest->decided_version, pending->refusal.decided_version);
+    record->ahead = (record->decided_version == pending->refusal.decided_version) ? pending->refusal.ahead : 0;
     record->bound_version = ngx_max(newest->bound_version, pending->refusal.bound_version);
 
     pending->consent.position = newest->position;

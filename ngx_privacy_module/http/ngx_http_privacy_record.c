@@ -182,7 +182,7 @@ ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice, ngx_http_privacy
     lease.missing = 1;
     lease.consent = ctx->consent;
     lease.consent.granted = 0;
-    lease.consent.flags &= ~PV_STATE_PENDING;
+    lease.consent.flags &= ~(PV_STATE_PENDING|PV_STATE_AHEAD);
     lease.consent.pending_len = 0;
     lease.consent.checked = (uint32_t) ngx_time();
 
@@ -226,6 +226,7 @@ ngx_http_privacy_record_state(ngx_http_privacy_choice_t *choice, pv_consent_t *s
             /* too old to be built upon: only where the ledger stood is taken from it */
             state->decided = 0;
             state->granted = 0;
+            state->flags &= ~PV_STATE_AHEAD;
         }
 
         return state;
@@ -271,7 +272,7 @@ ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice)
         return;
     }
 
-    choice->revoked = choice->base.granted & ~choice->record.granted;
+    choice->revoked = pv_choice_revoked(&choice->record, &choice->base);
 
     if (ngx_http_privacy_record_append(choice) != NGX_OK) {
         ngx_http_privacy_record_failed(choice);
@@ -375,7 +376,8 @@ ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recor
         [PV_HOW_REJECT_ALL] = NGX_HTTP_PRIVACY_CHOICE_REJECT_ALL,
         [PV_HOW_CUSTOM] = NGX_HTTP_PRIVACY_CHOICE_CUSTOM,
         [PV_HOW_WITHDRAW] = NGX_HTTP_PRIVACY_CHOICE_WITHDRAW,
-        [PV_HOW_AGREE] = NGX_HTTP_PRIVACY_CHOICE_AGREE
+        [PV_HOW_AGREE] = NGX_HTTP_PRIVACY_CHOICE_AGREE,
+        [PV_HOW_DECLINE] = NGX_HTTP_PRIVACY_CHOICE_DECLINE
     };
 
     ctx = choice->ctx;
@@ -464,7 +466,7 @@ ngx_http_privacy_record_failed(ngx_http_privacy_choice_t *choice)
         choice->choice.named &= ~wanted;
         choice->choice.granted &= ~wanted;
 
-        if (base == NULL || (base->granted & choice->choice.named & ~choice->choice.granted) == 0) {
+        if (base == NULL || (pv_choice_held(base) & choice->choice.named & ~choice->choice.granted) == 0) {
             /* nothing is taken back: there is nothing that would hold without the ledger */
 
             ngx_http_privacy_choice_finish(choice, choice->json

@@ -53,6 +53,7 @@ const char *ngx_http_privacy_counter_names[NGX_HTTP_PRIVACY_COUNTERS] = {
     "choice_custom",
     "choice_withdraw",
     "choice_agree",
+    "choice_decline",
     "choice_stale",
     "choice_refused",
     "choice_flooding",
