@@ -73,6 +73,12 @@
             tell({ closed: said.id, why: said.why, user: hello && hello.user });
         });
 
+        /* The session is over: what is shown goes now; who comes next is said by the next hello. */
+        source.addEventListener("left", function () {
+            open = {};
+            tell({ hello: { user: "" } });
+        });
+
         source.addEventListener("error", function () {
             if (source && source.readyState === EventSource.CLOSED) {
                 stop();
@@ -730,7 +736,7 @@
                 .then(function (answer) {
                     return answer.status === 404 ? {} : answer.json();
                 }).then(function (fresh) {
-                    if (!(fresh.due && fresh.user === user)) {
+                    if (!(fresh.due && fresh.user === user && fresh.answer !== "later")) {
                         closed(id, "old");
                     }
                 }).catch(function () {});
