@@ -339,14 +339,14 @@ render_notices(pv_page_t page, size_t language)
     pv_page_notice_t    items[4];
     pv_page_notices_t   list;
 
-    policy = page_fixture(3);
+    policy = page_fixture(2);
     tag = language ? "en" : "zh-CN";
 
     page.policy = page.in_force = policy;
     page.language = language;
     page.token = pv_str("token");
     pv_page_version_policy(&version, policy);
-    version.before = pv_str("2026-11-01");
+    version.before = pv_str("2026-09-01");
 
     pv_buf_init(&b, 1024 * 1024);
 

@@ -159,20 +159,15 @@ bar_terms(void **state)
 {
     char              *whole;
     pv_page_t          page;
-    pv_change_t        change_of[1];
     pv_policy_t       *policy;
     pv_page_notice_t   notice;
 
-    static pv_str_t  purposes[] = { pv_string("crossborder"), pv_string("necessary"), pv_string("gone"),
-                                    pv_string("analytics") };
-
     (void) state;
 
+    /* Changed by this version: all but the third; the fourth on its own, the first necessary. */
     policy = page_fixture(2);
-    change_of[0] = policy->changes[0];
-    change_of[0].purposes = purposes;
-    change_of[0].purposes_count = 4;
-    policy->changes = change_of;
+    policy->purposes[0].asked_since = policy->purposes[1].asked_since = policy->purposes[3].asked_since = 2;
+    policy->purposes[2].asked_since = 1;
     page = page_of(ui, policy, 1);
 
     notice = change(policy, 1);
@@ -183,8 +178,8 @@ bar_terms(void **state)
     assert_null(strstr(whole, "reduces"));
     free(whole);
 
-    /* Without any purpose the answer switches nothing, and that is said. */
-    change_of[0].purposes_count = 0;
+    /* Without any purpose the answer switches nothing, and that is said; nor is what was changed and not named agreed to. */
+    policy->purposes[1].unnamed = policy->purposes[3].unnamed = 1;
     notice = change(policy, 1);
     whole = bar_of(&page, &notice, 0, NULL);
     assert_null(strstr(whole, "allows:"));

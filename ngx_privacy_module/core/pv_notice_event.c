@@ -170,11 +170,13 @@ pv_notice_json_purposes(pv_buf_t *out, const pv_notice_t *notice, pv_str_t langu
 {
     size_t               i, index;
     pv_str_t             tags[PV_LANGUAGES_MAX];
+    uint64_t             changed;
     const char          *between;
     const pv_purpose_t  *purpose;
 
     index = 0;
     between = "";
+    changed = policy != NULL ? pv_policy_changed_by(policy, notice->number) : 0;
 
     if (policy != NULL) {
         for (i = 0; i < policy->texts_count && i < PV_LANGUAGES_MAX; i++) {
@@ -190,7 +192,9 @@ pv_notice_json_purposes(pv_buf_t *out, const pv_notice_t *notice, pv_str_t langu
     for (i = 0; i < notice->purposes_count; i++) {
         purpose = policy != NULL ? pv_policy_purpose(policy, notice->purposes[i]) : NULL;
 
-        if (purpose != NULL && purpose->necessary) {
+        /* only what an answer decides: see pv_choice_answer() */
+
+        if (policy != NULL && (purpose == NULL || !(changed >> purpose->bit & 1))) {
             continue;
         }
 

@@ -143,24 +143,11 @@ view_parts(pv_view_t *v, json_t *object, const pv_page_notice_t *notice)
 int
 pv_notice_changes(const pv_page_t *page, const pv_page_notice_t *notice, const pv_purpose_t *purpose)
 {
-    size_t              i, j;
-    const pv_change_t  *change;
-
-    if (notice->version == NULL || purpose->necessary || page->policy->sequence != notice->version->sequence) {
+    if (notice->version == NULL || page->policy->sequence != notice->version->sequence) {
         return 0;
     }
 
-    for (i = 0; i < notice->version->changes_count; i++) {
-        change = &notice->version->changes[i];
-
-        for (j = 0; j < change->purposes_count; j++) {
-            if (pv_str_eq(change->purposes[j], purpose->id)) {
-                return 1;
-            }
-        }
-    }
-
-    return 0;
+    return pv_policy_changed_by(page->policy, notice->version->sequence) >> purpose->bit & 1;
 }
 
 

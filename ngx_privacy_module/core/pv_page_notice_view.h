@@ -21,7 +21,7 @@ void pv_view_title(pv_view_t *v, json_t *object, const char *name, const pv_page
 pv_str_t pv_notice_other(char room[PV_NOTICE_ID_SIZE], uint32_t number);
 /* The string that heads part i of an incident. */
 const char *pv_notice_part_key(size_t i);
-/* 1 when the change touches a purpose that can be chosen; page->policy has to be that version. */
+/* 1 when an answer to the change decides on the purpose; page->policy has to be that version. */
 int pv_notice_changes(const pv_page_t *page, const pv_page_notice_t *notice, const pv_purpose_t *purpose);
 /* Below the prefix: where to see what changed; into room. */
 pv_str_t pv_notice_diff(char room[PV_NOTICE_DIFF_SIZE], const pv_page_notice_t *notice);
