@@ -18,12 +18,13 @@
 
 #define NGX_HTTP_PRIVACY_RATE        30         /* choices a minute, an address prefix */
 #define NGX_HTTP_PRIVACY_BURST       20
+#define NGX_HTTP_PRIVACY_ACKS        600        /* answers to notices: those of an office come from one address */
+#define NGX_HTTP_PRIVACY_ACKS_BURST  200
 #define NGX_HTTP_PRIVACY_FORM_TERM   86400      /* seconds in which a form can grant something */
 #define NGX_HTTP_PRIVACY_FORM_SKEW   60         /* seconds that another node's clock may be ahead */
 #define NGX_HTTP_PRIVACY_IDS         64         /* random ids that are drawn at a time */
 
 
-static ngx_int_t ngx_http_privacy_choice_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t withdraw);
 static ngx_int_t ngx_http_privacy_choice_headers(ngx_http_privacy_choice_t *choice, const char **key,
     ngx_uint_t *retry_after);
 static ngx_uint_t ngx_http_privacy_choice_same_origin(ngx_http_privacy_ctx_t *ctx);
@@ -34,7 +35,6 @@ static ngx_int_t ngx_http_privacy_choice_collect(ngx_http_request_t *r, pv_str_t
 static ngx_int_t ngx_http_privacy_choice_read(ngx_http_privacy_choice_t *choice, pv_str_t body);
 static ngx_int_t ngx_http_privacy_choice_screen(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies,
     void *data);
-static void ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_choice_understand(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_choice_subject(ngx_http_privacy_choice_t *choice);
 static void ngx_http_privacy_choice_history(ngx_http_privacy_choice_t *choice);
@@ -45,19 +45,19 @@ static ngx_uint_t ngx_http_privacy_choice_mine(ngx_http_privacy_choice_t *choice
 ngx_int_t
 ngx_http_privacy_choice_handler(ngx_http_privacy_ctx_t *ctx)
 {
-    return ngx_http_privacy_choice_start(ctx, 0);
+    return ngx_http_privacy_choice_start(ctx, 0, NULL);
 }
 
 
 ngx_int_t
 ngx_http_privacy_withdraw_handler(ngx_http_privacy_ctx_t *ctx)
 {
-    return ngx_http_privacy_choice_start(ctx, 1);
+    return ngx_http_privacy_choice_start(ctx, 1, NULL);
 }
 
 
-static ngx_int_t
-ngx_http_privacy_choice_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t withdraw)
+ngx_int_t
+ngx_http_privacy_choice_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t withdraw, ngx_http_privacy_notice_t *notice)
 {
     ngx_int_t                   rc, status;
     const char                 *key;
@@ -77,7 +77,12 @@ ngx_http_privacy_choice_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t withdraw)
     ngx_memzero(choice, sizeof(ngx_http_privacy_choice_t));
     choice->ctx = ctx;
     choice->withdraw = withdraw;
+    choice->notice = notice;
     choice->json = ngx_http_privacy_wants_json(r);
+
+    if (notice) {
+        ngx_http_privacy_notice_hold(notice);
+    }
 
     cln->handler = ngx_http_privacy_choice_cleanup;
 
@@ -118,6 +123,21 @@ ngx_http_privacy_choice_cleanup(void *data)
         ngx_http_privacy_append_detach(choice->append);
         choice->append = NULL;
     }
+
+    if (choice->look_up) {
+        ngx_http_privacy_notice_due_detach(choice->look_up);
+        choice->look_up = NULL;
+    }
+
+    if (choice->mark) {
+        ngx_http_privacy_notice_mark_detach(choice->mark);
+        choice->mark = NULL;
+    }
+
+    if (choice->notice) {
+        ngx_http_privacy_notice_let_go(choice->notice);
+        choice->notice = NULL;
+    }
 }
 
 
@@ -126,6 +146,7 @@ ngx_http_privacy_choice_cleanup(void *data)
 static ngx_int_t
 ngx_http_privacy_choice_headers(ngx_http_privacy_choice_t *choice, const char **key, ngx_uint_t *retry_after)
 {
+    ngx_int_t                rc;
     ngx_http_request_t      *r;
     ngx_http_privacy_ctx_t  *ctx;
 
@@ -134,10 +155,13 @@ ngx_http_privacy_choice_headers(ngx_http_privacy_choice_t *choice, const char **
 
     *retry_after = 0;
 
-    if (ngx_http_privacy_zone_take(ctx->main->zone, NGX_HTTP_PRIVACY_BUCKET_CHOICES, r->connection->sockaddr,
-                                   NGX_HTTP_PRIVACY_RATE, NGX_HTTP_PRIVACY_BURST)
-        != NGX_OK)
-    {
+    rc = choice->notice
+         ? ngx_http_privacy_zone_take(ctx->main->zone, NGX_HTTP_PRIVACY_BUCKET_NOTICES, r->connection->sockaddr,
+                                      NGX_HTTP_PRIVACY_ACKS, NGX_HTTP_PRIVACY_ACKS_BURST)
+         : ngx_http_privacy_zone_take(ctx->main->zone, NGX_HTTP_PRIVACY_BUCKET_CHOICES, r->connection->sockaddr,
+                                      NGX_HTTP_PRIVACY_RATE, NGX_HTTP_PRIVACY_BURST);
+
+    if (rc != NGX_OK) {
         ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_CHOICE_FLOODING, 1);
         *key = "too_many";
         *retry_after = 60 / NGX_HTTP_PRIVACY_RATE;
@@ -265,6 +289,11 @@ ngx_http_privacy_choice_body(ngx_http_request_t *r)
 
     if (rc == NGX_DECLINED) {
         ngx_http_privacy_choice_refuse(choice, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "too_large");
+        return;
+    }
+
+    if (choice->notice) {
+        ngx_http_privacy_notice_answer(choice, body);
         return;
     }
 
@@ -396,7 +425,7 @@ ngx_http_privacy_choice_read(ngx_http_privacy_choice_t *choice, pv_str_t body)
 
 /* The form was one of ours. Whether it is still good depends on what it was used for: a refusal always counts. */
 
-static void
+void
 ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice)
 {
     time_t                   age;
@@ -445,8 +474,13 @@ ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice)
         return;
     }
 
-    choice->form = ngx_http_privacy_form_find(ctx->server, ctx->main, choice->token.form, choice->token.version);
-    choice->end = ngx_current_msec + NGX_HTTP_PRIVACY_CHOICE_DEADLINE;
+    choice->form = choice->notice
+                   ? ngx_http_privacy_notice_form_find(ctx, choice->notice, choice->screen, choice->token.form)
+                   : ngx_http_privacy_form_find(ctx->server, ctx->main, choice->token.form, choice->token.version);
+
+    if (choice->notice == NULL) {
+        choice->end = ngx_current_msec + NGX_HTTP_PRIVACY_CHOICE_DEADLINE;
+    }
 
     ngx_http_privacy_choice_record(choice);
 }
@@ -467,6 +501,11 @@ ngx_http_privacy_choice_understand(ngx_http_privacy_choice_t *choice)
     ctx = choice->ctx;
 
     shown = choice->screen;
+
+    if (choice->notice) {
+        pv_choice_answer(&choice->choice, choice->input.how, shown);
+        return NGX_OK;
+    }
 
     if (shown == NULL || shown->sequence > ctx->policy->sequence) {
 

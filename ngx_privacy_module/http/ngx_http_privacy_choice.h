@@ -8,10 +8,11 @@
 
 /*
  * A choice on its way from the request to the ledger. choice.c takes it in and
- * judges it; record.c carries it to the ledger and says what became of it.
+ * judges it; record.c carries it to the ledger and says what became of it. An
+ * answer to a notice comes the same way; notice_answer.c says what is its own.
  */
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_notices.h"
 #include "pv_choice.h"
 
 
@@ -44,6 +45,12 @@ typedef struct {
     ngx_http_privacy_ledger_read_t  *read;
     ngx_http_privacy_append_t       *append;
 
+    ngx_http_privacy_notice_t       *notice;        /* that is answered, held; NULL: none is */
+    ngx_http_privacy_reader_t        reader;        /* by whom */
+    ngx_http_privacy_mark_what_t     answer;
+    ngx_http_privacy_due_wait_t     *look_up;
+    ngx_http_privacy_mark_t         *mark;
+
     unsigned                         json:1;        /* the answer is for a program */
     unsigned                         withdraw:1;    /* asked for by its own address */
     unsigned                         body_json:1;
@@ -55,14 +62,29 @@ typedef struct {
 } ngx_http_privacy_choice_t;
 
 
+/* POST choices, me/withdraw, or notices/ID/ack: then notice is held for it. */
+ngx_int_t ngx_http_privacy_choice_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t withdraw,
+    ngx_http_privacy_notice_t *notice);
+/* Read, and its screen is known: goes on to the ledger, or is refused. */
+void ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice);
 /* A visitor without a past: a new random id. */
 ngx_int_t ngx_http_privacy_choice_somebody_new(ngx_http_privacy_choice_t *choice);
 /* Judged and its subject set: carries it to the ledger and answers. */
 void ngx_http_privacy_choice_record(ngx_http_privacy_choice_t *choice);
-/* Ends the request with a page, or the same as JSON. */
+/* Ends the request with a page, or the same as JSON; 503: saved nowhere, or only in this browser. */
+void ngx_http_privacy_choice_unsaved(ngx_http_privacy_choice_t *choice, const char *key);
 void ngx_http_privacy_choice_refuse(ngx_http_privacy_choice_t *choice, ngx_uint_t status, const char *key);
 void ngx_http_privacy_choice_finish(ngx_http_privacy_choice_t *choice, ngx_int_t rc);
 /* The choice's form was passed by, or it would undo what came after it: the newest state with a fresh form. */
 void ngx_http_privacy_choice_stale(ngx_http_privacy_choice_t *choice);
+
+
+/* notice_answer: the body of an answer to a notice has come. */
+void ngx_http_privacy_notice_answer(ngx_http_privacy_choice_t *choice, pv_str_t body);
+/* Its choice stands on the ledger: what it answers is marked, and everybody told. */
+void ngx_http_privacy_notice_decided(ngx_http_privacy_choice_t *choice);
+/* What ends its request when it was not taken, for ngx_http_privacy_choice_finish(). */
+ngx_int_t ngx_http_privacy_notice_refuse(ngx_http_privacy_choice_t *choice, ngx_uint_t status, const char *key,
+    ngx_uint_t retry_after);
 
 #endif /* NGX_HTTP_PRIVACY_CHOICE_H */

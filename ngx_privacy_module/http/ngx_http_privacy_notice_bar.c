@@ -185,25 +185,9 @@ ngx_http_privacy_bar_all(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, ngx
 static ngx_http_privacy_whole_t *
 ngx_http_privacy_bar_policy(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_notice_t *notice)
 {
-    ngx_queue_t               *waiting;
-    const pv_head_t           *head;
-    ngx_http_privacy_whole_t  *whole;
-
-    if (notice->notice->kind != PV_NOTICE_CHANGE) {
-        return ngx_http_privacy_store_hold(ctx->site->store, ctx->policy->sequence);
-    }
-
-    whole = ngx_http_privacy_store_hold(ctx->site->store, notice->notice->number);
-
-    if (whole == NULL) {
-        head = pv_log_find(ngx_http_privacy_store_log(ctx->site->store), notice->notice->number);
-
-        if (head) {
-            (void) ngx_http_privacy_store_load(ctx->site->store, head, &waiting);
-        }
-    }
-
-    return whole;
+    return (notice->notice->kind == PV_NOTICE_CHANGE)
+           ? ngx_http_privacy_notice_version(notice)
+           : ngx_http_privacy_store_hold(ctx->site->store, ctx->policy->sequence);
 }
 
 

@@ -110,7 +110,8 @@ ngx_http_privacy_route_notice(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
     if (id.len > ack.len && ngx_memcmp(id.data + id.len - ack.len, ack.data, ack.len) == 0) {
         id.len -= ack.len;
 
-        return ngx_http_privacy_not_allowed(ctx, NGX_HTTP_POST);
+        return (ctx->request->method == NGX_HTTP_POST) ? ngx_http_privacy_notice_answer_handler(ctx, id)
+                                                      : ngx_http_privacy_not_allowed(ctx, NGX_HTTP_POST);
     }
 
     if (ctx->request->method == NGX_HTTP_POST) {

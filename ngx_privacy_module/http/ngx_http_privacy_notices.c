@@ -3,66 +3,33 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_http_privacy_notices.h"
+#include "ngx_http_privacy_notices_private.h"
 
 
 /*
  * The notices of a site in this worker.  Which are trusted and open is worked
- * out in core (pv_notices.h), from the log that the store follows and from the
- * site's stream in Redis, which is followed here in the same way: after each
- * (re)subscription, when woken, and now and then.  What is open stands in a
- * queue of its own, in the order in which this worker came to know it: that is
- * the order of events, and of the cursors that say how far somebody has read.
+ * out in core (pv_notices.h), from the log and from the site's stream in Redis.
+ * What is open stands in a queue of its own, in the order in which this worker
+ * came to know it: that is the order of events, and of the cursors that say how
+ * far somebody has read.
  */
 
-#define NGX_HTTP_PRIVACY_NOTICES_PAGE   32
-#define NGX_HTTP_PRIVACY_NOTICES_AGAIN  8           /* of the newest: Redis may have lost its tail, and got another */
-#define NGX_HTTP_PRIVACY_NOTICES_POLL   60000
-#define NGX_HTTP_PRIVACY_NOTICES_RETRY  1000
-#define NGX_HTTP_PRIVACY_NOTICES_READ   3000        /* deadline */
-#define NGX_HTTP_PRIVACY_NOTICES_BYTES  4096        /* of a command */
-#define NGX_HTTP_PRIVACY_EVENT_MAX      (256 * 1024)
+#define NGX_HTTP_PRIVACY_EVENT_MAX         (256 * 1024)
+#define NGX_HTTP_PRIVACY_NOTICES_LOOK      10       /* ms between two looks whether a version is in memory */
+#define NGX_HTTP_PRIVACY_NOTICES_PATIENCE  400      /* ms in which it has to be; then its notice goes without titles */
 
 
-struct ngx_http_privacy_notices_s {
-    ngx_http_privacy_main_conf_t  *main;
-    ngx_http_privacy_site_t       *site;
-
-    pv_notices_t                  *all;
-    ngx_queue_t                    open;            /* of ngx_http_privacy_notice_t; those that ended since, too */
-    pv_cursor_t                    cursor;          /* what was considered */
-
-    const ngx_http_privacy_listener_t  *listener;   /* NULL: nobody listens */
-
-    ngx_event_t                    poll;
-    ngx_privacy_redis_request_t   *request;
-    uint32_t                       asked;           /* the page being read begins after this number */
-    ngx_uint_t                     failures;
-    unsigned                       begun:1;         /* the stream was read once */
-    unsigned                       syncing:1;
-    unsigned                       again:1;         /* woken meanwhile: read once more afterwards */
-    unsigned                       lost:1;          /* Redis has not what we know */
-};
-
-
-static void ngx_http_privacy_notices_settle(ngx_http_privacy_notices_t *notices);
 static void ngx_http_privacy_notices_close(ngx_http_privacy_notices_t *notices, pv_notice_t **open, size_t n);
 static void ngx_http_privacy_notices_tell_closed(ngx_http_privacy_site_t *site, ngx_http_privacy_notice_t *notice,
     const u_char *subject, const char *why);
 static void ngx_http_privacy_notices_add(ngx_http_privacy_notices_t *notices, pv_notice_t *notice);
+static void ngx_http_privacy_notices_announce(ngx_event_t *ev);
 static ngx_http_privacy_notice_t *ngx_http_privacy_notices_known(ngx_http_privacy_notices_t *notices,
     pv_notice_t *notice);
+static void ngx_http_privacy_notice_render(ngx_http_privacy_notice_t *notice, size_t language,
+    const pv_policy_t *policy, pv_str_t *event);
 static void ngx_http_privacy_notice_free(ngx_http_privacy_notice_t *notice);
 static ngx_uint_t ngx_http_privacy_notice_is_open(ngx_http_privacy_notice_t *notice);
-
-static void ngx_http_privacy_notices_poll(ngx_event_t *ev);
-static void ngx_http_privacy_notices_sync(ngx_http_privacy_notices_t *notices);
-static void ngx_http_privacy_notices_read(ngx_http_privacy_notices_t *notices);
-static void ngx_http_privacy_notices_page(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
-static void ngx_http_privacy_notices_take(ngx_http_privacy_notices_t *notices, redisReply *page);
-static void ngx_http_privacy_notices_problems(ngx_http_privacy_notices_t *notices, pv_problems_t *problems);
-static void ngx_http_privacy_notices_failed(ngx_http_privacy_notices_t *notices, pvr_status_t status);
-static void ngx_http_privacy_notices_done(ngx_http_privacy_notices_t *notices, ngx_msec_t next);
 
 
 ngx_int_t
@@ -79,10 +46,10 @@ ngx_http_privacy_notices_start(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priv
     notices->site = site;
     ngx_queue_init(&notices->open);
 
-    notices->poll.handler = ngx_http_privacy_notices_poll;
-    notices->poll.data = notices;
-    notices->poll.log = ngx_cycle->log;
-    notices->poll.cancelable = 1;
+    notices->announce.handler = ngx_http_privacy_notices_announce;
+    notices->announce.data = notices;
+    notices->announce.log = ngx_cycle->log;
+    notices->announce.cancelable = 1;
 
     notices->all = pv_notices_create(ngx_http_privacy_str(&site->name));
     if (notices->all == NULL) {
@@ -93,9 +60,7 @@ ngx_http_privacy_notices_start(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priv
 
     ngx_http_privacy_notices_settle(notices);
 
-    if (pmcf->redis != NULL) {
-        ngx_add_timer(&notices->poll, 1);
-    }
+    ngx_http_privacy_notices_follow(notices);
 
     return NGX_OK;
 }
@@ -120,13 +85,10 @@ ngx_http_privacy_notices_stop(ngx_http_privacy_site_t *site)
         return;
     }
 
-    if (notices->poll.timer_set) {
-        ngx_del_timer(&notices->poll);
-    }
+    ngx_http_privacy_notices_follow_stop(notices);
 
-    if (notices->request) {
-        ngx_privacy_redis_detach(notices->request);
-        notices->request = NULL;
+    if (notices->announce.timer_set) {
+        ngx_del_timer(&notices->announce);
     }
 
     while (!ngx_queue_empty(&notices->open)) {
@@ -149,9 +111,7 @@ ngx_http_privacy_notices_update(ngx_http_privacy_site_t *site)
 }
 
 
-/* What came in is judged, and what is open by now compared with what was. */
-
-static void
+void
 ngx_http_privacy_notices_settle(ngx_http_privacy_notices_t *notices)
 {
     size_t           i, n;
@@ -243,7 +203,8 @@ ngx_http_privacy_notices_add(ngx_http_privacy_notices_t *notices, pv_notice_t *n
 {
     ngx_http_privacy_notice_t  *added;
 
-    added = ngx_calloc(sizeof(ngx_http_privacy_notice_t) + notice->texts_count * sizeof(pv_str_t), ngx_cycle->log);
+    added = ngx_calloc(sizeof(ngx_http_privacy_notice_t) + 2 * notice->texts_count * sizeof(pv_str_t),
+                       ngx_cycle->log);
     if (added == NULL) {
         return;
     }
@@ -263,9 +224,84 @@ ngx_http_privacy_notices_add(ngx_http_privacy_notices_t *notices, pv_notice_t *n
 
     ngx_queue_insert_tail(&notices->open, &added->queue);
 
-    if (notices->listener) {
-        notices->listener->notice(added);
+    if (notices->listener == NULL) {
+        added->announced = 1;
+        return;
     }
+
+    added->patience = ngx_current_msec + NGX_HTTP_PRIVACY_NOTICES_PATIENCE;
+
+    if (!notices->announce.timer_set) {
+        ngx_add_timer(&notices->announce, 1);
+    }
+}
+
+
+/*
+ * In the order of arrival, which is that of the cursors. A change waits a
+ * moment for its version, in which the titles of its purposes stand.
+ */
+
+static void
+ngx_http_privacy_notices_announce(ngx_event_t *ev)
+{
+    ngx_queue_t                 *q;
+    ngx_http_privacy_whole_t    *whole;
+    ngx_http_privacy_notice_t   *notice;
+    ngx_http_privacy_notices_t  *notices;
+
+    notices = ev->data;
+
+    for (q = ngx_queue_head(&notices->open); q != ngx_queue_sentinel(&notices->open); q = ngx_queue_next(q)) {
+        notice = ngx_queue_data(q, ngx_http_privacy_notice_t, queue);
+
+        if (notice->announced) {
+            continue;
+        }
+
+        whole = ngx_http_privacy_notice_version(notice);
+
+        if (whole == NULL && notice->notice->purposes_count
+            && (ngx_msec_int_t) (notice->patience - ngx_current_msec) > 0)
+        {
+            ngx_add_timer(&notices->announce, NGX_HTTP_PRIVACY_NOTICES_LOOK);
+            return;
+        }
+
+        notice->announced = 1;
+        notices->listener->notice(notice);
+
+        ngx_http_privacy_store_let_go(whole);
+    }
+}
+
+
+/* Held; NULL: it is not in memory, and being loaded, or it has none. */
+
+ngx_http_privacy_whole_t *
+ngx_http_privacy_notice_version(ngx_http_privacy_notice_t *notice)
+{
+    ngx_queue_t               *waiting;
+    const pv_head_t           *head;
+    ngx_http_privacy_store_t  *store;
+    ngx_http_privacy_whole_t  *whole;
+
+    if (notice->notice->kind != PV_NOTICE_CHANGE) {
+        return NULL;
+    }
+
+    store = notice->site->store;
+    whole = ngx_http_privacy_store_hold(store, notice->notice->number);
+
+    if (whole == NULL) {
+        head = pv_log_find(ngx_http_privacy_store_log(store), notice->notice->number);
+
+        if (head != NULL) {
+            (void) ngx_http_privacy_store_load(store, head, &waiting);
+        }
+    }
+
+    return whole;
 }
 
 
@@ -292,7 +328,7 @@ ngx_http_privacy_notice_free(ngx_http_privacy_notice_t *notice)
 {
     size_t  i;
 
-    for (i = 0; i < notice->notice->texts_count; i++) {
+    for (i = 0; i < 2 * notice->notice->texts_count; i++) {
         ngx_free((void *) notice->events[i].data);
     }
 
@@ -385,8 +421,7 @@ ngx_http_privacy_notice_let_go(ngx_http_privacy_notice_t *notice)
 pv_str_t
 ngx_http_privacy_notice_event_bytes(ngx_http_privacy_notice_t *notice, size_t language)
 {
-    pv_buf_t                   b;
-    pv_str_t                  *event, none = { NULL, 0 };
+    pv_str_t                  *event, bytes;
     ngx_http_privacy_whole_t  *whole;
 
     event = &notice->events[language];
@@ -395,178 +430,47 @@ ngx_http_privacy_notice_event_bytes(ngx_http_privacy_notice_t *notice, size_t la
         return *event;
     }
 
-    /* the titles of a change's purposes stand in its version, which mostly is in memory: it comes into force next */
+    /* the titles of a change's purposes stand in its version: without it there is an event of a second kind */
 
-    whole = (notice->notice->kind == PV_NOTICE_CHANGE)
-            ? ngx_http_privacy_store_hold(notice->site->store, notice->notice->number) : NULL;
+    whole = ngx_http_privacy_notice_version(notice);
+
+    if (whole == NULL && notice->notice->purposes_count) {
+        event = &notice->events[notice->notice->texts_count + language];
+    }
+
+    if (event->data == NULL) {
+        ngx_http_privacy_notice_render(notice, language, whole ? whole->policy : NULL, event);
+    }
+
+    bytes = *event;
+    ngx_http_privacy_store_let_go(whole);
+
+    return bytes;
+}
+
+
+static void
+ngx_http_privacy_notice_render(ngx_http_privacy_notice_t *notice, size_t language, const pv_policy_t *policy,
+    pv_str_t *event)
+{
+    pv_buf_t  b;
 
     pv_buf_init(&b, NGX_HTTP_PRIVACY_EVENT_MAX);
-    pv_notice_event(&b, notice->notice, language, notice->cursor, whole ? whole->policy : NULL, NULL);
-
-    ngx_http_privacy_store_let_go(whole);
+    pv_notice_event(&b, notice->notice, language, notice->cursor, policy, NULL);
 
     if (b.failed) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "privacy: site %V: notice %s could not be rendered",
                       &notice->site->name, notice->notice->id);
         pv_buf_free(&b);
-        return none;
+        return;
     }
 
     event->data = b.data;
     event->len = b.len;
-
-    return *event;
 }
 
 
-static void
-ngx_http_privacy_notices_poll(ngx_event_t *ev)
-{
-    ngx_http_privacy_notices_sync(ev->data);
-}
-
-
-static void
-ngx_http_privacy_notices_sync(ngx_http_privacy_notices_t *notices)
-{
-    uint32_t  last;
-
-    if (notices->main->redis == NULL || ngx_exiting) {
-        return;
-    }
-
-    if (notices->syncing) {
-        notices->again = 1;
-        return;
-    }
-
-    notices->syncing = 1;
-    notices->again = 0;
-
-    if (notices->poll.timer_set) {
-        ngx_del_timer(&notices->poll);
-    }
-
-    last = pv_notices_last(notices->all);
-    notices->asked = (last > NGX_HTTP_PRIVACY_NOTICES_AGAIN) ? last - NGX_HTTP_PRIVACY_NOTICES_AGAIN : 0;
-
-    ngx_http_privacy_notices_read(notices);
-}
-
-
-static void
-ngx_http_privacy_notices_read(ngx_http_privacy_notices_t *notices)
-{
-    char       key[PVR_KEY_MAX];
-    pv_buf_t   command;
-    pv_str_t   site;
-    ngx_str_t  route;
-
-    site = ngx_http_privacy_str(&notices->site->name);
-
-    route.len = pvr_key_notice_stream(key, site);
-    route.data = (u_char *) key;
-
-    pv_buf_init(&command, NGX_HTTP_PRIVACY_NOTICES_BYTES);
-
-    if (notices->begun) {
-        (void) pvr_notices_read(&command, site, notices->asked, NGX_HTTP_PRIVACY_NOTICES_PAGE);
-
-    } else {
-        (void) pvr_notices_newest(&command, site, PV_NOTICES_MAX);
-    }
-
-    if (!command.failed) {
-        notices->request = ngx_privacy_redis_send(notices->main->redis, &route, command.data, command.len, 1,
-                                                  NGX_HTTP_PRIVACY_NOTICES_READ, 1, ngx_http_privacy_notices_page,
-                                                  notices);
-    }
-
-    pv_buf_free(&command);
-
-    if (notices->request == NULL) {
-        ngx_http_privacy_notices_failed(notices, PVR_UNREACHABLE);
-    }
-}
-
-
-static void
-ngx_http_privacy_notices_page(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
-{
-    ngx_http_privacy_notices_t  *notices = data;
-
-    uint32_t    asked;
-    ngx_uint_t  lost;
-
-    notices->request = NULL;
-
-    if (status == PVR_OK) {
-        status = (n == 1) ? pvr_status(replies[0]) : PVR_PROTOCOL;
-    }
-
-    if (status == PVR_OK && replies[0]->type != REDIS_REPLY_ARRAY) {
-        status = PVR_PROTOCOL;
-    }
-
-    if (status != PVR_OK) {
-        ngx_http_privacy_notices_failed(notices, status);
-        return;
-    }
-
-    asked = notices->asked;
-
-    ngx_http_privacy_notices_take(notices, replies[0]);
-    ngx_http_privacy_notices_settle(notices);
-
-    notices->failures = 0;
-
-    if (notices->begun && replies[0]->elements == NGX_HTTP_PRIVACY_NOTICES_PAGE && notices->asked > asked) {
-        ngx_http_privacy_notices_read(notices);
-        return;
-    }
-
-    lost = notices->asked < pv_notices_last(notices->all);
-
-    if (lost && !notices->lost) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0, "privacy: site %V: Redis has lost notices: this node knows "
-                      "them up to n%uD", &notices->site->name, pv_notices_last(notices->all));
-    }
-
-    notices->lost = lost;
-    notices->begun = 1;
-
-    ngx_http_privacy_notices_done(notices, NGX_HTTP_PRIVACY_NOTICES_POLL);
-}
-
-
-static void
-ngx_http_privacy_notices_take(ngx_http_privacy_notices_t *notices, redisReply *page)
-{
-    size_t              i;
-    pv_problems_t       problems;
-    pvr_notice_entry_t  entry;
-
-    pv_problems_init(&problems);
-
-    for (i = 0; i < page->elements; i++) {
-
-        if (pvr_notice_entry(&entry, page, i) != PV_OK) {
-            pv_problem(&problems, NULL, entry.number, NULL, "is no notice");
-            notices->asked = ngx_max(notices->asked, entry.number);
-            continue;
-        }
-
-        notices->asked = ngx_max(notices->asked, entry.number);
-
-        (void) pv_notices_add(notices->all, entry.number, entry.sealed, &problems);
-    }
-
-    ngx_http_privacy_notices_problems(notices, &problems);
-    pv_problems_free(&problems);
-}
-
-
-static void
+void
 ngx_http_privacy_notices_problems(ngx_http_privacy_notices_t *notices, pv_problems_t *problems)
 {
     size_t         i;
@@ -587,41 +491,6 @@ ngx_http_privacy_notices_problems(ngx_http_privacy_notices_t *notices, pv_proble
     if (problems->errors) {
         ngx_http_privacy_zone_count(notices->main->zone, notices->site->slot, NGX_HTTP_PRIVACY_NOTICES_REFUSED,
                                     problems->errors);
-    }
-}
-
-
-static void
-ngx_http_privacy_notices_failed(ngx_http_privacy_notices_t *notices, pvr_status_t status)
-{
-    ngx_uint_t  level;
-    ngx_msec_t  delay;
-
-    level = notices->failures ? NGX_LOG_INFO : NGX_LOG_ERR;
-
-    ngx_log_error(level, ngx_cycle->log, 0, "privacy: site %V: cannot read the notices: %s",
-                  &notices->site->name, pvr_status_name(status));
-
-    delay = NGX_HTTP_PRIVACY_NOTICES_RETRY << ngx_min(notices->failures, 6);
-    delay = ngx_min(delay, NGX_HTTP_PRIVACY_NOTICES_POLL);
-
-    notices->failures++;
-
-    ngx_http_privacy_notices_done(notices, delay / 2 + (ngx_msec_t) ngx_random() % (delay / 2 + 1));
-}
-
-
-static void
-ngx_http_privacy_notices_done(ngx_http_privacy_notices_t *notices, ngx_msec_t next)
-{
-    notices->syncing = 0;
-
-    if (notices->failures == 0 && notices->again) {
-        next = 1;
-    }
-
-    if (!notices->poll.timer_set) {
-        ngx_add_timer(&notices->poll, next);
     }
 }
 

@@ -11,6 +11,7 @@
  *
  *   notices        the open notices as this worker knows them: from the heads of
  *                  the publication log and from the site's stream in Redis
+ *   notices_follow reading that stream
  *   notice_user    what one user has to be shown, as the zone knows it
  *   notice_inquiry and as Redis does
  *   notice_mark    what became of it, recorded
@@ -44,7 +45,9 @@ typedef struct {
     pv_notice_t              *notice;       /* id, kind, texts, audience: see pv_notice.h */
     pv_cursor_t               cursor;       /* of its event: what stands up to there came before it, or is it */
     ngx_uint_t                held;
-    pv_str_t                 *events;       /* by language; data NULL: not rendered yet */
+    pv_str_t                 *events;       /* by language, and once more without titles; data NULL: not rendered yet */
+    ngx_msec_t                patience;     /* until when it waits to be announced */
+    unsigned                  announced:1;
     unsigned                  closed:1;     /* retracted, ended, or pushed out: not to be shown any more */
 } ngx_http_privacy_notice_t;
 
@@ -105,6 +108,9 @@ ngx_http_privacy_notice_zone_id(ngx_http_privacy_notice_t *notice)
 {
     return ngx_http_privacy_zone_notice_id(notice->notice->kind == PV_NOTICE_CHANGE, notice->notice->number);
 }
+
+/* The version that a change is, held; NULL: it is not in memory (and is being loaded), or the notice is none. */
+ngx_http_privacy_whole_t *ngx_http_privacy_notice_version(ngx_http_privacy_notice_t *notice);
 
 /* Its event as it goes out, "id: ..." to the empty line; language: pv_notice_language(). Good while held. */
 pv_str_t ngx_http_privacy_notice_event_bytes(ngx_http_privacy_notice_t *notice, size_t language);

@@ -401,6 +401,11 @@ ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recor
         return;
     }
 
+    if (choice->notice) {
+        ngx_http_privacy_notice_decided(choice);
+        return;
+    }
+
     ngx_http_privacy_choice_finish(choice, choice->json ? ngx_http_privacy_send_choices(ctx, NGX_HTTP_OK, NULL, 1)
                                                         : ngx_http_privacy_record_redirect(choice));
 }
@@ -469,9 +474,7 @@ ngx_http_privacy_record_failed(ngx_http_privacy_choice_t *choice)
         if (base == NULL || (pv_choice_held(base) & choice->choice.named & ~choice->choice.granted) == 0) {
             /* nothing is taken back: there is nothing that would hold without the ledger */
 
-            ngx_http_privacy_choice_finish(choice, choice->json
-                ? ngx_http_privacy_send_error(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "unavailable", 5)
-                : ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "unavailable", 5));
+            ngx_http_privacy_choice_unsaved(choice, "unavailable");
             return;
         }
     }
@@ -481,9 +484,7 @@ ngx_http_privacy_record_failed(ngx_http_privacy_choice_t *choice)
         return;
     }
 
-    ngx_http_privacy_choice_finish(choice, choice->json
-        ? ngx_http_privacy_send_choices(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "refusal_pending", 1)
-        : ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "refusal_pending", 5));
+    ngx_http_privacy_choice_unsaved(choice, "refusal_pending");
 }
 
 
@@ -656,8 +657,34 @@ ngx_http_privacy_choice_stale(ngx_http_privacy_choice_t *choice)
         }
     }
 
-    ngx_http_privacy_choice_finish(choice,
-                                   ngx_http_privacy_send_choices(ctx, NGX_HTTP_CONFLICT, "stale_form", choice->json));
+    ngx_http_privacy_choice_finish(choice, choice->notice
+        ? ngx_http_privacy_notice_refuse(choice, NGX_HTTP_CONFLICT, "stale_form", 0)
+        : ngx_http_privacy_send_choices(ctx, NGX_HTTP_CONFLICT, "stale_form", choice->json));
+}
+
+
+void
+ngx_http_privacy_choice_unsaved(ngx_http_privacy_choice_t *choice, const char *key)
+{
+    ngx_int_t                rc;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+
+    if (choice->notice) {
+        rc = ngx_http_privacy_notice_refuse(choice, NGX_HTTP_SERVICE_UNAVAILABLE, key, 5);
+
+    } else if (!choice->json) {
+        rc = ngx_http_privacy_send_message(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, key, 5);
+
+    } else if (ctx->choice_made) {
+        rc = ngx_http_privacy_send_choices(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, key, 1);
+
+    } else {
+        rc = ngx_http_privacy_send_error(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, key, 5);
+    }
+
+    ngx_http_privacy_choice_finish(choice, rc);
 }
 
 
@@ -669,6 +696,11 @@ ngx_http_privacy_choice_refuse(ngx_http_privacy_choice_t *choice, ngx_uint_t sta
     ctx = choice->ctx;
 
     ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_CHOICE_REFUSED, 1);
+
+    if (choice->notice) {
+        ngx_http_privacy_choice_finish(choice, ngx_http_privacy_notice_refuse(choice, status, key, 0));
+        return;
+    }
 
     ngx_http_privacy_choice_finish(choice, choice->json ? ngx_http_privacy_send_error(ctx, status, key, 0)
                                                         : ngx_http_privacy_send_message(ctx, status, key, 0));

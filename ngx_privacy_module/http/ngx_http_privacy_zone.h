@@ -205,7 +205,11 @@ ngx_uint_t ngx_http_privacy_zone_learned(ngx_shm_zone_t *zone, ngx_int_t site, n
     ngx_http_privacy_seen_t *seen, ngx_uint_t max, ngx_pool_t *pool);
 
 /* What is taken from buckets of its own. */
-typedef enum { NGX_HTTP_PRIVACY_BUCKET_CHOICES, NGX_HTTP_PRIVACY_BUCKET_DIFFS } ngx_http_privacy_bucket_t;
+typedef enum {
+    NGX_HTTP_PRIVACY_BUCKET_CHOICES,
+    NGX_HTTP_PRIVACY_BUCKET_DIFFS,
+    NGX_HTTP_PRIVACY_BUCKET_NOTICES
+} ngx_http_privacy_bucket_t;
 
 /* A token bucket an address prefix (IPv4 /24, IPv6 /48; unix sockets share one): NGX_BUSY when it is empty. */
 ngx_int_t ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, ngx_http_privacy_bucket_t what, struct sockaddr *sockaddr,
