@@ -168,7 +168,7 @@ ctl_draft_say(const char *path, const char *kind, int json)
 
     if (strcmp(kind, "incident") == 0) {
         printf("\nThe four parts are what GB/T 35273, PIPL 57 and GDPR 34 ask for. Users are one side of it:\n"
-               "authorities are told apart from this, GDPR 33 gives 72 hours, PIPL 57 none.\n");
+               "authorities are told apart from this, at once (PIPL 57), within 72 hours (GDPR 33).\n");
     }
 
     printf("\nThen  privacyctl notice send --dry-run --site NAME --key NAME.key %s\n", path);
