@@ -17,6 +17,7 @@
 static void ctl_notice_overview(FILE *out);
 static int ctl_notice_settings(ctl_notice_t *c);
 static int ctl_notice_chain(ctl_notice_t *c);
+static const ctl_log_entry_t *ctl_notice_version(const ctl_notice_t *c, int which);
 
 
 static const struct {
@@ -186,24 +187,12 @@ int
 ctl_notice_policy(ctl_notice_t *c, pv_policy_t **policy, int which)
 {
     int                     rc;
-    size_t                  i;
     unsigned char           key[PV_ED25519_PUBLIC];
     pv_problems_t           problems;
-    const pv_head_t        *head;
     const ctl_log_entry_t  *entry;
 
     *policy = NULL;
-    entry = NULL;
-    head = which == CTL_NOTICE_IN_FORCE ? pv_log_in_force(c->chain, time(NULL), 0) : NULL;
-
-    for (i = c->log.count; entry == NULL && i > 0; i--) {
-        if (c->log.entries[i - 1].kind == PV_ENTRY_VERSION
-            && (head != NULL ? c->log.entries[i - 1].sequence == head->sequence
-                : which == CTL_NOTICE_NEWEST && ctl_log_withdrawal(c->chain, &c->log.entries[i - 1]) == NULL))
-        {
-            entry = &c->log.entries[i - 1];
-        }
-    }
+    entry = ctl_notice_version(c, which);
 
     if (entry == NULL) {
         return CTL_OK;
@@ -221,4 +210,27 @@ ctl_notice_policy(ctl_notice_t *c, pv_policy_t **policy, int which)
     pv_problems_free(&problems);
 
     return rc;
+}
+
+
+static const ctl_log_entry_t *
+ctl_notice_version(const ctl_notice_t *c, int which)
+{
+    size_t                  i;
+    const pv_head_t        *in_force;
+    const ctl_log_entry_t  *entry;
+
+    in_force = pv_log_in_force(c->chain, time(NULL), 0);
+
+    for (i = c->log.count; i > 0; i--) {
+        entry = &c->log.entries[i - 1];
+
+        if (which == CTL_NOTICE_IN_FORCE ? in_force != NULL && entry->sequence == in_force->sequence
+            : entry->kind == PV_ENTRY_VERSION && ctl_log_withdrawal(c->chain, entry) == NULL)
+        {
+            return entry;
+        }
+    }
+
+    return NULL;
 }

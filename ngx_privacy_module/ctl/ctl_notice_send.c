@@ -41,13 +41,13 @@ typedef struct {
 
 
 static int ctl_send_run(ctl_send_t *s, const char *path);
-static int ctl_send_options(ctl_send_t *s);
+static int ctl_send_options(ctl_send_t *s, const char *path);
 static int ctl_send_draft(ctl_send_t *s, const char *path);
 static int ctl_send_until(int64_t *until, const char *text);
 static int ctl_send_audience(ctl_send_t *s);
 static int ctl_send_list(ctl_send_t *s);
 static void ctl_send_bound_before(ctl_send_t *s);
-static void ctl_send_granted(ctl_send_t *s);
+static int ctl_send_granted(ctl_send_t *s);
 static void ctl_send_corrects(ctl_send_t *s);
 static int ctl_send_languages(ctl_send_t *s);
 static int ctl_send_seal(ctl_send_t *s);
@@ -130,7 +130,7 @@ ctl_send_run(ctl_send_t *s, const char *path)
     int                 rc;
     const pv_notice_t  *already;
 
-    rc = ctl_send_options(s);
+    rc = ctl_send_options(s, path);
     rc = rc == CTL_OK ? ctl_send_draft(s, path) : rc;
     rc = rc == CTL_OK ? ctl_notice_open(&s->notice) : rc;
     rc = rc == CTL_OK ? ctl_notice_read(&s->notice) : rc;
@@ -161,7 +161,7 @@ ctl_send_run(ctl_send_t *s, const char *path)
 
 
 static int
-ctl_send_options(ctl_send_t *s)
+ctl_send_options(ctl_send_t *s, const char *path)
 {
     if (s->notice.site == NULL || s->notice.key == NULL) {
         return ctl_fail(CTL_USAGE, "notice send needs --site NAME and --key FILE");
@@ -181,6 +181,12 @@ ctl_send_options(ctl_send_t *s)
         return ctl_fail(CTL_USAGE, "--users FILE and --keys FILE go together: where those keys are not, say --subjects");
     }
 
+    if (strcmp(path, "-") == 0 && ((s->users != NULL && strcmp(s->users, "-") == 0)
+                                   || (s->subjects != NULL && strcmp(s->subjects, "-") == 0)))
+    {
+        return ctl_fail(CTL_USAGE, "standard input is either the notice or the list");
+    }
+
     return CTL_OK;
 }
 
@@ -191,7 +197,6 @@ ctl_send_draft(ctl_send_t *s, const char *path)
     struct stat  st;
 
     s->context.public = s->public != 0;
-    s->context.now = time(NULL);
 
     if ((size_t) snprintf(s->path, sizeof(s->path), "%s%s", path,
                           stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? "/notice.json" : "") >= sizeof(s->path))
@@ -245,7 +250,7 @@ ctl_send_audience(ctl_send_t *s)
         ctl_send_bound_before(s);
 
     } else if (s->granted != NULL) {
-        ctl_send_granted(s);
+        rc = ctl_send_granted(s);
     }
 
     if (s->corrects != NULL) {
@@ -305,16 +310,27 @@ ctl_send_bound_before(ctl_send_t *s)
 }
 
 
-static void
+/* Of the version in force, which says whose consent holds, or of one that comes. */
+static int
 ctl_send_granted(ctl_send_t *s)
 {
+    int                  rc;
+    pv_policy_t         *in_force;
     const pv_purpose_t  *purpose;
 
-    purpose = s->policy != NULL ? pv_policy_purpose(s->policy, pv_str(s->granted)) : NULL;
+    rc = ctl_notice_policy(&s->notice, &in_force, CTL_NOTICE_IN_FORCE);
+    if (rc != CTL_OK) {
+        return rc;
+    }
+
+    purpose = in_force != NULL ? pv_policy_purpose(in_force, pv_str(s->granted)) : NULL;
+
+    if (purpose == NULL && s->policy != NULL) {
+        purpose = pv_policy_purpose(s->policy, pv_str(s->granted));
+    }
 
     if (purpose == NULL) {
-        pv_problem(&s->problems, NULL, 0, "--granted", "version %s has no purpose %.80s",
-                   s->policy != NULL ? (const char *) s->policy->version.data : "?", s->granted);
+        pv_problem(&s->problems, NULL, 0, "--granted", "there is no purpose %.80s", s->granted);
 
     } else if (purpose->necessary) {
         pv_problem(&s->problems, NULL, 0, "--granted", "%.80s is necessary, nobody consents to it: say --all",
@@ -322,8 +338,12 @@ ctl_send_granted(ctl_send_t *s)
 
     } else {
         s->context.audience.kind = PV_AUDIENCE_GRANTED;
-        s->context.audience.purpose = purpose->id;
+        s->context.audience.purpose = pv_str(s->granted);
     }
+
+    pv_policy_free(in_force);
+
+    return CTL_OK;
 }
 
 
@@ -377,6 +397,7 @@ ctl_send_seal(ctl_send_t *s)
     const pv_notice_t  *newest;
 
     newest = pv_notices_newest(s->notice.notices);
+    s->context.now = time(NULL);
     s->context.previous = newest != NULL ? newest->digest : NULL;
     s->context.number = s->notice.last + 1;
 
@@ -503,6 +524,10 @@ ctl_send_append(ctl_send_t *s)
 
     rc = s->audience.count != 0 ? ctl_audience_write(&s->audience, s->notice.redis, s->notice.site_name) : CTL_OK;
     taken = 1;
+
+    /* sealed anew, for somebody may have thought about it for a while */
+
+    rc = rc == CTL_OK ? ctl_send_seal(s) : rc;
 
     for (i = 0; rc == CTL_OK && taken && i < CTL_SEND_TRIES; i++) {
         rc = ctl_notice_append(&s->notice, s->next->number, (pv_str_t) { s->sealed.data, s->sealed.len }, &taken);

@@ -273,8 +273,15 @@ ctl_follow_words(const ctl_follow_t *s)
 {
     char  when[CTL_TIME_MAX];
 
-    printf("Notice %s of %s: %s, %s on %s, %s\n", s->notice->id, s->c.site, pv_notice_kind_name(s->notice->kind),
-           s->notice->kind == PV_NOTICE_CHANGE ? "published" : "sent", ctl_time(when, s->notice->published),
+    printf("Notice %s of %s: ", s->notice->id, s->c.site);
+
+    if (s->notice->kind == PV_NOTICE_CHANGE) {
+        printf("version %s, published", (const char *) s->notice->version.data);
+    } else {
+        printf("%s, sent", pv_notice_kind_name(s->notice->kind));
+    }
+
+    printf(" on %s, %s\n", ctl_time(when, s->notice->published),
            ctl_notice_standing_name(ctl_notice_standing(&s->c, s->notice)));
     printf("  ");
     ctl_print(s->notice->texts[0].title);

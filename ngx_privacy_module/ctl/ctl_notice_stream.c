@@ -182,11 +182,10 @@ ctl_notice_find(ctl_notice_t *c, pv_notice_t **notice, const char *id)
         return ctl_stream_change(c, notice, head, id);
     }
 
-    /* a version may be called v7, or n3: what is meant has to be clear */
+    /* a version may be called v7, or n3, too */
 
     if (head != NULL && !(source == 'v' && head->sequence == number)) {
-        return ctl_fail(CTL_USAGE, "%s is the id of version number %" PRIu32 ", too: say v%" PRIu32 " for that one; "
-                        "privacyctl notice list has the others", id, head->sequence, head->sequence);
+        fprintf(stderr, "privacyctl: a version has the id %s, too: its notice is v%" PRIu32 "\n", id, head->sequence);
     }
 
     if (source == 'v') {

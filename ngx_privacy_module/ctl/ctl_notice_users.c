@@ -398,7 +398,7 @@ ctl_users_read_marks(ctl_users_t *u, ctl_notice_user_t *user, const redisReply *
     size_t             i;
     pv_notice_state_t  states[PV_NOTICES_OPEN_MAX];
 
-    memset(states, 0, sizeof(states));
+    memset(states, 0, u->ids_count * sizeof(states[0]));
 
     for (i = 0; i < u->ids_count; i++) {
         memcpy(states[i].id, u->id[i], PV_NOTICE_ID_SIZE);

@@ -61,7 +61,8 @@ ctl_publish(int argc, char **argv)
         "from the version before, which purposes people are asked for again and when it takes\n"
         "effect, and asks. Then signs it, appends it to the publication log in Redis, and wakes\n"
         "the nodes: every nginx takes it over within a second, or when its time comes.\n"
-        "What differs has to be declared in changes as the kind of change that it is.\n"
+        "What differs has to be declared in changes as the kind of change that it is. A version\n"
+        "with a material one is a notice to users: privacyctl notice says whom it reaches.\n"
         "A published version never changes. Publishing the same bundle again is harmless.\n"
         "Without a terminal it publishes with --yes only.\n",
         options, 1, 1
