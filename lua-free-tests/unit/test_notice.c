@@ -27,7 +27,8 @@ static const char  incident[] =
     "{\"kind\":\"incident\",\"texts\":{"
     "\"en\":{\"title\":\"Leak\",\"happened\":\"Mail addresses were seen.\",\"measures\":\"Closed.\",\"advice\":\"Change "
     "your password.\",\"remedies\":\"Write to us.\"},"
-    "\"zh-CN\":{\"title\":\"\xe6\xb3\x84\xe9\x9c\xb2\",\"happened\":\"\xe9\x82\xae\xe4\xbb\xb6\",\"measures\":\"\xe5\x85\xb3\","
+    "\"zh-CN\":{\"title\":\"\xe6\xb3\x84\xe9\x9c\xb2\",\"happened\":\"\xe9\x82\xae\xe4\xbb\xb6\",\"measures\":"
+    "\"\xe5\x85\xb3\","
     "\"advice\":\"\xe6\x94\xb9\",\"remedies\":\"\xe5\x86\x99\"}}}";
 
 static const char  announcement[] =
@@ -308,11 +309,13 @@ test_drafts(void **state)
         { "{\"kind\":\"change\",\"texts\":{}}", "kind", "by publishing" },
         { "{\"kind\":\"retraction\",\"texts\":{}}", "kind", "retract" },
         { "{\"kind\":\"announcement\",\"texts\":{}}", "texts", "no text" },
-        { "{\"kind\":\"announcement\",\"texts\":{\"x y\":{\"title\":\"a\",\"summary\":\"b\"}}}", "texts.x y", "language tag" },
+        { "{\"kind\":\"announcement\",\"texts\":{\"x y\":{\"title\":\"a\",\"summary\":\"b\"}}}", "texts.x y",
+          "language tag" },
         { "{\"kind\":\"announcement\",\"texts\":{\"en\":{\"title\":\"a\"}}}", "texts.en.summary", "is missing" },
         { "{\"kind\":\"announcement\",\"texts\":{\"en\":{\"title\":\"a\",\"summary\":\"b\",\"advice\":\"c\"}}}",
           "texts.en.advice", "not a field" },
-        { "{\"kind\":\"announcement\",\"texts\":{\"en\":{\"title\":\"a\\nb\",\"summary\":\"b\"}}}", "texts.en.title", "line" },
+        { "{\"kind\":\"announcement\",\"texts\":{\"en\":{\"title\":\"a\\nb\",\"summary\":\"b\"}}}", "texts.en.title",
+          "line" },
         { "{\"kind\":\"announcement\",\"texts\":{\"en\":{\"title\":\"a\",\"summary\":\"b\\u0000\"}}}", NULL, "not JSON" },
         { "{\"kind\":\"announcement\",\"texts\":{\"en\":{\"title\":\"a\",\"summary\":\"b\\u001b[31m\"}}}",
           "texts.en.summary", "control" },
@@ -490,8 +493,9 @@ test_changes(void **state)
 
     (void) state;
 
-    n = change_of("{\"kind\":\"purposes\",\"purposes\":[\"ads\",\"analytics\"],\"summary\":{\"zh-CN\":\"\xe7\x94\xb2\",\"en\":"
-                  "\"More ads\"}},{\"kind\":\"editorial\",\"purposes\":[\"abroad\"],\"summary\":{\"zh-CN\":\"x\",\"en\":\"Typo\"}},"
+    n = change_of("{\"kind\":\"purposes\",\"purposes\":[\"ads\",\"analytics\"],\"summary\":{\"zh-CN\":\"\xe7\x94\xb2\","
+                  "\"en\":\"More ads\"}},{\"kind\":\"editorial\",\"purposes\":[\"abroad\"],\"summary\":{\"zh-CN\":\"x\","
+                  "\"en\":\"Typo\"}},"
                   "{\"kind\":\"rights\",\"purposes\":[\"ads\"],\"summary\":{\"zh-CN\":\"\xe4\xb9\x99\",\"en\":\"Less\"}}",
                   "\"reduces_rights\":true,\"controller\"");
     assert_non_null(n);
@@ -605,7 +609,8 @@ test_addressed(void **state)
         { PV_NOTICE_INCIDENT, PV_AUDIENCE_BOUND_BEFORE, 4, 0, 0, 0, 1 },
         { PV_NOTICE_INCIDENT, PV_AUDIENCE_BOUND_BEFORE, 5, 0, 0, 0, 0 },
         { PV_NOTICE_INCIDENT, PV_AUDIENCE_BOUND_BEFORE, 0, 1, 0, 0, 0 },
-        { PV_NOTICE_INCIDENT, PV_AUDIENCE_GRANTED, 0, 0, 2, 0, 1 }, { PV_NOTICE_INCIDENT, PV_AUDIENCE_GRANTED, 0, 0, 5, 0, 0 }
+        { PV_NOTICE_INCIDENT, PV_AUDIENCE_GRANTED, 0, 0, 2, 0, 1 },
+        { PV_NOTICE_INCIDENT, PV_AUDIENCE_GRANTED, 0, 0, 5, 0, 0 }
     };
 
     (void) state;
@@ -675,7 +680,9 @@ test_ids_and_cursors(void **state)
     uint32_t     number;
     pv_cursor_t  cursor;
 
-    static const char *const  bad_ids[] = { "", "v", "n", "x1", "v0", "v01", "v4294967296", "v99999999999", "n1 ", "n-1", "V1" };
+    static const char *const  bad_ids[] = {
+        "", "v", "n", "x1", "v0", "v01", "v4294967296", "v99999999999", "n1 ", "n-1", "V1"
+    };
     static const char *const  bad_cursors[] = {
         "", "-", "7", "7-", "-3", "7-3-1", "07-3", "7-03", "4294967296-1", "1-4294967296", "7- 3", "7\n3", "a-b", "7-3 ",
         "99999999999999999999-1"
@@ -897,7 +904,8 @@ test_no_text_forges_an_event(void **state)
     pv_str_t          purpose;
 
     static const char *const  nasty[] = {
-        "\n\ndata: {\"id\":\"v9\"}\n\n", "\r\revent: closed\rdata: x\r\r", "\r\n\r\nid: 9-9\r\n", "a\ndata: b", ":\n", "\"}\n\n",
+        "\n\ndata: {\"id\":\"v9\"}\n\n", "\r\revent: closed\rdata: x\r\r", "\r\n\r\nid: 9-9\r\n", "a\ndata: b", ":\n",
+        "\"}\n\n",
         "\xe2\x80\xa8\xe2\x80\xa9\xc2\x85", "\\n\\n", "</script>", "\x0b\x0c\x01", "\xff\xfe\n\n"
     };
 
@@ -964,14 +972,14 @@ test_no_text_forges_an_event(void **state)
 static void
 test_what_an_event_says(void **state)
 {
-    json_t         *root;
-    pv_buf_t        out;
-    stream_t        s;
-    pv_notice_t    *n;
-    pv_policy_t     policy;
-    pv_purpose_t    purposes[2];
-    pv_text_t       texts[1];
-    pv_translation_t  title = { pv_string("en"), pv_string("Advertising") };
+    json_t            *root, *want;
+    pv_buf_t           out;
+    stream_t           s;
+    pv_notice_t       *n;
+    pv_policy_t        policy;
+    pv_purpose_t       purposes[2];
+    pv_text_t          texts[1];
+    pv_translation_t   title = { pv_string("en"), pv_string("Advertising") };
 
     (void) state;
 
@@ -982,15 +990,17 @@ test_what_an_event_says(void **state)
     purposes[0].id = pv_str("ads");
     purposes[0].title = purposes[1].title = &title;
     purposes[0].separate = 1;
+    purposes[0].asked_since = purposes[1].asked_since = 2;
     purposes[1].id = pv_str("necessary");
     purposes[1].necessary = 1;
+    purposes[1].bit = 1;
     policy.purposes = purposes;
     policy.purposes_count = 2;
     policy.texts = texts;
     policy.texts_count = 1;
 
-    n = change_of("{\"kind\":\"purposes\",\"purposes\":[\"necessary\",\"ads\",\"abroad\"],\"summary\":{\"zh-CN\":\"\xe7\x94\xb2\","
-                  "\"en\":\"More ads\"}}", "\"controller\"");
+    n = change_of("{\"kind\":\"purposes\",\"purposes\":[\"necessary\",\"ads\",\"abroad\"],\"summary\":{"
+                  "\"zh-CN\":\"\xe7\x94\xb2\",\"en\":\"More ads\"}}", "\"controller\"");
     pv_buf_init(&out, 4096);
     pv_notice_event(&out, n, 1, (pv_cursor_t) { 2, 0 }, &policy, NULL);
     dispatch(&s, &out);
@@ -1000,9 +1010,17 @@ test_what_an_event_says(void **state)
     assert_string_equal(json_string_value(json_object_get(root, "diff")), "diff/mine/2");
     assert_string_equal(json_string_value(json_object_get(root, "published")), "2026-12-01T00:00:00Z");
     assert_true(json_is_false(json_object_get(root, "reduces_rights")));
-    assert_int_equal(json_array_size(json_object_get(root, "purposes")), 2);
-    assert_true(json_equal(json_array_get(json_object_get(root, "purposes"), 0),
-                           json_pack("{s:s, s:s, s:b}", "id", "ads", "title", "Advertising", "separate", 1)));
+    want = json_pack("[{s:s, s:s, s:b}]", "id", "ads", "title", "Advertising", "separate", 1);
+    assert_true(json_equal(json_object_get(root, "purposes"), want));       /* what an answer decides, and nothing else */
+    json_decref(want);
+    json_decref(root);
+    pv_buf_free(&out);
+
+    pv_buf_init(&out, 4096);
+    pv_notice_json(&out, n, 0, NULL, NULL);
+    root = json_loads((const char *) out.data, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(root, "language")), "zh-CN");
+    assert_int_equal(json_array_size(json_object_get(root, "purposes")), 3);
     json_decref(root);
     pv_buf_free(&out);
     pv_notice_free(n);
@@ -1023,7 +1041,8 @@ test_size_of_an_event(void **state)
 
     memset(text, 'a', 500);
     text[500] = '\0';
-    snprintf(draft, sizeof(draft), "{\"kind\":\"announcement\",\"texts\":{\"en\":{\"title\":\"News\",\"summary\":\"%s\"}}}", text);
+    snprintf(draft, sizeof(draft), "{\"kind\":\"announcement\",\"texts\":{\"en\":{\"title\":\"News\",\"summary\":"
+             "\"%s\"}}}", text);
     c = context_of(PV_AUDIENCE_USERS);
     n = sealed_as(&c, draft, NULL);
 

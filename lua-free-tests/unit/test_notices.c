@@ -291,6 +291,7 @@ test_order(void **state)
 static void
 test_trust(void **state)
 {
+    pv_buf_t       junk;
     pv_log_t      *log;
     pv_notices_t  *list;
 
@@ -327,7 +328,9 @@ test_trust(void **state)
 
     assert_int_equal(add(list, 9, notice(B, 8, 9, NOW + 9 * PV_DAY, 0, NULL)), PV_INVALID);
     assert_int_equal(add(list, 6, notice(B, 6, 4, NOW + 4 * PV_DAY, 0, NULL)), PV_INVALID);
-    assert_int_equal(pv_notices_add(list, 10, pv_str("privacy-notice 1\n"), &(pv_problems_t) { 0 }), PV_INVALID);
+    pv_buf_init(&junk, 100);
+    pv_buf_puts(&junk, "privacy-notice 1\n");
+    assert_int_equal(add(list, 10, junk), PV_INVALID);
     assert_int_equal(pv_notices_last(list), 10);
 
     pv_notices_free(list);

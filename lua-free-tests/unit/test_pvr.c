@@ -10,7 +10,6 @@
  */
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,13 +17,12 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "pvr_notice.h"
 #include "pvr_limit.h"
+#include "redis_fixture.h"
 
 
 static const pv_str_t       site = pv_string("example");
@@ -36,11 +34,6 @@ static const unsigned char  digest[PV_SHA256_LEN] = { 0xab, 0xcd };
 #define DIGEST   "abcd000000000000000000000000000000000000000000000000000000000000"
 #define SUBJECT  "AAECAwQFBgcICQoLDA0O_w"
 #define LEDGER   "privacy:{example:" SUBJECT "}:ledger"
-
-static char           folder[64] = "/tmp/pvr_test.XXXXXX";
-static char           address[128];
-static pid_t          server;
-static redisContext  *redis;
 
 
 static pv_str_t
@@ -538,113 +531,6 @@ test_limit_many(void **state)
 }
 
 
-/* A server of our own. */
-
-static int
-start_server(void **state)
-{
-    int  i;
-
-    (void) state;
-
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
-
-    snprintf(address, sizeof(address), "%s/redis.sock", folder);
-
-    server = fork();
-
-    if (server == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", address, "--dir", folder, "--save", "",
-               "--appendonly", "no", "--logfile", "/dev/null", (char *) NULL);
-        _exit(127);
-    }
-
-    for (i = 0; i < 100; i++) {
-        redis = redisConnectUnix(address);
-
-        if (redis && redis->err == 0) {
-            return 0;
-        }
-
-        redisFree(redis);
-        redis = NULL;
-
-        if (waitpid(server, NULL, WNOHANG) == server) {
-            server = 0;
-            break;
-        }
-
-        usleep(50000);
-    }
-
-    /* no redis-server on this machine: those tests say that they were skipped */
-
-    return 0;
-}
-
-
-static int
-stop_server(void **state)
-{
-    (void) state;
-
-    if (redis) {
-        redisFree(redis);
-    }
-
-    if (server > 0) {
-        kill(server, SIGKILL);
-        waitpid(server, NULL, 0);
-    }
-
-    unlink(address);
-    rmdir(folder);
-
-    return 0;
-}
-
-
-/* Sends what is in out and gives the last of n replies. */
-
-static redisReply *
-ask(redisContext *c, pv_buf_t *out, int n)
-{
-    void  *reply;
-
-    assert_false(out->failed);
-    assert_int_equal(redisAppendFormattedCommand(c, (char *) out->data, out->len), REDIS_OK);
-    out->len = 0;
-
-    for (reply = NULL; n > 0; n--) {
-        if (reply) {
-            freeReplyObject(reply);
-        }
-
-        assert_int_equal(redisGetReply(c, &reply), REDIS_OK);
-    }
-
-    return reply;
-}
-
-
-static long long
-number(redisContext *c, pv_buf_t *out)
-{
-    long long    n;
-    redisReply  *reply;
-
-    reply = ask(c, out, 1);
-    assert_int_equal(reply->type, REDIS_REPLY_INTEGER);
-    n = reply->integer;
-    freeReplyObject(reply);
-
-    return n;
-}
-
-
 static void
 test_ledger(void **state)
 {
@@ -664,7 +550,7 @@ test_ledger(void **state)
     pv_buf_init(&out, 65536);
 
     pvr_ledger_append(&out, site, subject, 1, bytes, 1000);
-    reply = ask(redis, &out, PVR_LEDGER_APPEND_REPLIES);
+    reply = redis_ask(redis, &out, PVR_LEDGER_APPEND_REPLIES);
     assert_int_equal(pvr_ledger_appended(reply), 1);
     freeReplyObject(reply);
 
@@ -672,12 +558,12 @@ test_ledger(void **state)
 
     record[0] = 9;
     pvr_ledger_append(&out, site, subject, 1, bytes, 1000);
-    reply = ask(redis, &out, PVR_LEDGER_APPEND_REPLIES);
+    reply = redis_ask(redis, &out, PVR_LEDGER_APPEND_REPLIES);
     assert_int_equal(pvr_ledger_appended(reply), 0);
     freeReplyObject(reply);
 
     pvr_ledger_read(&out, site, subject, 1, 2);
-    reply = ask(redis, &out, 1);
+    reply = redis_ask(redis, &out, 1);
     assert_int_equal(reply->type, REDIS_REPLY_ARRAY);
     assert_int_equal(reply->elements, 2);
     assert_int_equal(reply->element[0]->len, sizeof(record));
@@ -687,7 +573,7 @@ test_ledger(void **state)
     freeReplyObject(reply);
 
     pvr_ledger_length(&out, site, subject);
-    assert_int_equal(number(redis, &out), 1);
+    assert_int_equal(redis_number(redis, &out), 1);
 
     reply = redisCommand(redis, "TTL %s", LEDGER);
     assert_in_range(reply->integer, 990, 1000);
@@ -716,28 +602,28 @@ test_write_once(void **state)
     pv_buf_init(&out, 65536);
 
     pvr_form_exists(&out, site, 5);
-    assert_int_equal(number(redis, &out), 0);
+    assert_int_equal(redis_number(redis, &out), 0);
 
     pvr_form_put(&out, site, 5, text("one"));
     pvr_form_put(&out, site, 5, text("two"));
-    reply = ask(redis, &out, 2);
+    reply = redis_ask(redis, &out, 2);
     assert_int_equal(pvr_status(reply), PVR_OK);
     assert_int_equal(reply->type, REDIS_REPLY_NIL);
     freeReplyObject(reply);
 
     pvr_form_exists(&out, site, 5);
-    assert_int_equal(number(redis, &out), 1);
+    assert_int_equal(redis_number(redis, &out), 1);
 
     pvr_bundle_put(&out, site, digest, text("sealed"));
     pvr_bundle_put(&out, site, digest, text("other"));
     pvr_bundle_get(&out, site, digest);
-    reply = ask(redis, &out, 3);
+    reply = redis_ask(redis, &out, 3);
     assert_string_equal(reply->str, "sealed");
     freeReplyObject(reply);
 
     assert_int_equal(pvr_bundle_range(&out, site, digest, 1, 3), PV_OK);
     assert_int_equal(pvr_bundle_range(&out, site, digest, 4, 4096), PV_OK);
-    reply = ask(redis, &out, 1);
+    reply = redis_ask(redis, &out, 1);
     assert_string_equal(reply->str, "eal");
     freeReplyObject(reply);
     assert_int_equal(redisGetReply(redis, (void **) &reply), REDIS_OK);
@@ -773,7 +659,7 @@ test_publication_log(void **state)
         head.version = text("2026-12-01");
         head.effective = 1900000000 + i;
         pvr_policies_append(&out, site, &head);
-        reply = ask(redis, &out, 1);
+        reply = redis_ask(redis, &out, 1);
         assert_int_equal(pvr_status(reply), PVR_OK);
         freeReplyObject(reply);
     }
@@ -782,12 +668,12 @@ test_publication_log(void **state)
 
     head.sequence = 3;
     pvr_policies_append(&out, site, &head);
-    reply = ask(redis, &out, 1);
+    reply = redis_ask(redis, &out, 1);
     assert_int_equal(pvr_status(reply), PVR_EXISTS);
     freeReplyObject(reply);
 
     pvr_policies_read(&out, site, 1, 10);
-    reply = ask(redis, &out, 1);
+    reply = redis_ask(redis, &out, 1);
     assert_int_equal(reply->elements, 3);
     assert_int_equal(pvr_policy_entry(&e, reply, 1), PV_OK);
     assert_int_equal(e.sequence, 3);
@@ -818,15 +704,15 @@ test_events(void **state)
 
     pv_buf_init(&out, 65536);
 
-    listener = redisConnectUnix(address);
+    listener = redisConnectUnix(redis_address);
     assert_non_null(listener);
     pvr_subscribe(&out, site);
-    reply = ask(listener, &out, 1);
+    reply = redis_ask(listener, &out, 1);
     assert_string_equal(reply->element[0]->str, "subscribe");
     freeReplyObject(reply);
 
     pvr_event_publish(&out, site, text("published 3"));
-    assert_int_equal(number(redis, &out), 1);
+    assert_int_equal(redis_number(redis, &out), 1);
 
     assert_int_equal(redisGetReply(listener, (void **) &reply), REDIS_OK);
     assert_string_equal(reply->element[0]->str, "message");
@@ -903,5 +789,5 @@ main(void)
         cmocka_unit_test(test_real_errors)
     };
 
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, redis_fixture_start, redis_fixture_stop);
 }

@@ -262,8 +262,8 @@ size_t pv_cursor_write(char out[PV_CURSOR_MAX], pv_cursor_t cursor);
  * The notice as JSON: id, kind, published, language, title, summary; parts of
  * an incident, their titles from titles (NULL: without); of a change purposes,
  * effective, version, diff, reduces_rights; corrects. Where policy (that of the
- * change; may be NULL) is known, purposes have titles, necessary ones are left
- * out, and separate ones say so.
+ * change; may be NULL) is known, purposes are those that an answer decides,
+ * with their titles, and separate ones say so.
  */
 void pv_notice_json(pv_buf_t *out, const pv_notice_t *notice, size_t language, const pv_policy_t *policy,
     const pv_str_t *titles);
