@@ -32,7 +32,7 @@ DEPS_BUILD     := gcc libc6-dev make perl pkg-config nginx nginx-dev libhiredis-
 DEPS_RUN       := redis-server
 DEPS_TEST      := libcmocka-dev curl openssl chromium nodejs npm
 DEPS_FUZZ      := clang llvm
-DEPS_BENCH     := libnginx-mod-http-lua valgrind git
+DEPS_BENCH     := libnginx-mod-http-lua libnginx-mod-nchan valgrind git
 
 M              := ngx_privacy_module
 G              := $(B)/generated
@@ -273,7 +273,7 @@ fuzz-run: $(if $(ONLY),$(B)/fuzz/fuzz_$(ONLY),$(FUZZ))
 
 $(B)/bench/%: lua-free-tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS) $(shell pkg-config --libs libssl)
 
 bench-programs: $(BENCH)
 

@@ -251,12 +251,12 @@ sub _nginx {
 @{[$> == 0 ? 'user nobody nogroup;' : '']}
 $modules
 worker_processes 1;
-worker_rlimit_nofile 10000;
+worker_rlimit_nofile @{[$self->{connections} ? 20_000 : 10_000]};
 daemon off;
 pid $dir/$name.pid;
 error_log $dir/error.log notice;
 lock_file $dir/$name.lock;
-events { worker_connections 4096; }
+events { worker_connections @{[$self->{connections} // 4096]}; }
 http {
     access_log off;
     types { text/html html; }
