@@ -69,6 +69,7 @@ static const ngx_http_privacy_route_t  ngx_http_privacy_routes[] = {
     { ngx_string("log/"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_log },
     { ngx_string("choices"), 0, NGX_HTTP_PRIVACY_READ|NGX_HTTP_POST, ngx_http_privacy_route_choices },
     { ngx_string("me/withdraw"), 0, NGX_HTTP_POST, ngx_http_privacy_route_withdraw },
+    { ngx_string("events"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_events },
     { ngx_string("notices/"), 1, NGX_HTTP_PRIVACY_READ|NGX_HTTP_POST, ngx_http_privacy_route_notice },
     { ngx_string("notices"), 1, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_notices },
     { ngx_string("state.css"), 0, NGX_HTTP_PRIVACY_READ, ngx_http_privacy_route_state_css },

@@ -78,6 +78,9 @@ ngx_int_t ngx_http_privacy_notice_answer_handler(ngx_http_privacy_ctx_t *ctx, pv
 ngx_int_t ngx_http_privacy_notice_send(ngx_http_privacy_ctx_t *ctx, pv_notice_t *notice, ngx_http_privacy_type_t type,
     ngx_uint_t status, const char *message, pv_str_t return_to);
 
+/* events */
+ngx_int_t ngx_http_privacy_route_events(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
+
 /* versions */
 ngx_int_t ngx_http_privacy_route_versions(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);
 ngx_int_t ngx_http_privacy_route_version(ngx_http_privacy_ctx_t *ctx, pv_str_t rest);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_http_privacy_notices.h"
+#include "ngx_http_privacy_stream.h"
 #include "ngx_http_privacy_task.h"
 
 
@@ -574,6 +574,7 @@ ngx_http_privacy_init_site(ngx_cycle_t *cycle, ngx_http_privacy_main_conf_t *pmc
         return NGX_ERROR;
     }
 
+    ngx_http_privacy_streams_start(site);
     ngx_http_privacy_store_start(store);
 
     return NGX_OK;
