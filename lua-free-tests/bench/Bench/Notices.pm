@@ -130,11 +130,10 @@ sub _ours {
         location /privacy/ { privacy_center; }
     }
 END
-    wait_for(sub { $t->log =~ /version "?2026/ || 1 });
     my $cookie = $transport eq 'tls' ? '__Host-privacy-user' : 'privacy-user';
     return { name => $name, %$nginx, mark => 'hello', keys => "$keys/keys",
         request => $b->request('GET', '/privacy/events', [Accept => 'text/event-stream', Cookie => "$cookie={binding}"]),
-        where => $t->redis->socket, file => 'redis' };
+        where => $t->redis->socket, file => 'append' };
 }
 
 
@@ -216,7 +215,7 @@ sub _notice {
     my $mark = sprintf 'mark-%04d-', $n;
     my $words = "$mark " . 'The address of our privacy office has changed. ' x 20;
     spew("$dir/notice.json", JSON::PP->new->utf8->canonical->encode({ kind => 'announcement',
-        texts => { en => { title => $mark, summary => substr($words, 0, $text) } } }));
+        texts => { map { $_ => { title => $mark, summary => substr($words, 0, $text) } } 'zh-CN', 'en' } }));
     my ($status, $said) = $t->ctl('notice', 'send', '--site', $t->site, '--redis', $t->redis->url . '?db=1',
         '--key', $t->keys_dir . '/' . $t->site . '.key', "$dir/notice.json");
     die "notice send: $said" if $status;
@@ -226,13 +225,11 @@ sub _notice {
     my ($entry) = @{$t->redis->command('XRANGE', $key, "$n-0", "$n-0")};
     $t->redis->command('SELECT', 0);
     my $sealed = $entry->[1][1];
-    spew("$dir/redis", _resp('XADD', $key, "$n-0", @{$entry->[1]})
+    spew("$dir/append", _resp('XADD', $key, "$n-0", @{$entry->[1]})
         . _resp('PUBLISH', 'privacy:' . $t->site . ':events', "noticed $n"));
 
-    my $data = $self->{event} ? $self->{event}->($mark) : $sealed;
-    my $event = "id: 1-$n\nevent: notice\ndata: " . _flat($data, $mark) . "\n\n";
-    spew("$dir/event", $event);
-    my $body = _flat($data, $mark);
+    my $body = _flat($sealed, $mark);
+    spew("$dir/event", "id: 1-$n\nevent: notice\ndata: $body\n\n");
     spew("$dir/post", join "\r\n", 'POST /send HTTP/1.1', 'Host: bench.example', 'Content-Type: text/plain',
         'Content-Length: ' . length $body, 'Connection: close', '', $body);
     spew("$dir/trigger", '!');
