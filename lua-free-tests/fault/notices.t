@@ -271,7 +271,7 @@ my @lost;
 for my $id (sort keys %model) {
     my ($exit, $rows) = $t->ctl('notice', 'export', $t->ctl_site, '--public', $t->keys_dir . '/example.pub', '--format',
         'jsonl', $id);
-    my $answers = grep { /"acknowledged":"/ } split /\n/, $rows;
+    my $answers = grep { /"answer":"/ } split /\n/, $rows;
     my $told = keys %{$answered{$id}};
     push @lost, "$id: $told told, $answers recorded" if $answers < $told;
 }

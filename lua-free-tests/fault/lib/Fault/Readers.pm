@@ -8,7 +8,7 @@ package Fault::Readers;
 #
 #     ["shown", user, id]             for the first time: in an event, or as the bar of a page
 #     ["again", user, id]             twice on one stream
-#     ["answered", user, id, answer]  the answer was acknowledged
+#     ["answered", user, id, answer]  the answer was acknowledged, or is known when it is asked for again
 #     ["opened", user]                a stream was opened
 #
 # A stream that ends is opened again after a part of the time that the server asked for, with Last-Event-ID.
@@ -170,6 +170,11 @@ sub _answer {
     my $r = $self->_request($user, 'GET', "/privacy/notices/$id", undef, Accept => 'application/json');
     my $notice = $r && $r->status == 200 ? eval { $json->decode($r->body) } : undef;
     return if !$notice;
+    if (!$notice->{due}) {
+        # it was answered, and the worker that should have said so was killed; or a newer change was
+        delete $user->{answers}{$id};
+        return $self->_note('answered', $user->{name}, $id, $notice->{answer} // 'newer');
+    }
     my $answer = $id !~ /^v/ ? 'acknowledge' : rand > .5 ? 'agree' : 'decline';
     $r = $self->_request($user, 'POST', "/privacy/notices/$id/ack", $json->encode({ answer => $answer,
         token => $notice->{token} }), 'Content-Type' => 'application/json', Accept => 'application/json');
