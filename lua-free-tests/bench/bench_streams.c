@@ -273,7 +273,11 @@ stream_read(stream_t *s, char *bytes, size_t size)
     }
 
     if (!s->greeted) {
-        if (SSL_do_handshake(s->tls) != 1) {
+        n = SSL_do_handshake(s->tls);
+        if (n != 1) {
+            if (SSL_get_error(s->tls, n) != SSL_ERROR_WANT_READ) {
+                fail("a handshake failed");
+            }
             return 0;
         }
         s->greeted = 1;

@@ -74,6 +74,9 @@
 #define NGX_HTTP_PRIVACY_DNT       2
 #define NGX_HTTP_PRIVACY_SIGNALS   3
 
+#define NGX_HTTP_PRIVACY_STREAMS     8      /* of one user, unless privacy_streams says otherwise */
+#define NGX_HTTP_PRIVACY_STREAMS_MAX 1000
+
 #define NGX_HTTP_PRIVACY_EXPIRE_MAX  20     /* expiring Set-Cookie lines in one response */
 #define NGX_HTTP_PRIVACY_SESSION_MAX (16 * 1024)    /* bytes of the session cookies' values */
 
@@ -101,6 +104,8 @@ typedef struct {
     ngx_array_t                sites;           /* ngx_http_privacy_site_t * */
     ngx_array_t                servers;         /* ngx_http_privacy_srv_conf_t *, those that are not off */
     ngx_uint_t                 enabled;         /* some server observes or enforces */
+    ngx_uint_t                 streams_user;    /* privacy_streams: of one user, in a worker; 0: not said */
+    ngx_uint_t                 streams_total;   /* of all, in a worker; 0: three quarters of its connections */
 
     ngx_privacy_redis_t       *redis;           /* the worker's client; NULL without privacy_redis */
 } ngx_http_privacy_main_conf_t;
@@ -215,6 +220,7 @@ char *ngx_http_privacy_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf
 char *ngx_http_privacy_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_cache_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_templates(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_streams(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_site(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

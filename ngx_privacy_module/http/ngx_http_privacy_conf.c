@@ -366,6 +366,51 @@ ngx_http_privacy_conf_cookie_domain(ngx_conf_t *cf, ngx_command_t *cmd, void *co
 
 
 char *
+ngx_http_privacy_conf_streams(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_privacy_main_conf_t  *pmcf = conf;
+
+    ngx_int_t   n;
+    ngx_str_t  *value;
+
+    if (pmcf->streams_user) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_atoi(value[1].data, value[1].len);
+
+    if (n < 1 || n > NGX_HTTP_PRIVACY_STREAMS_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid number of streams \"%V\": expected 1 to %d", &value[1],
+                           NGX_HTTP_PRIVACY_STREAMS_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    pmcf->streams_user = n;
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    n = NGX_ERROR;
+
+    if (value[2].len > 6 && ngx_strncmp(value[2].data, "total=", 6) == 0) {
+        n = ngx_atoi(value[2].data + 6, value[2].len - 6);
+    }
+
+    if (n < 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\": expected total=NUMBER", &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    pmcf->streams_total = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_privacy_conf_lease(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_privacy_srv_conf_t  *pscf = conf;

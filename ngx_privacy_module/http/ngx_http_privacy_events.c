@@ -16,6 +16,7 @@
 #define NGX_HTTP_PRIVACY_EVENTS_RETRY   3000    /* ms until a browser comes back, and as much again by chance, or more */
 #define NGX_HTTP_PRIVACY_EVENTS_SPREAD  5000
 #define NGX_HTTP_PRIVACY_EVENTS_MAX     (64 * 1024)
+#define NGX_HTTP_PRIVACY_EVENTS_FULL    30      /* s until who found no room comes back */
 
 
 static ngx_int_t ngx_http_privacy_events_none(ngx_http_privacy_ctx_t *ctx);
@@ -42,6 +43,10 @@ ngx_http_privacy_route_events(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 
     if (ngx_exiting || ngx_terminate) {
         return ngx_http_privacy_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "notice_away", 1);
+    }
+
+    if (ngx_http_privacy_streams_room(ctx->main) != NGX_OK) {
+        return ngx_http_privacy_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "notice_away", NGX_HTTP_PRIVACY_EVENTS_FULL);
     }
 
     if (ngx_http_privacy_events_header(r) != NGX_OK) {
@@ -97,6 +102,7 @@ ngx_http_privacy_events_header(ngx_http_request_t *r)
 
     /* each event has to arrive when it is said: nothing collects it */
 
+    ngx_http_privacy_ctx(r)->navigation = 0;
     r->gzip_tested = 1;
     r->gzip_ok = 0;
 

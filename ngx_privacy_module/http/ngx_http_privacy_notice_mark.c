@@ -13,7 +13,7 @@
  * when Redis said so.
  */
 
-#define NGX_HTTP_PRIVACY_MARK_BYTES      (64 * 1024)
+#define NGX_HTTP_PRIVACY_MARK_BYTES      (256 * 1024)
 #define NGX_HTTP_PRIVACY_MARK_DEADLINE   10000      /* ms, of what was written: nobody waits for it */
 
 
@@ -34,6 +34,7 @@ struct ngx_http_privacy_mark_s {
 static int64_t ngx_http_privacy_notice_term(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site);
 static void ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_notice_t *notice,
     const u_char *subjects[], ngx_uint_t n, ngx_uint_t endpoint, ngx_uint_t endpoints);
+static void ngx_http_privacy_written_again(pv_buf_t *commands, pv_str_t first, pv_str_t site, const u_char *subject);
 static void ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static void ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 
@@ -78,7 +79,7 @@ ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char 
     endpoints = ngx_privacy_redis_endpoints(pmcf->redis);
 
     for (i = 0; i < n; i += batch) {
-        batch = ngx_min(n - i, NGX_HTTP_PRIVACY_NOTICE_BATCH);
+        batch = ngx_min(n - i, NGX_HTTP_PRIVACY_NOTICE_WRITTEN);
 
         for (endpoint = 0; endpoint < endpoints; endpoint++) {
             ngx_http_privacy_written_send(pmcf, notice, subjects + i, batch, endpoint, endpoints);
@@ -87,24 +88,29 @@ ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char 
 }
 
 
-/* Of these users, those whose keys go to one endpoint. */
+/*
+ * Of these users, those whose keys go to one endpoint.  Their commands differ in the pseudonym alone: the first is
+ * formatted, the others are it with another one.
+ */
 
 static void
 ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_notice_t *notice,
     const u_char *subjects[], ngx_uint_t n, ngx_uint_t endpoint, ngx_uint_t endpoints)
 {
     char                         key[PVR_KEY_MAX], first[PVR_KEY_MAX];
-    int64_t                      term;
+    u_char                       bytes[3 * PVR_KEY_MAX];        /* two commands, whose keys are not that long */
     pv_buf_t                     commands;
-    pv_str_t                     site;
+    pv_str_t                     site, command;
     ngx_str_t                    route, candidate;
     ngx_uint_t                   i, sent;
     ngx_http_privacy_written_t  *written;
 
     site = ngx_http_privacy_str(&notice->site->name);
-    term = ngx_http_privacy_notice_term(pmcf, notice->site);
 
     sent = 0;
+    ngx_str_null(&route);
+    command.data = NULL;
+    command.len = 0;
     pv_buf_init(&commands, NGX_HTTP_PRIVACY_MARK_BYTES);
 
     for (i = 0; i < n; i++) {
@@ -116,17 +122,26 @@ ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priva
             if (endpoints > 1 && ngx_privacy_redis_endpoint(pmcf->redis, &candidate) != endpoint) {
                 continue;
             }
-
-            if (sent == 0) {
-                ngx_memcpy(first, key, candidate.len);
-                route.data = (u_char *) first;
-                route.len = candidate.len;
-            }
         }
 
-        (void) pvr_notice_set(&commands, site, subjects[i], notice->notice->id, PV_NOTICE_WRITTEN, ngx_time(),
-                              PV_ANSWER_NONE, NULL);
-        (void) pvr_notice_expire(&commands, site, subjects[i], term);
+        if (sent == 0) {
+            ngx_memcpy(first, key, candidate.len);
+            route.data = (u_char *) first;
+            route.len = candidate.len;
+
+            (void) pvr_notice_set(&commands, site, subjects[i], notice->notice->id, PV_NOTICE_WRITTEN, ngx_time(),
+                                  PV_ANSWER_NONE, NULL);
+            (void) pvr_notice_expire(&commands, site, subjects[i],
+                                     ngx_http_privacy_notice_term(pmcf, notice->site));
+
+            command.data = bytes;
+            command.len = commands.failed ? 0 : ngx_min(commands.len, sizeof(bytes));
+            ngx_memcpy(bytes, commands.data, command.len);
+
+        } else {
+            ngx_http_privacy_written_again(&commands, command, site, subjects[i]);
+        }
+
         sent++;
     }
 
@@ -154,6 +169,31 @@ ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priva
 
     if (written == NULL) {
         ngx_http_privacy_zone_count(pmcf->zone, notice->site->slot, NGX_HTTP_PRIVACY_NOTICES_FAILED, sent);
+    }
+}
+
+
+/* The first user's commands once more, for another one: the pseudonym stands after "{SITE:" in each key. */
+
+static void
+ngx_http_privacy_written_again(pv_buf_t *commands, pv_str_t first, pv_str_t site, const u_char *subject)
+{
+    u_char    *p, *end;
+    pv_str_t   bytes;
+
+    pv_buf_str(commands, first);
+
+    if (commands->failed) {
+        return;
+    }
+
+    end = commands->data + commands->len;
+    bytes.data = subject;
+    bytes.len = PV_SUBJECT_LEN;
+
+    for (p = end - first.len; (p = ngx_strlchr(p, end, '{')) != NULL; p += PV_SUBJECT_TEXT) {
+        p += 1 + site.len + 1;
+        (void) pv_base64url_encode(p, bytes);
     }
 }
 
@@ -276,7 +316,7 @@ ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies
 
     ngx_uint_t  i;
 
-    for (i = 0; status == PVR_OK && i < n; i++) {
+    for (i = 0; status == PVR_OK && i < n; i += 2) {
         status = pvr_status(replies[i]);
     }
 

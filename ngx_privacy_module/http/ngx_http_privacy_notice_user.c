@@ -260,6 +260,10 @@ ngx_http_privacy_notice_addresses(ngx_http_privacy_notice_t *notice, ngx_http_pr
     ngx_http_privacy_lease_t       lease;
     ngx_http_privacy_main_conf_t  *pmcf;
 
+    if (notice->notice->kind != PV_NOTICE_CHANGE && notice->notice->audience.kind == PV_AUDIENCE_USERS) {
+        return NGX_OK;
+    }
+
     pmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_http_privacy_module);
     policy = ngx_http_privacy_store_in_force(notice->site->store);
 

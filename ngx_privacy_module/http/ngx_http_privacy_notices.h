@@ -31,6 +31,7 @@
 
 #define NGX_HTTP_PRIVACY_DUE_MAX      8         /* that one user is shown at a time */
 #define NGX_HTTP_PRIVACY_NOTICE_BATCH 64        /* users in one request to Redis */
+#define NGX_HTTP_PRIVACY_NOTICE_WRITTEN 256     /* the same, where it is recorded that it was written to them */
 
 
 typedef struct ngx_http_privacy_notices_s  ngx_http_privacy_notices_t;      /* site->notices */

@@ -7,10 +7,19 @@
 #define NGX_HTTP_PRIVACY_STREAM_H
 
 /*
- * The open streams of a worker. A stream is a request whose response does not
- * end: what it says goes through the filter chain, in whatever protocol. What
- * is said to many is in memory once; a client that takes it too slowly is let
- * go, comes back and is told what it missed.
+ * The open event streams of a worker. A stream begins as a request whose
+ * response does not end. Where that has a connection of its own (HTTP/1.1), the
+ * request is let go as soon as the header is out: what stays is the connection
+ * and a stream of a few hundred bytes. Over HTTP/2 and HTTP/3 the request stays,
+ * and what is said goes through the filter chain.
+ *
+ *   stream         which there are, how long they last, what a new one is told
+ *   stream_output  bytes on their way to one client, and taking over a connection
+ *   stream_tell    what is said to many, a slice in each turn of the event loop
+ *   stream_list    asking Redis which of those who are there are on a list
+ *
+ * What is said to many is in memory once. A client that takes it too slowly is
+ * let go, comes back and is told what it missed.
  */
 
 #include "ngx_http_privacy_notices.h"
@@ -18,10 +27,12 @@
 
 typedef struct ngx_http_privacy_stream_s  ngx_http_privacy_stream_t;
 
-/* Bytes on their way to clients; refs: who hands them over has one. */
+/* Bytes on their way to clients, as they are and as a chunk (RFC 9112, 7.1); refs: who hands them over has one. */
 typedef struct {
     ngx_uint_t  refs;
-    pv_buf_t    bytes;
+    pv_str_t    bytes;
+    pv_str_t    chunk;
+    pv_buf_t    memory;
 } ngx_http_privacy_event_t;
 
 /* A copy of bytes; NULL: no memory. */
@@ -30,11 +41,15 @@ void ngx_http_privacy_event_free(ngx_http_privacy_event_t *event);
 
 /* In init_process, once the site's notices are there: streams hear of them from then on. */
 void ngx_http_privacy_streams_start(ngx_http_privacy_site_t *site);
+/* NGX_BUSY: this worker has as many as it may. */
+ngx_int_t ngx_http_privacy_streams_room(ngx_http_privacy_main_conf_t *pmcf);
+ngx_uint_t ngx_http_privacy_streams_count(void);
 
 /*
  * Takes over a request whose header is sent: NGX_DONE is then what its handler
- * returns. Of one user's streams the oldest closes past NGX_HTTP_PRIVACY_STREAMS.
- * NGX_ERROR: no memory.
+ * returns, and its request may be gone with the next turn of the event loop. Of
+ * one user's streams the oldest closes past privacy_streams. NGX_ERROR: no
+ * memory.
  */
 ngx_int_t ngx_http_privacy_stream_open(ngx_http_privacy_stream_t **stream, ngx_http_privacy_ctx_t *ctx,
     const ngx_http_privacy_reader_t *reader, pv_cursor_t last);
@@ -42,7 +57,5 @@ ngx_int_t ngx_http_privacy_stream_open(ngx_http_privacy_stream_t **stream, ngx_h
 void ngx_http_privacy_stream_replay(ngx_http_privacy_stream_t *stream);
 /* Says it, or lets the client go, in a turn of the event loop of its own. */
 void ngx_http_privacy_stream_say(ngx_http_privacy_stream_t *stream, ngx_http_privacy_event_t *event);
-
-#define NGX_HTTP_PRIVACY_STREAMS  8
 
 #endif /* NGX_HTTP_PRIVACY_STREAM_H */

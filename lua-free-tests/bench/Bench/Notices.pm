@@ -118,6 +118,7 @@ sub _ours {
     my $keys = $t->keys_dir;
     my $nginx = $b->_nginx($name, "load_module $t->{module};", <<"END", [$name]);
     privacy_zone 16m;
+    privacy_streams 8 total=19000;
     privacy_redis @{[$t->redis->url]};
     privacy_keys $keys/keys;
     privacy_cache_path $self->{dir}/cache;

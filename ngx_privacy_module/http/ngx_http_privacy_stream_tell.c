@@ -1,0 +1,374 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_http_privacy_stream_private.h"
+
+
+/*
+ * What is said to many streams, a slice in each turn of the event loop, so that
+ * pages are served in between.  Of a notice it is recorded afterwards to whom
+ * it was written: nobody waits for that.
+ */
+
+/* What is told to all streams of a site, or to those whom a notice addresses. */
+typedef struct {
+    ngx_queue_t                   queue;        /* of those that go on */
+    ngx_queue_t                  *place;        /* the stream that is next */
+    ngx_event_t                   event;        /* the next slice */
+    ngx_http_privacy_site_t      *site;
+    ngx_http_privacy_notice_t    *notice;       /* held; NULL: the first of events is for everybody */
+    ngx_http_privacy_event_t     *events[NGX_HTTP_PRIVACY_STREAM_TONGUES];
+    u_char                      (*told)[PV_SUBJECT_LEN];    /* to be recorded */
+    ngx_uint_t                    told_count;
+    ngx_uint_t                    told_size;
+    ngx_uint_t                    recorded;
+} ngx_http_privacy_telling_t;
+
+
+static void ngx_http_privacy_streams_notice(ngx_http_privacy_notice_t *notice);
+static void ngx_http_privacy_streams_close(ngx_http_privacy_site_t *site, pv_str_t id, const u_char *subject,
+    const char *why);
+static void ngx_http_privacy_streams_left(ngx_http_privacy_site_t *site, const u_char *subject,
+    const u_char *session);
+static ngx_http_privacy_telling_t *ngx_http_privacy_telling(ngx_http_privacy_site_t *site,
+    ngx_http_privacy_notice_t *notice);
+static void ngx_http_privacy_telling_slice(ngx_event_t *ev);
+static void ngx_http_privacy_telling_record(ngx_event_t *ev);
+static ngx_uint_t ngx_http_privacy_telling_one(ngx_http_privacy_telling_t *telling,
+    ngx_http_privacy_stream_t *stream, ngx_http_privacy_asking_t **asking);
+static void ngx_http_privacy_telling_note(ngx_http_privacy_telling_t *telling, const u_char *subject);
+static ngx_http_privacy_event_t *ngx_http_privacy_telling_event(ngx_http_privacy_telling_t *telling,
+    ngx_http_privacy_stream_t *stream);
+static void ngx_http_privacy_telling_end(ngx_http_privacy_telling_t *telling);
+
+
+const ngx_http_privacy_listener_t  ngx_http_privacy_stream_listener = {
+    ngx_http_privacy_streams_notice, ngx_http_privacy_streams_close, ngx_http_privacy_streams_left
+};
+
+static ngx_queue_t  ngx_http_privacy_tellings;
+
+
+void
+ngx_http_privacy_tellings_init(void)
+{
+    ngx_queue_init(&ngx_http_privacy_tellings);
+}
+
+
+void
+ngx_http_privacy_tellings_skip(ngx_http_privacy_stream_t *stream)
+{
+    ngx_queue_t                 *q;
+    ngx_http_privacy_telling_t  *telling;
+
+    for (q = ngx_queue_head(&ngx_http_privacy_tellings);
+         q != ngx_queue_sentinel(&ngx_http_privacy_tellings);
+         q = ngx_queue_next(q))
+    {
+        telling = ngx_queue_data(q, ngx_http_privacy_telling_t, queue);
+
+        if (telling->place == &stream->queue) {
+            telling->place = ngx_queue_next(&stream->queue);
+        }
+    }
+}
+
+
+static void
+ngx_http_privacy_streams_notice(ngx_http_privacy_notice_t *notice)
+{
+    if (!ngx_queue_empty(&ngx_http_privacy_streams)) {
+        (void) ngx_http_privacy_telling(notice->site, notice);
+    }
+}
+
+
+static void
+ngx_http_privacy_streams_close(ngx_http_privacy_site_t *site, pv_str_t id, const u_char *subject, const char *why)
+{
+    u_char                       text[PV_NOTICE_ID_SIZE];
+    pv_buf_t                     out;
+    pv_str_t                     bytes;
+    ngx_queue_t                 *q, *users;
+    ngx_http_privacy_event_t    *event;
+    ngx_http_privacy_stream_t   *stream;
+    ngx_http_privacy_telling_t  *telling;
+
+    if (ngx_queue_empty(&ngx_http_privacy_streams) || id.len >= sizeof(text)) {
+        return;
+    }
+
+    *ngx_cpymem(text, id.data, id.len) = '\0';
+
+    pv_buf_init(&out, NGX_MAX_ALLOC_FROM_POOL);
+    pv_notice_closed_event(&out, (char *) text, why);
+
+    bytes.data = out.data;
+    bytes.len = out.len;
+    event = out.failed ? NULL : ngx_http_privacy_event(bytes);
+    pv_buf_free(&out);
+
+    if (event == NULL) {
+        return;
+    }
+
+    if (subject == NULL) {
+        telling = ngx_http_privacy_telling(site, NULL);
+
+        if (telling != NULL) {
+            telling->events[0] = event;
+        } else {
+            ngx_http_privacy_event_free(event);
+        }
+
+        return;
+    }
+
+    users = ngx_http_privacy_stream_bucket(subject);
+
+    for (q = ngx_queue_head(users); q != ngx_queue_sentinel(users); q = ngx_queue_next(q)) {
+        stream = ngx_queue_data(q, ngx_http_privacy_stream_t, user);
+
+        if (stream->site == site && ngx_memcmp(stream->reader.subject, subject, PV_SUBJECT_LEN) == 0) {
+            ngx_http_privacy_stream_say(stream, event);
+        }
+    }
+
+    ngx_http_privacy_event_free(event);
+}
+
+
+static void
+ngx_http_privacy_streams_left(ngx_http_privacy_site_t *site, const u_char *subject, const u_char *session)
+{
+    ngx_queue_t                *q, *users;
+    ngx_http_privacy_event_t   *event;
+    ngx_http_privacy_stream_t  *stream;
+
+    event = ngx_http_privacy_event(pv_str("event: left\ndata: {}\n\n"));
+    users = ngx_http_privacy_stream_bucket(subject);
+
+    for (q = ngx_queue_head(users); q != ngx_queue_sentinel(users); q = ngx_queue_next(q)) {
+        stream = ngx_queue_data(q, ngx_http_privacy_stream_t, user);
+
+        if (stream->site != site || ngx_memcmp(stream->reader.subject, subject, PV_SUBJECT_LEN) != 0
+            || (session && ngx_memcmp(stream->reader.session, session, PV_SESSION_TAG_LEN) != 0))
+        {
+            continue;
+        }
+
+        if (event != NULL) {
+            ngx_http_privacy_stream_say(stream, event);
+        }
+
+        ngx_http_privacy_stream_let_go(stream, 0);
+    }
+
+    ngx_http_privacy_event_free(event);
+}
+
+
+/* Streams that come from here on are told what is due when they come. */
+
+static ngx_http_privacy_telling_t *
+ngx_http_privacy_telling(ngx_http_privacy_site_t *site, ngx_http_privacy_notice_t *notice)
+{
+    ngx_http_privacy_telling_t  *telling;
+
+    telling = ngx_calloc(sizeof(ngx_http_privacy_telling_t), ngx_cycle->log);
+    if (telling == NULL) {
+        return NULL;
+    }
+
+    telling->site = site;
+    telling->notice = notice;
+    telling->event.handler = ngx_http_privacy_telling_slice;
+    telling->event.data = telling;
+    telling->event.log = ngx_cycle->log;
+
+    if (notice != NULL) {
+        ngx_http_privacy_notice_hold(notice);
+    }
+
+    telling->place = ngx_queue_head(&ngx_http_privacy_streams);
+    ngx_queue_insert_tail(&ngx_http_privacy_tellings, &telling->queue);
+    ngx_post_event(&telling->event, &ngx_posted_events);
+
+    return telling;
+}
+
+
+static void
+ngx_http_privacy_telling_slice(ngx_event_t *ev)
+{
+    ngx_uint_t                   i;
+    ngx_http_privacy_asking_t   *asking;
+    ngx_http_privacy_stream_t   *stream;
+    ngx_http_privacy_telling_t  *telling;
+
+    telling = ev->data;
+    asking = NULL;
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_STREAM_SLICE; i++) {
+
+        if (telling->place == ngx_queue_sentinel(&ngx_http_privacy_streams)) {
+            ev->handler = ngx_http_privacy_telling_record;
+            break;
+        }
+
+        stream = ngx_queue_data(telling->place, ngx_http_privacy_stream_t, queue);
+        telling->place = ngx_queue_next(telling->place);
+
+        if (ngx_http_privacy_telling_one(telling, stream, &asking)) {
+            ngx_http_privacy_telling_note(telling, stream->reader.subject);
+        }
+    }
+
+    if (asking) {
+        ngx_http_privacy_asking_send(asking);
+    }
+
+    ngx_post_event(&telling->event, &ngx_posted_next_events);
+}
+
+
+static void
+ngx_http_privacy_telling_record(ngx_event_t *ev)
+{
+    const u_char                *subjects[NGX_HTTP_PRIVACY_NOTICE_WRITTEN];
+    ngx_uint_t                   n;
+    ngx_http_privacy_telling_t  *telling;
+
+    telling = ev->data;
+
+    for (n = 0; n < NGX_HTTP_PRIVACY_NOTICE_WRITTEN && telling->recorded < telling->told_count; n++) {
+        subjects[n] = telling->told[telling->recorded++];
+    }
+
+    if (n) {
+        ngx_http_privacy_notice_written(telling->notice, subjects, n);
+    }
+
+    if (telling->recorded < telling->told_count) {
+        ngx_post_event(&telling->event, &ngx_posted_next_events);
+
+    } else {
+        ngx_http_privacy_telling_end(telling);
+    }
+}
+
+
+/* 1 when the notice was said. */
+
+static ngx_uint_t
+ngx_http_privacy_telling_one(ngx_http_privacy_telling_t *telling, ngx_http_privacy_stream_t *stream,
+    ngx_http_privacy_asking_t **asking)
+{
+    ngx_http_privacy_event_t  *event;
+
+    if (stream->site != telling->site || stream->dying) {
+        return 0;
+    }
+
+    if (telling->notice == NULL) {
+        ngx_http_privacy_stream_say(stream, telling->events[0]);
+        return 0;
+    }
+
+    if (stream->wait) {
+        return 0;                   /* it catches up when it heard what is due */
+    }
+
+    if (ngx_http_privacy_stream_covers(stream->begun, telling->notice->notice)) {
+        return 0;                   /* was due when it came, or not for him */
+    }
+
+    switch (ngx_http_privacy_notice_addresses(telling->notice, &stream->reader)) {
+
+    case NGX_OK:
+        event = ngx_http_privacy_telling_event(telling, stream);
+
+        if (event != NULL) {
+            ngx_http_privacy_stream_say(stream, event);
+        }
+
+        return event != NULL;
+
+    case NGX_AGAIN:
+        ngx_http_privacy_asking_add(asking, telling->notice, stream->reader.subject);
+        return 0;
+
+    default:
+        return 0;
+    }
+}
+
+
+/* Without memory it is not recorded: the client is told again when it comes back. */
+
+static void
+ngx_http_privacy_telling_note(ngx_http_privacy_telling_t *telling, const u_char *subject)
+{
+    void        *told;
+    ngx_uint_t   size;
+
+    if (telling->told_count == telling->told_size) {
+        size = telling->told_size ? 2 * telling->told_size : NGX_HTTP_PRIVACY_STREAM_SLICE;
+
+        told = ngx_alloc(size * PV_SUBJECT_LEN, ngx_cycle->log);
+        if (told == NULL) {
+            return;
+        }
+
+        if (telling->told_count) {
+            ngx_memcpy(told, telling->told, telling->told_count * PV_SUBJECT_LEN);
+        }
+
+        ngx_free(telling->told);
+        telling->told = told;
+        telling->told_size = size;
+    }
+
+    ngx_memcpy(telling->told[telling->told_count++], subject, PV_SUBJECT_LEN);
+}
+
+
+static ngx_http_privacy_event_t *
+ngx_http_privacy_telling_event(ngx_http_privacy_telling_t *telling, ngx_http_privacy_stream_t *stream)
+{
+    size_t                      language;
+    ngx_http_privacy_event_t  **event;
+
+    event = &telling->events[stream->tongue];
+
+    if (*event == NULL) {
+        language = pv_notice_language(telling->notice->notice, ngx_http_privacy_stream_tag(stream->tongue),
+                                      pv_str(""));
+        *event = ngx_http_privacy_event(ngx_http_privacy_notice_event_bytes(telling->notice, language));
+    }
+
+    return *event;
+}
+
+
+static void
+ngx_http_privacy_telling_end(ngx_http_privacy_telling_t *telling)
+{
+    ngx_uint_t  i;
+
+    ngx_queue_remove(&telling->queue);
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_STREAM_TONGUES; i++) {
+        ngx_http_privacy_event_free(telling->events[i]);
+    }
+
+    if (telling->notice) {
+        ngx_http_privacy_notice_let_go(telling->notice);
+    }
+
+    ngx_free(telling->told);
+    ngx_free(telling);
+}
