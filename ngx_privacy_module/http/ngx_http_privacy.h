@@ -176,6 +176,8 @@ typedef struct {
     pv_user_t                      user;        /* valid when has_user */
     u_char                         user_tag[PV_USER_TAG_LEN];
     u_char                         bound_subject[PV_SUBJECT_LEN];  /* whose binding came along, if was_bound */
+    u_char                         session_tag[PV_SESSION_TAG_LEN];    /* if has_session_tag */
+    u_char                         session_text[2 * PV_SESSION_TAG_LEN];
     pv_verdict_t                   verdict;     /* what holds for this request */
     ngx_uint_t                     signal;      /* NONE, GPC, DNT */
 
@@ -192,6 +194,7 @@ typedef struct {
     unsigned                       has_past:1;  /* consent says whose ledger it is, but not any more what holds */
     unsigned                       has_user:1;
     unsigned                       was_bound:1;
+    unsigned                       has_session_tag:1;
     unsigned                       user_asserted:1;     /* by privacy_user or the user header, in this request */
     unsigned                       user_logged_out:1;   /* the application said: nobody */
     unsigned                       consent_invalid:1;   /* a cookie of ours came that is none */
@@ -286,8 +289,11 @@ void ngx_http_privacy_user_read(ngx_http_privacy_ctx_t *ctx, ngx_str_t *binding)
 ngx_int_t ngx_http_privacy_user_assert(ngx_http_privacy_ctx_t *ctx, ngx_str_t *user);   /* empty: logged out */
 ngx_int_t ngx_http_privacy_user_set_cookie(ngx_http_privacy_ctx_t *ctx);
 void ngx_http_privacy_user_session(ngx_http_privacy_ctx_t *ctx, pv_buf_t *out);     /* the session cookies' values */
-/* The name of the user's login session, as it is after this response: see pv_session_tag(). */
-ngx_int_t ngx_http_privacy_user_session_tag(ngx_http_privacy_ctx_t *ctx, u_char tag[PV_SESSION_TAG_LEN]);
+/*
+ * The name of the user's login session, as it is after this response: see pv_session_tag(). Sets ctx->session_tag, and
+ * session_text to the same in hex. NGX_DECLINED: nobody is logged in.
+ */
+ngx_int_t ngx_http_privacy_user_session_tag(ngx_http_privacy_ctx_t *ctx);
 /* Tells all nodes when the login session that the request came with is over by this response. */
 void ngx_http_privacy_user_left(ngx_http_privacy_ctx_t *ctx);
 
@@ -409,6 +415,8 @@ void ngx_http_privacy_view_forget(ngx_http_privacy_main_conf_t *pmcf, ngx_http_p
 ngx_http_privacy_view_t *ngx_http_privacy_view(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration);
 /* The page context of a rendering for this request: policy, language, prefix, verdict, signal, now. */
 void ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
+/* Who is logged in, for our script: on answers that are private. */
+void ngx_http_privacy_page_session(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
 /* A fresh token for a form of this request. Returns its length. */
 ngx_int_t ngx_http_privacy_token(ngx_http_privacy_ctx_t *ctx, uint64_t form, char out[PV_TOKEN_MAX + 1]);
 /* The same for a form that shows another version than the one in force. */

@@ -389,6 +389,7 @@ ngx_http_privacy_public_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, const
     page->verdict = NULL;
     page->signal = NULL;
     page->user = 0;
+    page->session_tag.len = 0;
     page->pending = 0;
 
     ngx_http_privacy_page_language(ctx, page, ngx_http_privacy_language(ctx, policy));
@@ -591,11 +592,18 @@ ngx_http_privacy_route_state_js(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
 
     ngx_http_privacy_page(ctx, &page);
 
+    /* of the session one byte, as in the variants of pages: an ETag outlives it */
+
+    page.session_tag.len = 0;
+
     if (pv_state_js(&plain, &page) != PV_OK) {
         body.failed = 1;
     }
 
-    pv_buf_printf(&plain, "%ld", (long) (ngx_time() / 3600));
+    pv_buf_printf(&plain, "%ld %d %d", (long) (ngx_time() / 3600), ctx->has_session_tag,
+                  ctx->has_session_tag ? ctx->session_tag[0] : 0);
+
+    ngx_http_privacy_page_session(ctx, &page);
 
     if (ngx_http_privacy_body_tag(ctx, &plain, &answer.etag) != NGX_OK) {
         body.failed = 1;

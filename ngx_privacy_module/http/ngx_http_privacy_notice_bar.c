@@ -47,6 +47,8 @@ static ngx_http_privacy_bar_t *ngx_http_privacy_bar_render(ngx_http_privacy_ctx_
 static void ngx_http_privacy_bar_free(ngx_http_privacy_bar_t *bar);
 static ngx_http_privacy_whole_t *ngx_http_privacy_bar_policy(ngx_http_privacy_ctx_t *ctx,
     ngx_http_privacy_notice_t *notice);
+static ngx_uint_t ngx_http_privacy_bar_by_form(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_notice_t *notice,
+    uint64_t number, pv_str_t *bytes, size_t *language);
 static ngx_http_privacy_form_t *ngx_http_privacy_notice_form_make(ngx_http_privacy_ctx_t *ctx, pv_page_t *page,
     uint64_t number, pv_str_t html);
 
@@ -454,6 +456,37 @@ ngx_http_privacy_notice_shown(ngx_http_privacy_site_t *site, const pv_notice_t *
 }
 
 
+/* One that this worker shows. */
+
+static ngx_uint_t
+ngx_http_privacy_bar_by_form(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_notice_t *notice, uint64_t number,
+    pv_str_t *bytes, size_t *language)
+{
+    ngx_queue_t                   *q;
+    ngx_http_privacy_bar_t        *bar;
+    ngx_http_privacy_bars_kept_t  *kept;
+
+    kept = ctx->server->bars;
+
+    if (kept == NULL) {
+        return 0;
+    }
+
+    for (q = ngx_queue_head(&kept->queue); q != ngx_queue_sentinel(&kept->queue); q = ngx_queue_next(q)) {
+        bar = ngx_queue_data(q, ngx_http_privacy_bar_t, queue);
+
+        if (bar->notice == notice && !bar->all && bar->banner.form == number && bar->banner.bytes.len) {
+            bytes->data = bar->banner.bytes.data;
+            bytes->len = bar->banner.bytes.len;
+            *language = bar->language;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
  * A form of a notice is one of few: the bar with so many others waiting, or
  * the one of its own page, each in the languages of its policy.
@@ -474,9 +507,18 @@ ngx_http_privacy_notice_form_find(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_
     form = NULL;
     ngx_http_privacy_notice_page(ctx, &page, policy);
 
+    if (ngx_http_privacy_bar_by_form(ctx, notice, number, &bytes, &page.language)) {
+        return ngx_http_privacy_notice_form_make(ctx, &page, number, bytes);
+    }
+
     for (page.language = 0; page.language < policy->texts_count && form == NULL; page.language++) {
 
         for (text = 0; text < notice->notice->texts_count && form == NULL; text++) {
+
+            if (notice->notice->kind == PV_NOTICE_CHANGE && text != page.language) {
+                continue;           /* a version and its notice have the same languages */
+            }
+
             ngx_http_privacy_notice_shown(ctx->site, notice->notice, text, &shown);
             shown.shown.mine = 1;
             shown.shown.due = 1;

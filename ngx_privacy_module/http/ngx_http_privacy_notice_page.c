@@ -53,11 +53,12 @@ static ngx_int_t ngx_http_privacy_notice_one(ngx_http_privacy_reading_t *reading
 static ngx_int_t ngx_http_privacy_notice_got(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies,
     void *data);
 static ngx_int_t ngx_http_privacy_notice_render(ngx_http_privacy_reading_t *reading, pv_policy_t *policy);
+static void ngx_http_privacy_notice_was_read(ngx_http_privacy_reading_t *reading);
 static ngx_int_t ngx_http_privacy_notice_token(ngx_http_privacy_reading_t *reading, pv_page_t *page,
     char token[PV_TOKEN_MAX + 1]);
 static ngx_uint_t ngx_http_privacy_notice_whose(ngx_http_privacy_site_t *site, const pv_notice_t *notice,
     ngx_http_privacy_due_t *due, pv_page_notice_t *shown);
-static void ngx_http_privacy_notice_user_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, char *tag);
+static void ngx_http_privacy_notice_user_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page);
 
 
 /* Behind "notices": nothing, or a suffix that says as what. */
@@ -287,7 +288,6 @@ ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, ngx_http_pr
     ngx_http_privacy_shown_t *items)
 {
     int                         rc;
-    char                        tag[2 * PV_SESSION_TAG_LEN];
     size_t                      i, n;
     pv_buf_t                    body;
     pv_page_t                   page;
@@ -336,7 +336,7 @@ ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, ngx_http_pr
     answer.language = page.policy->texts[page.language].language;
 
     if (due) {
-        ngx_http_privacy_notice_user_page(ctx, &page, tag);
+        ngx_http_privacy_notice_user_page(ctx, &page);
 
     } else {
         answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
@@ -416,7 +416,7 @@ static ngx_int_t
 ngx_http_privacy_notice_render(ngx_http_privacy_reading_t *reading, pv_policy_t *policy)
 {
     int                         rc;
-    char                        token[PV_TOKEN_MAX + 1], tag[2 * PV_SESSION_TAG_LEN];
+    char                        token[PV_TOKEN_MAX + 1];
     pv_buf_t                    body;
     pv_page_t                   page;
     pv_page_notice_t           *shown;
@@ -438,7 +438,7 @@ ngx_http_privacy_notice_render(ngx_http_privacy_reading_t *reading, pv_policy_t 
     page.return_to = reading->return_to;
 
     if (ctx->has_user) {
-        ngx_http_privacy_notice_user_page(ctx, &page, tag);
+        ngx_http_privacy_notice_user_page(ctx, &page);
 
         if (shown->due && ngx_http_privacy_notice_token(reading, &page, token) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -446,6 +446,10 @@ ngx_http_privacy_notice_render(ngx_http_privacy_reading_t *reading, pv_policy_t 
 
     } else {
         answer.cache = NGX_HTTP_PRIVACY_REVALIDATE;
+    }
+
+    if (shown->due && reading->type == NGX_HTTP_PRIVACY_HTML && ctx->request->method == NGX_HTTP_GET) {
+        ngx_http_privacy_notice_was_read(reading);
     }
 
     pv_buf_init(&body, NGX_HTTP_PRIVACY_DOCUMENT_MAX);
@@ -462,6 +466,23 @@ ngx_http_privacy_notice_render(ngx_http_privacy_reading_t *reading, pv_policy_t 
     }
 
     return ngx_http_privacy_send(ctx, &answer, &body);
+}
+
+
+/* Whoever has its page has had it written to him. */
+
+static void
+ngx_http_privacy_notice_was_read(ngx_http_privacy_reading_t *reading)
+{
+    const u_char               *subject;
+    ngx_http_privacy_notice_t  *notice;
+
+    notice = ngx_http_privacy_notice_find(reading->ctx->site, pv_str(reading->notice->id));
+
+    if (notice != NULL) {
+        subject = reading->ctx->user.subject;
+        ngx_http_privacy_notice_written(notice, &subject, 1);
+    }
 }
 
 
@@ -561,14 +582,8 @@ ngx_http_privacy_notice_whose(ngx_http_privacy_site_t *site, const pv_notice_t *
 
 
 static void
-ngx_http_privacy_notice_user_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, char *tag)
+ngx_http_privacy_notice_user_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page)
 {
-    u_char  bytes[PV_SESSION_TAG_LEN];
-
     page->user = 1;
-
-    if (ngx_http_privacy_user_session_tag(ctx, bytes) == NGX_OK) {
-        page->session_tag.data = (u_char *) tag;
-        page->session_tag.len = pv_hex_encode(tag, bytes, PV_SESSION_TAG_LEN);
-    }
+    ngx_http_privacy_page_session(ctx, page);
 }

@@ -30,17 +30,14 @@ static ngx_uint_t ngx_http_privacy_notice_put_off(ngx_http_privacy_zone_due_t *d
 ngx_int_t
 ngx_http_privacy_reader(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_reader_t *reader)
 {
-    if (!ctx->has_user) {
+    if (ngx_http_privacy_user_session_tag(ctx) != NGX_OK) {
         return NGX_DECLINED;
     }
 
     ngx_memzero(reader, sizeof(ngx_http_privacy_reader_t));
     ngx_memcpy(reader->subject, ctx->user.subject, PV_SUBJECT_LEN);
+    ngx_memcpy(reader->session, ctx->session_tag, PV_SESSION_TAG_LEN);
     reader->sessions = (ctx->server->sessions != NULL);
-
-    if (ngx_http_privacy_user_session_tag(ctx, reader->session) != NGX_OK) {
-        return NGX_DECLINED;
-    }
 
     if (ctx->has_consent) {
         reader->bound = ctx->consent.bound_version;

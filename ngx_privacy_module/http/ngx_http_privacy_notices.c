@@ -402,6 +402,20 @@ ngx_http_privacy_notices_cursor(ngx_http_privacy_site_t *site)
 }
 
 
+time_t
+ngx_http_privacy_notices_last_sync(ngx_http_privacy_site_t *site)
+{
+    return site->notices->last_sync;
+}
+
+
+ngx_uint_t
+ngx_http_privacy_notices_lost(ngx_http_privacy_site_t *site)
+{
+    return site->notices->lost;
+}
+
+
 void
 ngx_http_privacy_notice_hold(ngx_http_privacy_notice_t *notice)
 {
@@ -483,7 +497,7 @@ ngx_http_privacy_notices_problems(ngx_http_privacy_notices_t *notices, pv_proble
         level = p->warning ? NGX_LOG_WARN : NGX_LOG_ERR;
 
         ngx_log_error(level, ngx_cycle->log, 0,
-                      "privacy: site %V: notice n%uD in Redis%s: it %s%s%s", &notices->site->name,
+                      "privacy: site %V: notice n%uD in Redis%s: %s%s%s", &notices->site->name,
                       (uint32_t) p->line, p->warning ? "" : " is refused", p->field ? p->field : "",
                       p->field ? ": " : "", p->reason);
     }

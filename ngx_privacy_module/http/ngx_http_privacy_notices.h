@@ -100,6 +100,9 @@ ngx_http_privacy_notice_t *ngx_http_privacy_notice_next(ngx_http_privacy_site_t 
 ngx_http_privacy_notice_t *ngx_http_privacy_notice_find(ngx_http_privacy_site_t *site, pv_str_t id);
 /* What was considered by now: what a stream that has nothing outstanding stands at. */
 pv_cursor_t ngx_http_privacy_notices_cursor(ngx_http_privacy_site_t *site);
+/* For the status page: when the stream was last read to its end (0: never), and whether it lacks what is known. */
+time_t ngx_http_privacy_notices_last_sync(ngx_http_privacy_site_t *site);
+ngx_uint_t ngx_http_privacy_notices_lost(ngx_http_privacy_site_t *site);
 
 void ngx_http_privacy_notice_hold(ngx_http_privacy_notice_t *notice);
 void ngx_http_privacy_notice_let_go(ngx_http_privacy_notice_t *notice);

@@ -171,6 +171,7 @@ ngx_http_privacy_notices_page(void *data, pvr_status_t status, redisReply **repl
 
     notices->lost = lost;
     notices->begun = 1;
+    notices->last_sync = ngx_time();
 
     ngx_http_privacy_notices_done(notices, NGX_HTTP_PRIVACY_NOTICES_POLL);
 }
@@ -179,7 +180,7 @@ ngx_http_privacy_notices_page(void *data, pvr_status_t status, redisReply **repl
 static void
 ngx_http_privacy_notices_take(ngx_http_privacy_notices_t *notices, redisReply *page)
 {
-    size_t              i;
+    size_t              i, first;
     pv_problems_t       problems;
     pvr_notice_entry_t  entry;
 
@@ -195,7 +196,12 @@ ngx_http_privacy_notices_take(ngx_http_privacy_notices_t *notices, redisReply *p
 
         notices->asked = ngx_max(notices->asked, entry.number);
 
+        first = problems.count;
         (void) pv_notices_add(notices->all, entry.number, entry.sealed, &problems);
+
+        for ( /* void */ ; first < problems.count; first++) {
+            problems.list[first].line = entry.number;
+        }
     }
 
     ngx_http_privacy_notices_problems(notices, &problems);

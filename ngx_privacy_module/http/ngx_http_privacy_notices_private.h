@@ -27,6 +27,7 @@ struct ngx_http_privacy_notices_s {
     ngx_privacy_redis_request_t   *request;
     uint32_t                       asked;           /* the page being read begins after this number */
     ngx_uint_t                     failures;
+    time_t                         last_sync;       /* when it was last read to its end; 0: never */
     unsigned                       begun:1;         /* the stream was read once */
     unsigned                       syncing:1;
     unsigned                       again:1;         /* woken meanwhile: read once more afterwards */

@@ -134,12 +134,12 @@ ngx_http_privacy_page_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
 static ngx_int_t
 ngx_http_privacy_page_head_user(ngx_http_privacy_page_t *page)
 {
-    u_char                   *p, tag[PV_SESSION_TAG_LEN];
+    u_char                   *p;
     ngx_http_privacy_view_t  *view;
 
     view = page->view;
 
-    if (ngx_http_privacy_user_session_tag(page->ctx, tag) != NGX_OK) {
+    if (ngx_http_privacy_user_session_tag(page->ctx) != NGX_OK) {
         return NGX_OK;
     }
 
@@ -152,7 +152,7 @@ ngx_http_privacy_page_head_user(ngx_http_privacy_page_t *page)
     page->head.len = view->head_user.len + 2 * PV_SESSION_TAG_LEN;
 
     p = ngx_cpymem(p, view->head_user.data, view->head_cut);
-    p += pv_hex_encode((char *) p, tag, PV_SESSION_TAG_LEN);
+    p = ngx_cpymem(p, page->ctx->session_text, 2 * PV_SESSION_TAG_LEN);
     ngx_memcpy(p, view->head_user.data + view->head_cut, view->head_user.len - view->head_cut);
 
     return NGX_OK;

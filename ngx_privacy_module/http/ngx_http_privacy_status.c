@@ -13,7 +13,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_privacy.h"
+#include "ngx_http_privacy_notices.h"
 
 
 #define NGX_HTTP_PRIVACY_STATUS_MAX  (16 * 1024 * 1024)
@@ -26,6 +26,7 @@ static void ngx_http_privacy_status_json(pv_buf_t *b, ngx_http_privacy_main_conf
 static void ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
 static void ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, ngx_pool_t *pool);
+static void ngx_http_privacy_status_json_notices(pv_buf_t *b, ngx_http_privacy_site_t *site);
 static void ngx_http_privacy_status_json_dropped(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, pv_policy_t *policy, ngx_uint_t response);
 static void ngx_http_privacy_status_json_inventory(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
@@ -227,6 +228,8 @@ ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmc
         ngx_http_privacy_status_string(b, &store->last_error);
     }
 
+    ngx_http_privacy_status_json_notices(b, site);
+
     pv_buf_printf(b, ",\"leases\":%lu,\"served_without_choice\":%lu,\"counters\":{",
                   (unsigned long) ngx_http_privacy_zone_lease_count(pmcf->zone, site->slot),
                   (unsigned long) ngx_http_privacy_zone_counter(pmcf->zone, site->slot,
@@ -245,6 +248,41 @@ ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmc
     pv_buf_puts(b, "},\"inventory\":");
     ngx_http_privacy_status_json_inventory(b, pmcf, site, policy, pool);
     pv_buf_puts(b, "}");
+}
+
+
+/* Open ones, in the order in which this worker came to know them. */
+
+static void
+ngx_http_privacy_status_json_notices(pv_buf_t *b, ngx_http_privacy_site_t *site)
+{
+    pv_cursor_t                 cursor;
+    const char                 *comma;
+    ngx_http_privacy_notice_t  *notice;
+
+    if (site->notices == NULL) {
+        return;
+    }
+
+    cursor = ngx_http_privacy_notices_cursor(site);
+
+    pv_buf_printf(b, ",\"notices\":{\"log\":%lu,\"number\":%lu,\"lost\":%s,\"last_sync\":%ld,\"open\":[",
+                  (unsigned long) cursor.log, (unsigned long) cursor.number,
+                  ngx_http_privacy_notices_lost(site) ? "true" : "false",
+                  (long) ngx_http_privacy_notices_last_sync(site));
+
+    comma = "";
+
+    for (notice = ngx_http_privacy_notice_next(site, NULL);
+         notice != NULL;
+         notice = ngx_http_privacy_notice_next(site, notice))
+    {
+        pv_buf_printf(b, "%s{\"id\":\"%s\",\"kind\":\"%s\",\"published\":%lld}", comma, notice->notice->id,
+                      pv_notice_kind_name(notice->notice->kind), (long long) notice->notice->published);
+        comma = ",";
+    }
+
+    pv_buf_puts(b, "]}");
 }
 
 

@@ -222,6 +222,7 @@ ngx_http_privacy_user_become(ngx_http_privacy_ctx_t *ctx, const u_char *subject)
     (void) pv_user_tag(ctx->user_tag, subject);
 
     ctx->has_user = 1;
+    ctx->has_session_tag = 0;
     ctx->has_consent = 0;
     ctx->has_past = 0;
     ctx->renew = 0;
@@ -298,6 +299,9 @@ ngx_http_privacy_user_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *set)
         }
     }
 
+    /* the response may set the session's cookies anew */
+
+    ctx->has_session_tag = 0;
     ngx_http_privacy_user_left(ctx);
 
     *set = (ctx->user_asserted && ((time_t) ctx->user.expires < ngx_time() + NGX_HTTP_PRIVACY_USER_LIFE / 2
@@ -309,19 +313,30 @@ ngx_http_privacy_user_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *set)
 
 
 ngx_int_t
-ngx_http_privacy_user_session_tag(ngx_http_privacy_ctx_t *ctx, u_char tag[PV_SESSION_TAG_LEN])
+ngx_http_privacy_user_session_tag(ngx_http_privacy_ctx_t *ctx)
 {
-    pv_buf_t   session;
-    ngx_int_t  rc;
+    pv_buf_t  session;
+
+    if (!ctx->has_user) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->has_session_tag) {
+        return NGX_OK;
+    }
 
     pv_buf_init(&session, NGX_HTTP_PRIVACY_SESSION_MAX);
 
     ngx_http_privacy_user_session(ctx, &session);
-    rc = ngx_http_privacy_session_name(ctx, ctx->user.subject, &session, tag);
+
+    if (ngx_http_privacy_session_name(ctx, ctx->user.subject, &session, ctx->session_tag) == NGX_OK) {
+        (void) pv_hex_encode((char *) ctx->session_text, ctx->session_tag, PV_SESSION_TAG_LEN);
+        ctx->has_session_tag = 1;
+    }
 
     pv_buf_free(&session);
 
-    return rc;
+    return ctx->has_session_tag ? NGX_OK : NGX_ERROR;
 }
 
 

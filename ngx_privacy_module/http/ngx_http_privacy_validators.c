@@ -363,7 +363,7 @@ ngx_http_privacy_validators_not_modified(ngx_http_privacy_ctx_t *ctx, ngx_uint_t
 static ngx_int_t
 ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_char *out)
 {
-    u_char                   *what, state[3], tag[PV_SESSION_TAG_LEN];
+    u_char                   *what, state[3];
     uint32_t                  crc, bars_crc;
     ngx_http_privacy_bars_t   bars;
     ngx_http_privacy_view_t  *view;
@@ -399,7 +399,7 @@ ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_c
     ngx_crc32_update(&crc, what, 8);
     ngx_crc32_update(&crc, (u_char *) &bars_crc, sizeof(bars_crc));
 
-    if (ctx->has_user && ngx_http_privacy_user_session_tag(ctx, tag) == NGX_OK) {
+    if (ngx_http_privacy_user_session_tag(ctx) == NGX_OK) {
 
         /*
          * The page names the session to our script. One byte of that is enough
@@ -408,7 +408,7 @@ ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_c
          */
 
         ngx_crc32_update(&crc, view->variant_user, 8);
-        ngx_crc32_update(&crc, tag, 1);
+        ngx_crc32_update(&crc, ctx->session_tag, 1);
     }
 
     if (ctx->verdict.asked || bars.personal) {

@@ -497,6 +497,18 @@ ngx_http_privacy_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page)
     page->user = ctx->has_user;
     page->pending = ctx->has_consent && (ctx->consent.flags & PV_STATE_PENDING);
     page->now = ngx_time();
+
+    ngx_http_privacy_page_session(ctx, page);
+}
+
+
+void
+ngx_http_privacy_page_session(ngx_http_privacy_ctx_t *ctx, pv_page_t *page)
+{
+    if (ngx_http_privacy_user_session_tag(ctx) == NGX_OK) {
+        page->session_tag.data = ctx->session_text;
+        page->session_tag.len = sizeof(ctx->session_text);
+    }
 }
 
 
