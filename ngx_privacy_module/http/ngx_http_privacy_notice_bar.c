@@ -349,7 +349,7 @@ ngx_http_privacy_bars_compose(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_bars
 
         if (!bars->due.written[bars->shown]) {
             subject = ctx->user.subject;
-            ngx_http_privacy_notice_written(bars->personal->notice, &subject, 1);
+            ngx_http_privacy_notice_written(bars->personal->notice, &subject, 1, 0);
             ngx_http_privacy_zone_user_written(ctx->main->zone, ctx->site->slot, subject,
                                                ngx_http_privacy_notice_zone_id(bars->personal->notice));
         }

@@ -193,6 +193,8 @@ ngx_http_privacy_inquiry_begin(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priv
 }
 
 
+/* Who comes is kept on from then: that it cannot be said (READONLY) is no reason not to answer. */
+
 static void
 ngx_http_privacy_inquiry_ask_state(ngx_http_privacy_inquiry_t *inquiry)
 {
@@ -206,8 +208,10 @@ ngx_http_privacy_inquiry_ask_state(ngx_http_privacy_inquiry_t *inquiry)
 
     pv_buf_init(&commands, NGX_HTTP_PRIVACY_INQUIRY_BYTES);
     (void) pvr_notice_state(&commands, site, inquiry->reader.subject);
+    (void) pvr_notice_expire(&commands, site, inquiry->reader.subject,
+                             ngx_http_privacy_notice_term(inquiry->main, inquiry->site));
 
-    ngx_http_privacy_inquiry_send(inquiry, key, len, &commands, 1, ngx_http_privacy_inquiry_state, inquiry);
+    ngx_http_privacy_inquiry_send(inquiry, key, len, &commands, 2, ngx_http_privacy_inquiry_state, inquiry);
 }
 
 
@@ -288,7 +292,7 @@ ngx_http_privacy_inquiry_state(void *data, pvr_status_t status, redisReply **rep
 {
     ngx_http_privacy_inquiry_t  *inquiry = data;
 
-    ngx_http_privacy_inquiry_answered(inquiry, status != PVR_OK || n != 1
+    ngx_http_privacy_inquiry_answered(inquiry, status != PVR_OK || n != 2
                                                || pvr_notice_state_read(&inquiry->states, replies[0]) != PV_OK);
 }
 

@@ -20,6 +20,7 @@
 typedef struct {
     ngx_http_privacy_main_conf_t  *main;
     ngx_http_privacy_site_t       *site;
+    ngx_uint_t                     step;            /* replies a user */
 } ngx_http_privacy_written_t;
 
 
@@ -31,17 +32,14 @@ struct ngx_http_privacy_mark_s {
 };
 
 
-static int64_t ngx_http_privacy_notice_term(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site);
 static void ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_notice_t *notice,
-    const u_char *subjects[], ngx_uint_t n, ngx_uint_t endpoint, ngx_uint_t endpoints);
+    const u_char *subjects[], ngx_uint_t n, ngx_uint_t kept, ngx_uint_t endpoint, ngx_uint_t endpoints);
 static void ngx_http_privacy_written_again(pv_buf_t *commands, pv_str_t first, pv_str_t site, const u_char *subject);
 static void ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static void ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 
 
-/* Kept as long as the ledger of somebody who chose now: seconds. */
-
-static int64_t
+int64_t
 ngx_http_privacy_notice_term(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site)
 {
     int64_t                        at, longest;
@@ -65,7 +63,8 @@ ngx_http_privacy_notice_term(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
 
 
 void
-ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char *subjects[], ngx_uint_t n)
+ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char *subjects[], ngx_uint_t n,
+    ngx_uint_t kept)
 {
     ngx_uint_t                     i, batch, endpoint, endpoints;
     ngx_http_privacy_main_conf_t  *pmcf;
@@ -82,7 +81,7 @@ ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char 
         batch = ngx_min(n - i, NGX_HTTP_PRIVACY_NOTICE_WRITTEN);
 
         for (endpoint = 0; endpoint < endpoints; endpoint++) {
-            ngx_http_privacy_written_send(pmcf, notice, subjects + i, batch, endpoint, endpoints);
+            ngx_http_privacy_written_send(pmcf, notice, subjects + i, batch, kept, endpoint, endpoints);
         }
     }
 }
@@ -95,7 +94,7 @@ ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char 
 
 static void
 ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_notice_t *notice,
-    const u_char *subjects[], ngx_uint_t n, ngx_uint_t endpoint, ngx_uint_t endpoints)
+    const u_char *subjects[], ngx_uint_t n, ngx_uint_t kept, ngx_uint_t endpoint, ngx_uint_t endpoints)
 {
     char                         key[PVR_KEY_MAX], first[PVR_KEY_MAX];
     u_char                       bytes[3 * PVR_KEY_MAX];        /* two commands, whose keys are not that long */
@@ -131,8 +130,11 @@ ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priva
 
             (void) pvr_notice_set(&commands, site, subjects[i], notice->notice->id, PV_NOTICE_WRITTEN, ngx_time(),
                                   PV_ANSWER_NONE, NULL);
-            (void) pvr_notice_expire(&commands, site, subjects[i],
-                                     ngx_http_privacy_notice_term(pmcf, notice->site));
+
+            if (!kept) {
+                (void) pvr_notice_expire(&commands, site, subjects[i],
+                                         ngx_http_privacy_notice_term(pmcf, notice->site));
+            }
 
             command.data = bytes;
             command.len = commands.failed ? 0 : ngx_min(commands.len, sizeof(bytes));
@@ -155,8 +157,9 @@ ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priva
     if (written) {
         written->main = pmcf;
         written->site = notice->site;
+        written->step = kept ? 1 : 2;
 
-        if (ngx_privacy_redis_send(pmcf->redis, &route, commands.data, commands.len, 2 * sent,
+        if (ngx_privacy_redis_send(pmcf->redis, &route, commands.data, commands.len, kept ? sent : 2 * sent,
                                    NGX_HTTP_PRIVACY_MARK_DEADLINE, 1, ngx_http_privacy_written_done, written)
             == NULL)
         {
@@ -210,7 +213,7 @@ ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **repl
     first = 0;
     failed = (status != PVR_OK);
 
-    for (i = 0; status == PVR_OK && i < n; i += 2) {
+    for (i = 0; status == PVR_OK && i < n; i += written->step) {
 
         if (replies[i]->type != REDIS_REPLY_INTEGER) {
             failed++;
@@ -316,7 +319,7 @@ ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies
 
     ngx_uint_t  i;
 
-    for (i = 0; status == PVR_OK && i < n; i += 2) {
+    for (i = 0; status == PVR_OK && i < n; i++) {
         status = pvr_status(replies[i]);
     }
 

@@ -224,9 +224,16 @@ void ngx_http_privacy_bars_free(ngx_http_privacy_srv_conf_t *pscf);
 
 /* notice_mark */
 
-/* The notice was written to connections of these subjects: recorded in batches, in the background. */
-void ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char *subjects[], ngx_uint_t n);
+/*
+ * The notice was written to connections of these subjects: recorded in batches, in the background. kept: what is
+ * recorded of them has a term already, which is not set anew.
+ */
+void ngx_http_privacy_notice_written(ngx_http_privacy_notice_t *notice, const u_char *subjects[], ngx_uint_t n,
+    ngx_uint_t kept);
 
+
+/* How long what is recorded is kept, in seconds: as long as the ledger of somebody who chose now. */
+int64_t ngx_http_privacy_notice_term(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site);
 
 /* What the user did with it. handler is called exactly once, unless detached; NULL: could not be sent. */
 typedef enum {

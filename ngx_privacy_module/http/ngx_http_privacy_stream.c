@@ -355,7 +355,7 @@ ngx_http_privacy_stream_due(void *data, ngx_int_t rc, ngx_http_privacy_due_t *du
 
         if (!due->written[i]) {
             subject = stream->reader.subject;
-            ngx_http_privacy_notice_written(notice, &subject, 1);
+            ngx_http_privacy_notice_written(notice, &subject, 1, 0);
         }
     }
 
@@ -400,7 +400,7 @@ ngx_http_privacy_stream_catch_up(ngx_http_privacy_stream_t *stream, ngx_http_pri
 
             if (rc == NGX_OK) {
                 ngx_http_privacy_stream_show(stream, notice);
-                ngx_http_privacy_notice_written(notice, &subject, 1);
+                ngx_http_privacy_notice_written(notice, &subject, 1, 0);
             }
         }
 

@@ -129,7 +129,7 @@ ngx_http_privacy_asking_said(void *data, const u_char *listed)
         }
 
         if (told) {
-            ngx_http_privacy_notice_written(asking->notice, &subject, 1);
+            ngx_http_privacy_notice_written(asking->notice, &subject, 1, 0);
         }
     }
 

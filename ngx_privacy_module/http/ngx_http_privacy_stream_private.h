@@ -50,6 +50,7 @@ struct ngx_http_privacy_stream_s {
     uint16_t                      queued;
     uint16_t                      tongue;       /* the reader's language: ngx_http_privacy_stream_tag() */
     unsigned                      chunked:1;
+    unsigned                      kept:1;       /* what is recorded of the user has a term by now */
     unsigned                      fresh:1;      /* its request is to be let go */
     unsigned                      dying:1;
     unsigned                      slow:1;

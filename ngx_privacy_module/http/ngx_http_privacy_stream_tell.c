@@ -12,6 +12,15 @@
  * it was written: nobody waits for that.
  */
 
+/* Users to whom it was written, which is to be recorded. */
+typedef struct {
+    u_char                      (*subjects)[PV_SUBJECT_LEN];
+    ngx_uint_t                    count;
+    ngx_uint_t                    size;
+    ngx_uint_t                    recorded;
+} ngx_http_privacy_told_t;
+
+
 /* What is told to all streams of a site, or to those whom a notice addresses. */
 typedef struct {
     ngx_queue_t                   queue;        /* of those that go on */
@@ -20,10 +29,7 @@ typedef struct {
     ngx_http_privacy_site_t      *site;
     ngx_http_privacy_notice_t    *notice;       /* held; NULL: the first of events is for everybody */
     ngx_http_privacy_event_t     *events[NGX_HTTP_PRIVACY_STREAM_TONGUES];
-    u_char                      (*told)[PV_SUBJECT_LEN];    /* to be recorded */
-    ngx_uint_t                    told_count;
-    ngx_uint_t                    told_size;
-    ngx_uint_t                    recorded;
+    ngx_http_privacy_told_t       told[2];      /* whose marks have no term yet, and whose have */
 } ngx_http_privacy_telling_t;
 
 
@@ -35,10 +41,11 @@ static void ngx_http_privacy_streams_left(ngx_http_privacy_site_t *site, const u
 static ngx_http_privacy_telling_t *ngx_http_privacy_telling(ngx_http_privacy_site_t *site,
     ngx_http_privacy_notice_t *notice);
 static void ngx_http_privacy_telling_slice(ngx_event_t *ev);
+static ngx_inline void ngx_http_privacy_telling_prefetch(ngx_queue_t *place);
 static void ngx_http_privacy_telling_record(ngx_event_t *ev);
 static ngx_uint_t ngx_http_privacy_telling_one(ngx_http_privacy_telling_t *telling,
     ngx_http_privacy_stream_t *stream, ngx_http_privacy_asking_t **asking);
-static void ngx_http_privacy_telling_note(ngx_http_privacy_telling_t *telling, const u_char *subject);
+static void ngx_http_privacy_telling_note(ngx_http_privacy_telling_t *telling, ngx_http_privacy_stream_t *stream);
 static ngx_http_privacy_event_t *ngx_http_privacy_telling_event(ngx_http_privacy_telling_t *telling,
     ngx_http_privacy_stream_t *stream);
 static void ngx_http_privacy_telling_end(ngx_http_privacy_telling_t *telling);
@@ -221,9 +228,10 @@ ngx_http_privacy_telling_slice(ngx_event_t *ev)
 
         stream = ngx_queue_data(telling->place, ngx_http_privacy_stream_t, queue);
         telling->place = ngx_queue_next(telling->place);
+        ngx_http_privacy_telling_prefetch(telling->place);
 
         if (ngx_http_privacy_telling_one(telling, stream, &asking)) {
-            ngx_http_privacy_telling_note(telling, stream->reader.subject);
+            ngx_http_privacy_telling_note(telling, stream);
         }
     }
 
@@ -235,29 +243,55 @@ ngx_http_privacy_telling_slice(ngx_event_t *ev)
 }
 
 
+/*
+ * Of fifteen thousand streams none is in a cache when its turn comes: the next one's memory is fetched while the kernel
+ * writes to this one.
+ */
+
+static ngx_inline void
+ngx_http_privacy_telling_prefetch(ngx_queue_t *place)
+{
+    ngx_http_privacy_stream_t  *next;
+
+    if (place == ngx_queue_sentinel(&ngx_http_privacy_streams)) {
+        return;
+    }
+
+    next = ngx_queue_data(place, ngx_http_privacy_stream_t, queue);
+
+    __builtin_prefetch(next->connection);
+    __builtin_prefetch(next->connection->write);
+    __builtin_prefetch(&next->reader);
+    __builtin_prefetch(&next->pieces);
+    __builtin_prefetch(ngx_queue_next(place));
+}
+
+
 static void
 ngx_http_privacy_telling_record(ngx_event_t *ev)
 {
     const u_char                *subjects[NGX_HTTP_PRIVACY_NOTICE_WRITTEN];
-    ngx_uint_t                   n;
+    ngx_uint_t                   i, n;
+    ngx_http_privacy_told_t     *told;
     ngx_http_privacy_telling_t  *telling;
 
     telling = ev->data;
 
-    for (n = 0; n < NGX_HTTP_PRIVACY_NOTICE_WRITTEN && telling->recorded < telling->told_count; n++) {
-        subjects[n] = telling->told[telling->recorded++];
+    for (i = 0; i < 2; i++) {
+        told = &telling->told[i];
+
+        for (n = 0; n < NGX_HTTP_PRIVACY_NOTICE_WRITTEN && told->recorded < told->count; n++) {
+            subjects[n] = told->subjects[told->recorded++];
+        }
+
+        if (n) {
+            ngx_http_privacy_notice_written(telling->notice, subjects, n, i);
+            ngx_post_event(&telling->event, &ngx_posted_next_events);
+            return;
+        }
     }
 
-    if (n) {
-        ngx_http_privacy_notice_written(telling->notice, subjects, n);
-    }
-
-    if (telling->recorded < telling->told_count) {
-        ngx_post_event(&telling->event, &ngx_posted_next_events);
-
-    } else {
-        ngx_http_privacy_telling_end(telling);
-    }
+    ngx_http_privacy_telling_end(telling);
 }
 
 
@@ -310,29 +344,33 @@ ngx_http_privacy_telling_one(ngx_http_privacy_telling_t *telling, ngx_http_priva
 /* Without memory it is not recorded: the client is told again when it comes back. */
 
 static void
-ngx_http_privacy_telling_note(ngx_http_privacy_telling_t *telling, const u_char *subject)
+ngx_http_privacy_telling_note(ngx_http_privacy_telling_t *telling, ngx_http_privacy_stream_t *stream)
 {
-    void        *told;
-    ngx_uint_t   size;
+    void                     *subjects;
+    ngx_uint_t                size;
+    ngx_http_privacy_told_t  *told;
 
-    if (telling->told_count == telling->told_size) {
-        size = telling->told_size ? 2 * telling->told_size : NGX_HTTP_PRIVACY_STREAM_SLICE;
+    told = &telling->told[stream->kept];
 
-        told = ngx_alloc(size * PV_SUBJECT_LEN, ngx_cycle->log);
-        if (told == NULL) {
+    if (told->count == told->size) {
+        size = told->size ? 2 * told->size : NGX_HTTP_PRIVACY_STREAM_SLICE;
+
+        subjects = ngx_alloc(size * PV_SUBJECT_LEN, ngx_cycle->log);
+        if (subjects == NULL) {
             return;
         }
 
-        if (telling->told_count) {
-            ngx_memcpy(told, telling->told, telling->told_count * PV_SUBJECT_LEN);
+        if (told->count) {
+            ngx_memcpy(subjects, told->subjects, told->count * PV_SUBJECT_LEN);
         }
 
-        ngx_free(telling->told);
-        telling->told = told;
-        telling->told_size = size;
+        ngx_free(told->subjects);
+        told->subjects = subjects;
+        told->size = size;
     }
 
-    ngx_memcpy(telling->told[telling->told_count++], subject, PV_SUBJECT_LEN);
+    ngx_memcpy(told->subjects[told->count++], stream->reader.subject, PV_SUBJECT_LEN);
+    stream->kept = 1;
 }
 
 
@@ -369,6 +407,7 @@ ngx_http_privacy_telling_end(ngx_http_privacy_telling_t *telling)
         ngx_http_privacy_notice_let_go(telling->notice);
     }
 
-    ngx_free(telling->told);
+    ngx_free(telling->told[0].subjects);
+    ngx_free(telling->told[1].subjects);
     ngx_free(telling);
 }
