@@ -481,7 +481,7 @@ ngx_http_privacy_notice_was_read(ngx_http_privacy_reading_t *reading)
 
     if (notice != NULL) {
         subject = reading->ctx->user.subject;
-        ngx_http_privacy_notice_written(notice, &subject, 1);
+        ngx_http_privacy_notice_written(notice, &subject, 1, 0);
     }
 }
 
