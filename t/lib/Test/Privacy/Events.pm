@@ -8,6 +8,7 @@ package Test::Privacy::Events;
 #     my $s = events($visitor, last => '7-3');        # Last-Event-ID; further headers => [...], rcvbuf => bytes
 #     $s->status; $s->header('Content-Type');
 #     my $event = $s->next('notice', 10);             # the next one of that name: { event, id, data, retry, json }; undef
+#     $s->comments;                                   # how many came
 #     $s->quiet(0.5);                                 # what came of any name in that time: a list
 #     $s->ended(10);                                  # the server closed it
 #     $s->close;
@@ -58,6 +59,7 @@ sub events {
 sub status { $_[0]{response}->status }
 sub header { $_[0]{response}->header($_[1]) }
 sub last   { $_[0]{last} // '' }
+sub comments { $_[0]{comments} // 0 }
 
 
 sub next {
@@ -127,6 +129,7 @@ sub _event {
     my ($self, $text) = @_;
 
     my %event = (event => 'message', text => $text);
+    $self->{comments}++ if $text =~ /^:/m;
     for (split /\r\n|\n|\r/, $text) {
         my ($name, $value) = /^([a-z]+)(?::[ ]?(.*))?$/s or next;
         $event{data} = defined $event{data} ? "$event{data}\n$value" : $value if $name eq 'data';
