@@ -12,7 +12,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64url decode_base64url);
+use POSIX ();
 use Test::More;
 use Test::Privacy;
 use Time::HiRes qw(sleep time);
@@ -36,6 +36,13 @@ $t->upstream(sub {
     return { body => $page, headers => [@headers, 'X-Privacy-User' => $name, 'Set-Cookie' => "sessionid=$name.99; Path=/"] }
         if $uri =~ m{^/rotate};
     push @headers, 'X-Privacy-User' => $name if $name;
+    if ($uri =~ m{^/slow}) {
+        # until the notice that is sent meanwhile is there
+        for (1 .. 500) {
+            last if -e $t->dir . '/go';
+            sleep 0.02;
+        }
+    }
     my $match = Test::Privacy::Upstream::header($request, 'If-None-Match') // '';
     return { status => $match =~ /"one"/ ? 304 : 200, headers => \@headers, body => $page };
 });
@@ -245,5 +252,26 @@ ok(wait_for(sub { $dave->get('/')->body =~ /data-notice="n1"/ && answer($dave, '
     'then it is taken');
 is(bar($dave), '', 'and the bar is gone');
 ok(shows($fresh, 'n1'), 'who came meanwhile is shown it now');
+
+# A notice that becomes known while the upstream says that a page has not changed: the browser keeps the tag of what it has
+
+spew($t->dir . '/go', '');
+my $stored = $alice->get('/slow/page')->header('ETag');
+unlink $t->dir . '/go';
+my $sender = fork // die $!;
+if (!$sender) {
+    my $sent = eval { announcement('meanwhile') };
+    my $known = $sent && wait_for(sub { grep { $_->{id} eq $sent } @{site()->{notices}{open}} }, 8);
+    spew($t->dir . '/go', '');
+    POSIX::_exit($known ? 0 : 1);
+}
+my $same = $alice->get('/slow/page', 'If-None-Match' => $stored);
+waitpid $sender, 0;
+is($?, 0, 'a notice is sent and known');
+is($same->status, 304, 'while a page is confirmed');
+is($same->header('ETag'), $stored, 'as the one that the browser has');
+is($alice->get('/slow/page', 'If-None-Match' => $stored)->status, 200, 'the next time it is another one');
+like($alice->page->body, qr/data-notice="n\d+"/, 'with the notice');
+is(answer($alice, $1, 'acknowledge')->status, 303, 'understood') if $alice->page->body =~ /data-notice="(n\d+)"/;
 
 $t->finish;

@@ -29,6 +29,7 @@
 
 
 static ngx_uint_t ngx_http_privacy_is_ours(ngx_http_privacy_ctx_t *ctx);
+static ngx_int_t ngx_http_privacy_mark_etag(ngx_http_request_t *r, ngx_uint_t decoration, const u_char *variant);
 static ngx_int_t ngx_http_privacy_variant(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration, u_char *out);
 static u_char *ngx_http_privacy_hex(u_char *p, uint64_t number, ngx_uint_t digits);
 static ngx_uint_t ngx_http_privacy_etag_next(ngx_str_t *list, ngx_str_t *tag);
@@ -271,17 +272,24 @@ ngx_http_privacy_if_range(ngx_http_privacy_ctx_t *ctx)
 ngx_int_t
 ngx_http_privacy_validators_out(ngx_http_privacy_ctx_t *ctx, ngx_uint_t decoration)
 {
-    u_char              *p, variant[NGX_HTTP_PRIVACY_VARIANT_LEN];
-    time_t               modified;
-    ngx_str_t            etag, value;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    modified = r->headers_out.last_modified_time;
+    u_char  variant[NGX_HTTP_PRIVACY_VARIANT_LEN];
 
     if (ngx_http_privacy_variant(ctx, decoration, variant) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    return ngx_http_privacy_mark_etag(ctx->request, decoration, variant);
+}
+
+
+static ngx_int_t
+ngx_http_privacy_mark_etag(ngx_http_request_t *r, ngx_uint_t decoration, const u_char *variant)
+{
+    u_char     *p;
+    time_t      modified;
+    ngx_str_t   etag, value;
+
+    modified = r->headers_out.last_modified_time;
 
     if (r->headers_out.etag != NULL) {
         etag = r->headers_out.etag->value;
@@ -347,10 +355,15 @@ ngx_http_privacy_validators_not_modified(ngx_http_privacy_ctx_t *ctx, ngx_uint_t
 
     *decoration = ctx->matched_decoration;
 
-    /* Of several tags only the upstream knows which one it was. */
+    /*
+     * Of several tags only the upstream knows which one it was. The variant is
+     * what the browser has, not what it would get by now: a notice may have
+     * become known while the upstream answered.
+     */
 
     if (r->headers_out.etag != NULL) {
-        return ngx_http_privacy_validators_out(ctx, *decoration);
+        return ngx_http_privacy_mark_etag(r, *decoration, ctx->matched.data + ctx->matched.len - 1
+                                                          - NGX_HTTP_PRIVACY_VARIANT_LEN);
     }
 
     ngx_http_privacy_clear_etag(r);
