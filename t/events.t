@@ -159,6 +159,7 @@ is_deeply([$b->quiet(0.5), $s->quiet(0.5)], [], 'nobody consents');
 my $again = events($bob, last => '1-2');
 is(ids($again->quiet(1)), "n3 $listed", 'opened again: what came after');
 is(ids(events($bob, last => $b->last)->quiet(1)), '', '... or nothing');
+is(ids(events($bob, query => '?last=1-2')->quiet(1)), "n3 $listed", '... where a script says it, too');
 is(ids(events($bob, last => "x\x{7f}9-9")->quiet(1)), "n1 n2 n3 $listed", '... or all, where nobody knows what was said');
 
 # Answered, retracted

@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
 use JSON::PP ();
+use Socket qw(SO_RCVBUF);
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Events;
@@ -46,6 +47,7 @@ http {
     server {
         listen %%LISTEN%% backlog=2048;
         listen %%LISTEN_held%%;
+        listen %%LISTEN_narrow%% sndbuf=4k;
         listen %%LISTEN_h2%% http2;
         listen %%LISTEN_tls%% ssl http2;
         ssl_certificate %%DIR%%/tls.pem;
@@ -107,7 +109,8 @@ sub descriptors { my ($pid) = $t->workers; my @fd = glob "/proc/$pid/fd/*"; retu
 sub dirty { my ($pid) = $t->workers; return slurp("/proc/$pid/smaps_rollup") =~ /^Private_Dirty:\s+(\d+)/m ? $1 : 0 }
 sub raw {
     my ($v, $version, %options) = @_;
-    my $socket = IO::Socket::INET->new(PeerAddr => $options{peer} || $t->listen) or die "connect: $!";
+    my $socket = IO::Socket::INET->new(PeerAddr => $options{peer} || $t->listen, Sockopts => $options{sockopts})
+        or die "connect: $!";
     syswrite $socket, join "\r\n", "GET /privacy/events HTTP/$version", 'Host: www.example', 'Accept-Language: en',
         'Sec-Fetch-Site: same-origin', 'Cookie: ' . join('; ', map { "$_=$v->{jar}{$_}" } sort keys %{$v->{jar}}), '',
         $options{more} // '';
@@ -172,6 +175,14 @@ my @ids = map { announce("Held $_", 'h' x 5000) } 1 .. 20;
 is(scalar(grep { !hears($held, $_) } @ids), 0, '... and hears all, one behind the other');
 $held->close;
 
+my $narrow = raw($alice, '1.1', peer => $t->listen('_narrow'), sockopts => [[SO_RCVBUF, 2048]]);
+ok(wait_for(sub { stub()->{writing} == 2 }, 20), 'as long as what is due does not fit, too');
+until_said($narrow, qr/(?:event: notice\n.*?\n\n.*?){8}\z/s);
+ok(wait_for(sub { stub()->{writing} == 1 }, 20), '... then it is let go');
+$id = announce('Narrow');
+like(until_said($narrow, qr/"$id"/), qr/"$id"/, '... and the stream goes on');
+close $narrow;
+
 my $cookies = sub { my ($own) = @_;
     return "Cookie: $own=$alice->{jar}{'privacy-user'}; sessionid=alice.1" };
 for my $way (
@@ -233,6 +244,12 @@ my $third;
 ok(wait_for(sub { $third = events($alice); $third->status == 200 }, 20), 'one goes, another one comes');
 ok($limited[0]->ended(20), '... the third of a user for the first');
 ok(!$limited[1]->ended(0.1), '... not for the second');
+
+my %status = %{json($t->get('/status')->body)->{node}};
+is("$status{streams} of $status{streams_total}", '2 of 3', 'the status says how many there are') or diag(explain(\%status));
+my ($site) = grep { $_->{name} eq 'example' } @{json($t->get('/status')->body)->{sites}};
+cmp_ok($site->{counters}{streams_refused}, '>', 0, '... how many were refused');
+is($site->{counters}{streams_replaced}, 1, '... or had to go for another one');
 
 # Their worker goes
 

@@ -19,6 +19,7 @@
 #define NGX_HTTP_PRIVACY_EVENTS_FULL    30      /* s until who found no room comes back */
 
 
+static void ngx_http_privacy_events_last(ngx_http_request_t *r, pv_cursor_t *last);
 static ngx_int_t ngx_http_privacy_events_none(ngx_http_privacy_ctx_t *ctx);
 static ngx_int_t ngx_http_privacy_events_header(ngx_http_request_t *r);
 static ngx_int_t ngx_http_privacy_events_hello(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_stream_t *stream,
@@ -45,7 +46,8 @@ ngx_http_privacy_route_events(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
         return ngx_http_privacy_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "notice_away", 1);
     }
 
-    if (ngx_http_privacy_streams_room(ctx->main) != NGX_OK) {
+    if (ngx_http_privacy_streams_count() >= ngx_http_privacy_streams_most(ctx->main)) {
+        ngx_http_privacy_stream_count(ctx->site, NGX_HTTP_PRIVACY_STREAMS_REFUSED);
         return ngx_http_privacy_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "notice_away", NGX_HTTP_PRIVACY_EVENTS_FULL);
     }
 
@@ -61,15 +63,31 @@ ngx_http_privacy_route_events(ngx_http_privacy_ctx_t *ctx, pv_str_t rest)
         return r->header_only ? NGX_OK : NGX_ERROR;
     }
 
-    /* what a client says that it has; anything else is nothing */
-
-    (void) pv_cursor_read(&last, ngx_http_privacy_header_text(r, "last-event-id"));
+    ngx_http_privacy_events_last(r, &last);
 
     if (ngx_http_privacy_stream_open(&stream, ctx, &reader, last) != NGX_OK) {
         return NGX_ERROR;
     }
 
     return ngx_http_privacy_events_hello(ctx, stream, &reader);
+}
+
+
+/* What a client says that it has: browsers in a header, scripts that open a stream anew in ?last=. Else nothing. */
+
+static void
+ngx_http_privacy_events_last(ngx_http_request_t *r, pv_cursor_t *last)
+{
+    pv_str_t   said;
+    ngx_str_t  value;
+
+    said = ngx_http_privacy_header_text(r, "last-event-id");
+
+    if (said.len == 0 && ngx_http_arg(r, (u_char *) "last", 4, &value) == NGX_OK) {
+        said = ngx_http_privacy_str(&value);
+    }
+
+    (void) pv_cursor_read(last, said);
 }
 
 

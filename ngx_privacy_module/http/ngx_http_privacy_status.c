@@ -13,7 +13,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "ngx_http_privacy_notices.h"
+#include "ngx_http_privacy_stream.h"
 
 
 #define NGX_HTTP_PRIVACY_STATUS_MAX  (16 * 1024 * 1024)
@@ -140,8 +140,10 @@ ngx_http_privacy_status_json(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf, ng
     }
 
     pv_buf_printf(b, "{\"node\":{\"nginx\":\"%s\",\"worker\":%ld,\"time\":%ld,\"zone_size\":%zu,\"zone_free\":%zu,"
-                  "\"keys\":%s,\"archive_memory\":%zu}", NGINX_VERSION, (long) ngx_pid, (long) ngx_time(), size,
-                  unused, pmcf->keys ? "true" : "false", ngx_http_privacy_store_memory());
+                  "\"keys\":%s,\"archive_memory\":%zu,\"streams\":%lu,\"streams_total\":%lu}", NGINX_VERSION,
+                  (long) ngx_pid, (long) ngx_time(), size, unused, pmcf->keys ? "true" : "false",
+                  ngx_http_privacy_store_memory(), (unsigned long) ngx_http_privacy_streams_count(),
+                  (unsigned long) ngx_http_privacy_streams_most(pmcf));
 
     pv_buf_puts(b, ",\"redis\":");
     ngx_http_privacy_status_json_redis(b, pmcf);
@@ -426,6 +428,9 @@ ngx_http_privacy_status_text(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf)
     pv_buf_printf(b, "privacy_zone_size_bytes %zu\n", size);
     ngx_http_privacy_status_metric(b, "privacy_zone_free_bytes", "gauge", "Shared memory not in use.");
     pv_buf_printf(b, "privacy_zone_free_bytes %zu\n", unused);
+
+    ngx_http_privacy_status_metric(b, "privacy_streams", "gauge", "Event streams that are open, in this worker.");
+    pv_buf_printf(b, "privacy_streams %lu\n", (unsigned long) ngx_http_privacy_streams_count());
 
     ngx_http_privacy_status_text_redis(b, pmcf);
     ngx_http_privacy_status_text_sites(b, pmcf);

@@ -35,7 +35,7 @@ static ngx_queue_t       ngx_http_privacy_stream_fresh;     /* whose requests ar
 static ngx_queue_t       ngx_http_privacy_stream_dying;
 static ngx_queue_t       ngx_http_privacy_stream_unsure;
 static ngx_queue_t       ngx_http_privacy_stream_users[NGX_HTTP_PRIVACY_STREAM_BUCKETS];
-static ngx_uint_t        ngx_http_privacy_stream_count;
+static ngx_uint_t        ngx_http_privacy_streams_open;
 static ngx_event_t       ngx_http_privacy_stream_tick;
 static ngx_event_t       ngx_http_privacy_stream_turn;
 static ngx_connection_t  ngx_http_privacy_stream_nobody = { .fd = (ngx_socket_t) -1 };     /* whom events log for */
@@ -85,20 +85,16 @@ ngx_http_privacy_streams_init(void)
 ngx_uint_t
 ngx_http_privacy_streams_count(void)
 {
-    return ngx_http_privacy_stream_count;
+    return ngx_http_privacy_streams_open;
 }
 
 
 /* Streams must not take the connections that pages need. */
 
-ngx_int_t
-ngx_http_privacy_streams_room(ngx_http_privacy_main_conf_t *pmcf)
+ngx_uint_t
+ngx_http_privacy_streams_most(ngx_http_privacy_main_conf_t *pmcf)
 {
-    ngx_uint_t  total;
-
-    total = pmcf->streams_total ? pmcf->streams_total : ngx_cycle->connection_n / 4 * 3;
-
-    return (ngx_http_privacy_stream_count < total) ? NGX_OK : NGX_BUSY;
+    return pmcf->streams_total ? pmcf->streams_total : ngx_cycle->connection_n / 4 * 3;
 }
 
 
@@ -164,7 +160,7 @@ ngx_http_privacy_stream_open(ngx_http_privacy_stream_t **out, ngx_http_privacy_c
     ngx_queue_insert_head(&ngx_http_privacy_streams, &stream->queue);
     ngx_queue_insert_tail(&ngx_http_privacy_stream_beats, &stream->beats);
     ngx_queue_insert_tail(ngx_http_privacy_stream_bucket(reader->subject), &stream->user);
-    ngx_http_privacy_stream_count++;
+    ngx_http_privacy_streams_open++;
 
     cln->handler = ngx_http_privacy_stream_cleanup;
     cln->data = stream;
@@ -179,15 +175,36 @@ ngx_http_privacy_stream_open(ngx_http_privacy_stream_t **out, ngx_http_privacy_c
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_privacy_stream_write;
 
-    if (!stream->dying) {
-        stream->fresh = 1;
-        ngx_queue_insert_tail(&ngx_http_privacy_stream_fresh, &stream->dead);
-        ngx_post_event(&ngx_http_privacy_stream_turn, &ngx_posted_events);
-    }
+    ngx_http_privacy_stream_freshen(stream);
+    ngx_http_privacy_stream_count(ctx->site, NGX_HTTP_PRIVACY_STREAMS_OPENED);
 
     *out = stream;
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_privacy_stream_freshen(ngx_http_privacy_stream_t *stream)
+{
+    if (stream->dying || stream->fresh || stream->request->http_version > NGX_HTTP_VERSION_11) {
+        return;
+    }
+
+    stream->fresh = 1;
+    ngx_queue_insert_tail(&ngx_http_privacy_stream_fresh, &stream->dead);
+    ngx_post_event(&ngx_http_privacy_stream_turn, &ngx_posted_events);
+}
+
+
+void
+ngx_http_privacy_stream_count(ngx_http_privacy_site_t *site, ngx_http_privacy_counter_t counter)
+{
+    ngx_http_privacy_main_conf_t  *pmcf;
+
+    pmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle, ngx_http_privacy_module);
+
+    ngx_http_privacy_zone_count(pmcf->zone, site->slot, counter, 1);
 }
 
 
@@ -225,6 +242,7 @@ ngx_http_privacy_stream_limit(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priva
     }
 
     if (n > (pmcf->streams_user ? pmcf->streams_user : NGX_HTTP_PRIVACY_STREAMS)) {
+        ngx_http_privacy_stream_count(stream->site, NGX_HTTP_PRIVACY_STREAMS_REPLACED);
         ngx_http_privacy_stream_let_go(oldest, 0);
     }
 }
@@ -301,7 +319,7 @@ ngx_http_privacy_stream_remove(ngx_http_privacy_stream_t *stream)
     ngx_queue_remove(&stream->beats);
     ngx_queue_remove(&stream->user);
     stream->queue.next = NULL;
-    ngx_http_privacy_stream_count--;
+    ngx_http_privacy_streams_open--;
 }
 
 
@@ -424,7 +442,19 @@ void
 ngx_http_privacy_stream_show(ngx_http_privacy_stream_t *stream, ngx_http_privacy_notice_t *notice)
 {
     size_t                     language;
+    uint32_t                   id;
+    ngx_uint_t                 i;
     ngx_http_privacy_event_t  *event;
+
+    id = ngx_http_privacy_notice_zone_id(notice);
+
+    for (i = 0; i < ngx_min(stream->shown_count, NGX_HTTP_PRIVACY_STREAM_SHOWN); i++) {
+        if (stream->shown[i] == id) {
+            return;
+        }
+    }
+
+    ngx_http_privacy_stream_note(stream, notice);
 
     language = pv_notice_language(notice->notice, ngx_http_privacy_stream_tag(stream->tongue), pv_str(""));
     event = ngx_http_privacy_event(ngx_http_privacy_notice_event_bytes(notice, language));
@@ -523,7 +553,11 @@ ngx_http_privacy_streams_tick(ngx_event_t *ev)
         ngx_queue_insert_tail(&ngx_http_privacy_stream_beats, q);
         stream->beat = ngx_current_msec + NGX_HTTP_PRIVACY_STREAM_BEAT;
 
-        if (ngx_exiting || (ngx_msec_int_t) (stream->end - ngx_current_msec) <= 0) {
+        if (ngx_exiting) {
+            ngx_http_privacy_stream_let_go(stream, 0);
+
+        } else if ((ngx_msec_int_t) (stream->end - ngx_current_msec) <= 0) {
+            ngx_http_privacy_stream_count(stream->site, NGX_HTTP_PRIVACY_STREAMS_CAPPED);
             ngx_http_privacy_stream_let_go(stream, 0);
 
         } else {

@@ -41,9 +41,10 @@ void ngx_http_privacy_event_free(ngx_http_privacy_event_t *event);
 
 /* In init_process, once the site's notices are there: streams hear of them from then on. */
 void ngx_http_privacy_streams_start(ngx_http_privacy_site_t *site);
-/* NGX_BUSY: this worker has as many as it may. */
-ngx_int_t ngx_http_privacy_streams_room(ngx_http_privacy_main_conf_t *pmcf);
+/* How many there are in this worker, and how many there may be. */
 ngx_uint_t ngx_http_privacy_streams_count(void);
+ngx_uint_t ngx_http_privacy_streams_most(ngx_http_privacy_main_conf_t *pmcf);
+void ngx_http_privacy_stream_count(ngx_http_privacy_site_t *site, ngx_http_privacy_counter_t counter);
 
 /*
  * Takes over a request whose header is sent: NGX_DONE is then what its handler

@@ -13,6 +13,7 @@
  */
 
 static void ngx_http_privacy_stream_drop_piece(ngx_http_privacy_stream_t *stream);
+static ngx_http_privacy_piece_t *ngx_http_privacy_stream_piece(ngx_http_privacy_stream_t *stream);
 static ngx_http_privacy_piece_t *ngx_http_privacy_stream_queue(ngx_http_privacy_stream_t *stream,
     ngx_http_privacy_event_t *event, pv_str_t bytes);
 static ngx_int_t ngx_http_privacy_stream_send(ngx_http_privacy_stream_t *stream, ngx_http_privacy_event_t *event);
@@ -22,7 +23,7 @@ static ngx_int_t ngx_http_privacy_stream_output(ngx_http_privacy_stream_t *strea
 static ngx_int_t ngx_http_privacy_stream_flush(ngx_http_privacy_stream_t *stream);
 static void ngx_http_privacy_stream_writable(ngx_event_t *wev);
 static void ngx_http_privacy_stream_readable(ngx_event_t *rev);
-static ngx_uint_t ngx_http_privacy_stream_owns(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_privacy_stream_owns(ngx_http_privacy_stream_t *stream);
 static void ngx_http_privacy_stream_forget_request(ngx_connection_t *c, ngx_http_connection_t *hc);
 
 
@@ -94,6 +95,32 @@ ngx_http_privacy_stream_say(ngx_http_privacy_stream_t *stream, ngx_http_privacy_
 }
 
 
+/*
+ * The chunked filter looks at buffers that were sent when the next ones come: what a request's filters were handed has to
+ * last as long as the request.
+ */
+
+static ngx_http_privacy_piece_t *
+ngx_http_privacy_stream_piece(ngx_http_privacy_stream_t *stream)
+{
+    ngx_http_privacy_piece_t  *piece;
+
+    if (stream->request == NULL) {
+        return ngx_alloc(sizeof(ngx_http_privacy_piece_t), ngx_cycle->log);
+    }
+
+    piece = stream->spare;
+
+    if (piece == NULL) {
+        return ngx_palloc(stream->request->pool, sizeof(ngx_http_privacy_piece_t));
+    }
+
+    stream->spare = piece->next;
+
+    return piece;
+}
+
+
 /* NULL: too many wait already, or no memory. */
 
 static ngx_http_privacy_piece_t *
@@ -102,14 +129,16 @@ ngx_http_privacy_stream_queue(ngx_http_privacy_stream_t *stream, ngx_http_privac
     ngx_http_privacy_piece_t  *piece, **last;
 
     if (stream->queued == NGX_HTTP_PRIVACY_STREAM_QUEUE) {
+        ngx_http_privacy_stream_count(stream->site, NGX_HTTP_PRIVACY_STREAMS_SLOW);
         return NULL;
     }
 
-    piece = ngx_calloc(sizeof(ngx_http_privacy_piece_t), ngx_cycle->log);
+    piece = ngx_http_privacy_stream_piece(stream);
     if (piece == NULL) {
         return NULL;
     }
 
+    ngx_memzero(piece, sizeof(ngx_http_privacy_piece_t));
     piece->event = event;
     event->refs++;
 
@@ -138,7 +167,14 @@ ngx_http_privacy_stream_drop_piece(ngx_http_privacy_stream_t *stream)
     stream->queued--;
 
     ngx_http_privacy_event_free(piece->event);
-    ngx_free(piece);
+
+    if (stream->request != NULL) {
+        piece->next = stream->spare;
+        stream->spare = piece;
+
+    } else {
+        ngx_free(piece);
+    }
 }
 
 
@@ -321,6 +357,10 @@ ngx_http_privacy_stream_output(ngx_http_privacy_stream_t *stream, ngx_chain_t *o
         }
     }
 
+    if (stream->pieces == NULL) {
+        ngx_http_privacy_stream_freshen(stream);
+    }
+
     return NGX_OK;
 }
 
@@ -353,18 +393,20 @@ ngx_http_privacy_stream_write(ngx_http_request_t *r)
 }
 
 
-/* 1 when the request has a connection of its own, and nothing of it is under way any more. */
+/* 1 when the stream's request has a connection of its own, and nothing of it is under way any more. */
 
 static ngx_uint_t
-ngx_http_privacy_stream_owns(ngx_http_request_t *r)
+ngx_http_privacy_stream_owns(ngx_http_privacy_stream_t *stream)
 {
-    ngx_connection_t  *c;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
+    r = stream->request;
     c = r->connection;
 
     return r == r->main && r->count == 1 && !r->blocked && !r->buffered && !c->buffered && r->postponed == NULL
            && r->http_version <= NGX_HTTP_VERSION_11 && r->out == NULL && !c->write->delayed && !c->error
-           && r->limit_rate == 0;
+           && r->limit_rate == 0 && stream->pieces == NULL;
 }
 
 
@@ -376,20 +418,25 @@ ngx_http_privacy_stream_owns(ngx_http_request_t *r)
 void
 ngx_http_privacy_stream_take(ngx_http_privacy_stream_t *stream)
 {
-    ngx_connection_t       *c;
-    ngx_http_request_t     *r;
-    ngx_http_connection_t  *hc;
+    ngx_uint_t                 nodelay;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_connection_t     *hc;
+    ngx_http_core_loc_conf_t  *clcf;
 
     r = stream->request;
     c = r->connection;
 
-    if (!ngx_http_privacy_stream_owns(r)) {
+    if (!ngx_http_privacy_stream_owns(stream)) {
         return;
     }
 
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    nodelay = clcf->tcp_nodelay;
     hc = r->http_connection;
     stream->chunked = r->chunked;
     stream->request = NULL;             /* the request's end is not the stream's */
+    stream->spare = NULL;
 
     ngx_http_free_request(r, 0);
     ngx_http_privacy_stream_forget_request(c, hc);
@@ -408,7 +455,9 @@ ngx_http_privacy_stream_take(ngx_http_privacy_stream_t *stream)
         ngx_del_timer(c->write);
     }
 
-    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+    /* else the second of two events in a row waits until the client confirms the first */
+
+    if ((nodelay && ngx_tcp_nodelay(c) != NGX_OK) || ngx_handle_read_event(c->read, 0) != NGX_OK) {
         ngx_http_privacy_stream_let_go(stream, 1);
         return;
     }
@@ -475,6 +524,10 @@ ngx_http_privacy_stream_finish(ngx_http_privacy_stream_t *stream)
     if (!stream->slow && stream->chunked && stream->pieces == NULL) {
         (void) c->send(c, (u_char *) "0\r\n\r\n", 5);
     }
+
+    /* over TLS nothing more is said to somebody who does not listen */
+
+    c->timedout = stream->slow;
 
     ngx_http_privacy_stream_free(stream);
     c->data = NULL;

@@ -13,12 +13,13 @@
 
 #define NGX_HTTP_PRIVACY_STREAM_QUEUE     16        /* events that wait for a client */
 #define NGX_HTTP_PRIVACY_STREAM_SLICE     256       /* streams in a turn of the event loop */
+#define NGX_HTTP_PRIVACY_STREAM_SHOWN     16        /* of what was shown last, it is known that it was */
 #define NGX_HTTP_PRIVACY_STREAM_DISCARD   65536     /* bytes that a client may send and nobody asked for */
 #define NGX_HTTP_PRIVACY_STREAM_TONGUES   64        /* languages that readers have, in a worker; past it: the first */
 #define NGX_HTTP_PRIVACY_STREAM_TONGUE    36        /* a tag's length, at most (RFC 5646, 4.4.1) */
 
 
-/* An event on its way to one client. */
+/* An event on its way to one client: in the request's pool as long as there is one, for filters keep links to it. */
 typedef struct ngx_http_privacy_piece_s  ngx_http_privacy_piece_t;
 
 struct ngx_http_privacy_piece_s {
@@ -45,7 +46,10 @@ struct ngx_http_privacy_stream_s {
     ngx_msec_t                    beat;
     ngx_msec_t                    end;
     ngx_msec_t                    again;        /* when Redis is asked again */
+    ngx_http_privacy_piece_t     *spare;        /* of the request's pool, to be used again */
     ngx_http_privacy_piece_t     *pieces;       /* not taken yet, oldest first */
+    uint32_t                      shown[NGX_HTTP_PRIVACY_STREAM_SHOWN];     /* ngx_http_privacy_notice_zone_id() */
+    uint32_t                      shown_count;
     uint32_t                      discarded;    /* bytes that the client sent */
     uint16_t                      queued;
     uint16_t                      tongue;       /* the reader's language: ngx_http_privacy_stream_tag() */
@@ -59,13 +63,26 @@ struct ngx_http_privacy_stream_s {
 
 extern ngx_queue_t  ngx_http_privacy_streams;
 
+
+/* It is said to this client: what Redis says later to be due, too, is not said again. */
+
+static ngx_inline void
+ngx_http_privacy_stream_note(ngx_http_privacy_stream_t *stream, ngx_http_privacy_notice_t *notice)
+{
+    stream->shown[stream->shown_count++ % NGX_HTTP_PRIVACY_STREAM_SHOWN] = ngx_http_privacy_notice_zone_id(notice);
+}
+
+
 /* stream */
 ngx_queue_t *ngx_http_privacy_stream_bucket(const u_char *subject);
 void ngx_http_privacy_stream_let_go(ngx_http_privacy_stream_t *stream, ngx_uint_t slow);
 /* Is no longer among the streams; its request or connection ends, and its memory is free. */
 void ngx_http_privacy_stream_free(ngx_http_privacy_stream_t *stream);
+/* Its request is let go in a turn of the event loop of its own, if that can be. */
+void ngx_http_privacy_stream_freshen(ngx_http_privacy_stream_t *stream);
 /* 1 when what stands up to the cursor has the notice. */
 ngx_uint_t ngx_http_privacy_stream_covers(pv_cursor_t cursor, const pv_notice_t *notice);
+/* Says it, once. */
 void ngx_http_privacy_stream_show(ngx_http_privacy_stream_t *stream, ngx_http_privacy_notice_t *notice);
 /* The language tag with that number. */
 pv_str_t ngx_http_privacy_stream_tag(ngx_uint_t tongue);

@@ -325,11 +325,14 @@ ngx_http_privacy_telling_one(ngx_http_privacy_telling_t *telling, ngx_http_priva
     case NGX_OK:
         event = ngx_http_privacy_telling_event(telling, stream);
 
-        if (event != NULL) {
-            ngx_http_privacy_stream_say(stream, event);
+        if (event == NULL) {
+            return 0;
         }
 
-        return event != NULL;
+        ngx_http_privacy_stream_note(stream, telling->notice);
+        ngx_http_privacy_stream_say(stream, event);
+
+        return 1;
 
     case NGX_AGAIN:
         ngx_http_privacy_asking_add(asking, telling->notice, stream->reader.subject);

@@ -76,7 +76,12 @@ const char *ngx_http_privacy_counter_names[NGX_HTTP_PRIVACY_COUNTERS] = {
     "notices_declined",
     "notices_later",
     "notices_refused",
-    "notices_failed"
+    "notices_failed",
+    "streams_opened",
+    "streams_refused",
+    "streams_slow",
+    "streams_capped",
+    "streams_replaced"
 };
 
 

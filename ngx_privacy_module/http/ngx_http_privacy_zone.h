@@ -76,6 +76,11 @@ typedef enum {
     NGX_HTTP_PRIVACY_NOTICES_LATER,
     NGX_HTTP_PRIVACY_NOTICES_REFUSED,       /* in Redis, but not signed, altered, or out of place */
     NGX_HTTP_PRIVACY_NOTICES_FAILED,        /* look-ups and recordings that Redis did not answer */
+    NGX_HTTP_PRIVACY_STREAMS_OPENED,
+    NGX_HTTP_PRIVACY_STREAMS_REFUSED,       /* 503: this worker has as many as it may */
+    NGX_HTTP_PRIVACY_STREAMS_SLOW,          /* let go: too much waited for the client */
+    NGX_HTTP_PRIVACY_STREAMS_CAPPED,        /* ended: as long as they may last */
+    NGX_HTTP_PRIVACY_STREAMS_REPLACED,      /* ended: the user opened too many others */
     NGX_HTTP_PRIVACY_COUNTERS
 } ngx_http_privacy_counter_t;
 

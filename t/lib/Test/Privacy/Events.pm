@@ -5,7 +5,7 @@ package Test::Privacy::Events;
 
 # A stream of server-sent events (HTTP/1.1), as EventSource opens it.
 #
-#     my $s = events($visitor, last => '7-3');        # Last-Event-ID; further headers => [...], rcvbuf => bytes
+#     my $s = events($visitor, last => '7-3');        # Last-Event-ID; query => '?...', headers => [...], rcvbuf => bytes
 #     $s->status; $s->header('Content-Type');
 #     my $event = $s->next('notice', 10);             # the next one of that name: { event, id, data, retry, json }; undef
 #     $s->comments;                                   # how many came
@@ -41,7 +41,8 @@ sub events {
         'Sec-Fetch-Dest' => 'empty', @{$visitor->{headers}},
         %{$visitor->{jar}} ? (Cookie => join '; ', map { "$_=$visitor->{jar}{$_}" } sort keys %{$visitor->{jar}}) : (),
         defined $options{last} ? ('Last-Event-ID' => $options{last}) : (), @{$options{headers} || []});
-    syswrite $self->{socket}, join "\r\n", ($options{method} || 'GET') . ' /privacy/events HTTP/1.1', "Host: $self->{peer}",
+    syswrite $self->{socket}, join "\r\n", ($options{method} || 'GET') . ' /privacy/events' . ($options{query} // '')
+        . ' HTTP/1.1', "Host: $self->{peer}",
         map({ "$_: $headers{$_}" } sort keys %headers), '', '';
     return $self if $options{rcvbuf};
 
