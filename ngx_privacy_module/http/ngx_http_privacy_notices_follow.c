@@ -133,7 +133,7 @@ ngx_http_privacy_notices_page(void *data, pvr_status_t status, redisReply **repl
     ngx_http_privacy_notices_t  *notices = data;
 
     uint32_t    asked;
-    ngx_uint_t  lost;
+    ngx_uint_t  lost, again;
 
     notices->request = NULL;
 
@@ -169,11 +169,15 @@ ngx_http_privacy_notices_page(void *data, pvr_status_t status, redisReply **repl
                       "them up to n%uD", &notices->site->name, pv_notices_last(notices->all));
     }
 
+    /* what comes after a loss has numbers that were others': from then on the newest are read, whatever theirs are */
+
+    again = lost && notices->begun;
+
     notices->lost = lost;
-    notices->begun = 1;
+    notices->begun = !lost;
     notices->last_sync = ngx_time();
 
-    ngx_http_privacy_notices_done(notices, NGX_HTTP_PRIVACY_NOTICES_POLL);
+    ngx_http_privacy_notices_done(notices, again ? 1 : NGX_HTTP_PRIVACY_NOTICES_POLL);
 }
 
 
