@@ -47,8 +47,8 @@ static ngx_int_t ngx_http_privacy_reading_begin(ngx_http_privacy_reading_t *read
 static void ngx_http_privacy_reading_due(void *data, ngx_int_t rc, ngx_http_privacy_due_t *due);
 
 static ngx_int_t ngx_http_privacy_notices_list(ngx_http_privacy_reading_t *reading, ngx_http_privacy_due_t *due);
-static ngx_int_t ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading,
-    ngx_http_privacy_due_t *due, ngx_http_privacy_shown_t *items);
+static ngx_int_t ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, pv_page_notices_t *notices,
+    ngx_uint_t own);
 static ngx_int_t ngx_http_privacy_notice_one(ngx_http_privacy_reading_t *reading, ngx_http_privacy_due_t *due);
 static ngx_int_t ngx_http_privacy_notice_got(ngx_http_privacy_ctx_t *ctx, ngx_int_t rc, pv_policy_t **policies,
     void *data);
@@ -271,39 +271,21 @@ ngx_http_privacy_reading_due(void *data, ngx_int_t rc, ngx_http_privacy_due_t *d
 static ngx_int_t
 ngx_http_privacy_notices_list(ngx_http_privacy_reading_t *reading, ngx_http_privacy_due_t *due)
 {
-    ngx_http_privacy_shown_t  *items;
-
-    items = ngx_palloc(reading->ctx->request->pool,
-                       NGX_HTTP_PRIVACY_NOTICES_SHOWN * sizeof(ngx_http_privacy_shown_t));
-    if (items == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_privacy_notices_render(reading, due, items);
-}
-
-
-static ngx_int_t
-ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, ngx_http_privacy_due_t *due,
-    ngx_http_privacy_shown_t *items)
-{
-    int                         rc;
     size_t                      i, n;
-    pv_buf_t                    body;
-    pv_page_t                   page;
-    ngx_str_t                   origin;
     pv_notice_t                *notice;
     pv_page_notice_t           *list;
     pv_page_notices_t           notices;
     const pv_notices_t         *all;
     ngx_http_privacy_ctx_t     *ctx;
-    ngx_http_privacy_answer_t   answer;
+    ngx_http_privacy_shown_t   *items;
 
     ctx = reading->ctx;
     all = ngx_http_privacy_notices_all(ctx->site);
 
+    items = ngx_palloc(ctx->request->pool, NGX_HTTP_PRIVACY_NOTICES_SHOWN * sizeof(ngx_http_privacy_shown_t));
     list = ngx_palloc(ctx->request->pool, NGX_HTTP_PRIVACY_NOTICES_SHOWN * sizeof(pv_page_notice_t));
-    if (list == NULL) {
+
+    if (items == NULL || list == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -327,6 +309,24 @@ ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, ngx_http_pr
     notices.notices = list;
     notices.n = n;
 
+    return ngx_http_privacy_notices_render(reading, &notices, due != NULL);
+}
+
+
+/* own: it is of who is logged in. */
+
+static ngx_int_t
+ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, pv_page_notices_t *notices, ngx_uint_t own)
+{
+    int                         rc;
+    pv_buf_t                    body;
+    pv_page_t                   page;
+    ngx_str_t                   origin;
+    ngx_http_privacy_ctx_t     *ctx;
+    ngx_http_privacy_answer_t   answer;
+
+    ctx = reading->ctx;
+
     ngx_memzero(&answer, sizeof(ngx_http_privacy_answer_t));
     answer.status = reading->status;
     answer.type = ngx_http_privacy_types[reading->type];
@@ -335,7 +335,7 @@ ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, ngx_http_pr
     ngx_http_privacy_public_page(ctx, &page, ctx->policy);
     answer.language = page.policy->texts[page.language].language;
 
-    if (due) {
+    if (own) {
         ngx_http_privacy_notice_user_page(ctx, &page);
 
     } else {
@@ -347,7 +347,7 @@ ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, ngx_http_pr
     switch (reading->type) {
 
     case NGX_HTTP_PRIVACY_JSON:
-        rc = pv_json_notices(&body, &page, &notices);
+        rc = pv_json_notices(&body, &page, notices);
         break;
 
     case NGX_HTTP_PRIVACY_ATOM:
@@ -358,15 +358,15 @@ ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, ngx_http_pr
             page.origin = ngx_http_privacy_str(&origin);
         }
 
-        rc = pv_atom_notices(&body, &page, &notices);
+        rc = pv_atom_notices(&body, &page, notices);
         break;
 
     default:
-        rc = pv_page_notices(&body, &page, &notices);
+        rc = pv_page_notices(&body, &page, notices);
         break;
     }
 
-    if (due == NULL) {
+    if (!own) {
         return ngx_http_privacy_send_tagged(ctx, &answer, &body, rc);
     }
 
