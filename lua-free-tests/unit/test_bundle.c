@@ -709,6 +709,58 @@ test_texts_are_canonical(void **state)
 }
 
 
+/* What changed without being named is asked for again, but is not what who agrees agrees to; until it is named. */
+
+static void
+test_unnamed(void **state)
+{
+    char         *json;
+    pv_policy_t  *v[4];
+    char         *purposes;
+
+#define WORDS  "{\"zh-CN\":\"s\",\"en\":\"s\"}"
+    static const char  ads[] = "{\"kind\":\"purposes\",\"purposes\":[\"ads\"],\"summary\":" WORDS "},"
+                               "{\"kind\":\"recipients\",\"summary\":" WORDS "}";
+    static const char  typo[] = "{\"kind\":\"editorial\",\"summary\":" WORDS "}";
+    static const char  named[] = "{\"kind\":\"purposes\",\"purposes\":[\"analytics\"],\"summary\":" WORDS "}";
+
+    (void) state;
+
+    purposes = fixture_replace(fixture_purposes, "stats.example.net", "other.example.net");
+
+    json = fixture_json("1", "2026-12-01T00:00:00Z", "", fixture_purposes);
+    v[0] = fixture_policy(json, NULL);
+    free(json);
+    json = fixture_json("2", "2026-12-02T00:00:00Z", ads, purposes);
+    v[1] = fixture_policy(json, v[0]);
+    free(json);
+    json = fixture_json("3", "2026-12-03T00:00:00Z", typo, purposes);
+    v[2] = fixture_policy(json, v[1]);
+    free(json);
+    json = fixture_json("4", "2026-12-04T00:00:00Z", named, purposes);
+    v[3] = fixture_policy(json, v[2]);
+    free(json);
+    free(purposes);
+
+    assert_int_equal(pv_policy_purpose(v[1], pv_str("analytics"))->asked_since, 2);
+    assert_true(pv_policy_purpose(v[1], pv_str("analytics"))->unnamed);
+    assert_false(pv_policy_purpose(v[1], pv_str("ads"))->unnamed);
+    assert_int_equal(pv_policy_changed_by(v[1], 2), 1u << pv_policy_purpose(v[1], pv_str("ads"))->bit);
+
+    assert_int_equal(pv_policy_purpose(v[2], pv_str("analytics"))->asked_since, 2);
+    assert_true(pv_policy_purpose(v[2], pv_str("analytics"))->unnamed);
+    assert_int_equal(pv_policy_changed_by(v[2], 2), 1u << pv_policy_purpose(v[2], pv_str("ads"))->bit);
+
+    assert_false(pv_policy_purpose(v[3], pv_str("analytics"))->unnamed);
+    assert_int_equal(pv_policy_changed_by(v[3], 4), 1u << pv_policy_purpose(v[3], pv_str("analytics"))->bit);
+
+    pv_policy_free(v[0]);
+    pv_policy_free(v[1]);
+    pv_policy_free(v[2]);
+    pv_policy_free(v[3]);
+}
+
+
 int
 main(void)
 {
@@ -716,6 +768,7 @@ main(void)
         cmocka_unit_test(test_every_rule_has_a_message),
         cmocka_unit_test(test_all_errors_at_once_with_file_and_line),
         cmocka_unit_test(test_what_is_sealed_opens),
+        cmocka_unit_test(test_unnamed),
         cmocka_unit_test(test_altered_truncated_and_foreign_ones_do_not_open),
         cmocka_unit_test(test_an_entry_is_checked_field_by_field),
         cmocka_unit_test(test_a_version_fits_the_one_before),
