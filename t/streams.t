@@ -48,7 +48,7 @@ http {
         listen %%LISTEN%% backlog=2048;
         listen %%LISTEN_held%%;
         listen %%LISTEN_narrow%% sndbuf=4k;
-        listen %%LISTEN_h2%% http2;
+        listen %%LISTEN_h2%% http2 sndbuf=4k;
         listen %%LISTEN_tls%% ssl http2;
         ssl_certificate %%DIR%%/tls.pem;
         ssl_certificate_key %%DIR%%/tls.key;
@@ -203,6 +203,25 @@ for my $way (
     waitpid $pid, 0;
     ok(wait_for(sub { stub()->{writing} == $writing }, 20), '... and is gone with its client');
 }
+
+# One that stalls, over HTTP/2: what waits for it is bounded, too
+
+sub slow { my ($site) = grep { $_->{name} eq 'example' } @{json($t->get('/status')->body)->{sites}};
+    return $site->{counters}{streams_slow} }
+my ($writing, $slow) = (stub()->{writing}, slow());
+unlink "$dir/curl.out";
+my $stalled = $t->spawn('curl', '-sN', '--http2-prior-knowledge', '-o', "$dir/curl.out", '-H',
+    'Sec-Fetch-Site: same-origin', '-H', $cookies->('privacy-user'), 'http://' . $t->listen('_h2') . '/privacy/events');
+wait_for(sub { -s "$dir/curl.out" && slurp("$dir/curl.out") =~ /event: hello/ }, 20);
+kill 'STOP', $stalled;
+for (1 .. 60) {
+    announce("Stalled $_", 'x' x 8000);
+    last if slow() > $slow;
+}
+cmp_ok(slow(), '>', $slow, 'one that stalls is let go');
+kill 'KILL', $stalled;
+waitpid $stalled, 0;
+ok(wait_for(sub { stub()->{writing} == $writing }, 20), '... and nothing stays of it');
 
 # Nothing is left of them
 

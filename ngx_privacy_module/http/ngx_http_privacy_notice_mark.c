@@ -194,7 +194,7 @@ ngx_http_privacy_written_again(pv_buf_t *commands, pv_str_t first, pv_str_t site
     bytes.data = subject;
     bytes.len = PV_SUBJECT_LEN;
 
-    for (p = end - first.len; (p = ngx_strlchr(p, end, '{')) != NULL; p += PV_SUBJECT_TEXT) {
+    for (p = end - first.len; (p = memchr(p, '{', end - p)) != NULL; p += PV_SUBJECT_TEXT) {
         p += 1 + site.len + 1;
         (void) pv_base64url_encode(p, bytes);
     }
