@@ -32,6 +32,7 @@
     /* The stream, where this tab has it. */
 
     var source = null;
+    var reader = "";                /* whom this stream is for */
     var open = {};                  /* what came and was not closed, for tabs that come later */
     var letGo = null;               /* ends this tab's turn */
     var again = 0;                  /* attempts since the stream was last open */
@@ -56,6 +57,14 @@
 
         source.addEventListener("hello", function (event) {
             var said = JSON.parse(event.data);
+
+            /* It came back to somebody else: what the one before was told last says nothing of what this one was. */
+            if (reader && reader !== said.user) {
+                anew(0);
+                return;
+            }
+
+            reader = said.user;
             open = {};
             hello = null;
             tell({ hello: said });
@@ -77,6 +86,7 @@
         source.addEventListener("left", function () {
             open = {};
             tell({ hello: { user: "" } });
+            anew(1000 + 2000 * Math.random());
         });
 
         source.addEventListener("error", function () {
@@ -93,6 +103,17 @@
             source.close();
             source = null;
         }
+        reader = "";
+    }
+
+
+    function anew(pause) {
+        stop();
+        setTimeout(function () {
+            if (letGo && !source) {
+                stream();
+            }
+        }, pause);
     }
 
 
@@ -120,12 +141,7 @@
                 }
             })
             .catch(function () {
-                var pause = Math.min(600, 15 * Math.pow(2, again++));
-                setTimeout(function () {
-                    if (letGo && !source) {
-                        stream();
-                    }
-                }, 1000 * pause * (0.5 + Math.random()));
+                anew(1000 * Math.min(600, 15 * Math.pow(2, again++)) * (0.5 + Math.random()));
             });
     }
 
