@@ -200,6 +200,11 @@ await scenario('a change with its lead time', { scripts: true }, async v => {
     await v.open('/hours');
     is([await shows(v.page), await v.banner(), v.received().flat().includes('track_id')], [false, false, true],
         'and nothing else is asked');
+
+    const other = await another(`bob${v.n}`, ['/'], { scripts: true });
+    await until(other.tabs, 'visible', 'somebody who did not answer is shown it');
+    await harness('publish withdrawal');
+    await until(other.tabs, 'detached', 'withdrawn, closed where it was shown');
 });
 
 

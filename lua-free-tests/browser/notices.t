@@ -19,7 +19,10 @@ my $json = JSON::PP->new->utf8->canonical->pretty;
 my $versions = 0;
 
 
-# The demo's newest version with something else declared of one purpose, in force in so many days.
+# What is published by now, and what was before the version that may be withdrawn.
+my ($now, $before);
+
+# The version before with something else declared of a purpose (none: as it was), in force in so many days.
 sub change {
     my ($t, $purpose, $days, %fields) = @_;
 
@@ -28,16 +31,30 @@ sub change {
     make_path($folder);
     spew("$folder/policy.$_.md", slurp("$demo/policy.$_.md")) for qw(zh-CN en);
 
-    my $policy = $json->decode(slurp("$demo/policy.json"));
-    my ($changed) = grep { $_->{id} eq $purpose } @{$policy->{purposes}};
-    $changed->{cookies}[0]{lifetime} = "$versions 天 / $versions days";
+    $now //= slurp("$demo/policy.json");
+    $before = $now;
+    my $policy = $json->decode($now);
+    my ($changed) = grep { $_->{id} eq ($purpose // '') } @{$policy->{purposes}};
+    $changed->{cookies}[0]{lifetime} = "$versions 天 / $versions days" if $changed;
+    delete $policy->{reduces_rights};
     %$policy = (%$policy, version => $name,
         effective => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + $days * 86400)),
         changes => [{ kind => 'purposes', purposes => [$purpose],
             summary => { 'zh-CN' => "第 $versions 次变更:有效期延长。", en => "Change $versions: kept for longer." } }], %fields);
-    spew("$folder/policy.json", $json->encode($policy));
+    $now = $json->encode($policy);
+    spew("$folder/policy.json", $now);
 
     return $t->publish($folder, $days ? () : ('--urgent', 'a test'));
+}
+
+
+sub withdraw {
+    my ($t) = @_;
+
+    my ($status, $out) = $t->ctl('withdraw', $t->ctl_site, '--key', $t->keys_dir . '/' . $t->{site} . '.key', '--yes',
+        '--reason', 'It was a test.', sprintf '2027-%02d', $versions);
+    die "privacyctl withdraw: $out" if $status;
+    $now = $before;
 }
 
 
@@ -82,9 +99,9 @@ Browser::run('notices', publish => {
     urgent => sub { change($_[0], 'marketing', 0) },
     statistics => sub { change($_[0], 'analytics', 0) },
     lead => sub { change($_[0], 'marketing', 30) },
-    rights => sub { change($_[0], 'marketing', 0, reduces_rights => JSON::PP::true, changes => [
-        { kind => 'rights', purposes => [], summary => { 'zh-CN' => '答复期限延长。', en => 'We answer later.' } },
-        { kind => 'editorial', purposes => ['marketing'], summary => { 'zh-CN' => '措辞', en => 'Wording' } }]) },
+    withdrawal => \&withdraw,
+    rights => sub { change($_[0], undef, 0, reduces_rights => JSON::PP::true, changes => [
+        { kind => 'rights', purposes => [], summary => { 'zh-CN' => '答复期限延长。', en => 'We answer later.' } }]) },
     incident => sub { send_notice($_[0], 'incident', \%incident, '--all', '--public') },
     announcement => sub { send_notice($_[0], 'announcement', \%announcement) },
     retraction => sub { notice($_[0], 'retract', "n$sent", '--reason', 'It was a mistake.'); $sent++ },

@@ -233,10 +233,11 @@
 
         if (letGo) {
             letGo();
+        }
 
-            if (!navigator.locks && lease() && lease()[0] === mine) {
-                localStorage.removeItem(name);
-            }
+        /* also one that it has taken and not begun: the next page would wait for its end */
+        if (!navigator.locks && lease() && lease()[0] === mine) {
+            localStorage.removeItem(name);
         }
     }
 
