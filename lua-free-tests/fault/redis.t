@@ -3,7 +3,9 @@
 # Copyright (C) ngx_privacy_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# kill -9 of Redis while visitors choose, again and again: what was acknowledged is there afterwards.
+# kill -9 of Redis while visitors choose, again and again: what was acknowledged is there afterwards. And the loss of
+# power: what Redis did not force to the disk is taken away as well. With appendfsync always that is nothing that was
+# acknowledged; with everysec, what the last second or two brought, which is measured.
 
 use strict;
 use warnings;
@@ -20,10 +22,10 @@ my $redis = $f->t->redis;
 $f->start;
 $f->write;
 
-my $n = times(100, 6);
+my $n = times(100, 4);
 for my $i (1 .. $n) {
     $f->progress;
-    sleep 1.02 + rand .1 if $i < $n;      # a connection that held for a second is tried again at once
+    sleep 1.02 + rand .1 if $i < $n;        # a connection that held for a second is tried again at once
     if ($i == 1 || $i == $n) {
         my $v = $f->agreed;
         $redis->kill;
@@ -39,4 +41,58 @@ $f->progress;
 $f->settle;
 diag("Redis was killed $n times");
 $f->account('kill -9 of Redis');
+
+# What of a file was forced to the disk by when
+
+my $notes = $f->t->dir . '/forced';
+sub start_again {
+    my (@lines) = @_;
+    open my $out, '>>', $notes or die "$notes: $!";
+    print $out map { +(-s $_) . " $_\n" } glob $f->t->dir . '/redis/appendonlydir/*';     # what is there was
+    close $out;
+    $f->preload('power', 'FAULT_POWER', $notes, sub { $redis->start(@lines) });
+}
+
+sub power_fails {
+    $redis->kill;
+    my %forced = map { /^(\d+) (.*)$/ ? ($2 => $1) : () } split /\n/, slurp($notes);
+    my $taken = 0;
+    for my $file (glob $f->t->dir . '/redis/appendonlydir/*.incr.aof') {
+        my $size = -s $file;
+        my $keep = $forced{$file} // 0;
+        next if $keep >= $size;
+        truncate $file, $keep or die "$file: $!";
+        $taken += $size - $keep;
+    }
+    return $taken;
+}
+
+my @before;
+for my $fsync ('always', 'everysec') {
+    $redis->stop;
+    push @before, @{$f->forget};
+    start_again("appendfsync $fsync");
+    $f->write;
+    my ($rounds, $taken) = (times(20, 2), 0);
+    for (1 .. $rounds) {
+        $f->progress;
+        sleep 1.02 + rand .1;
+        $taken += power_fails();
+        start_again("appendfsync $fsync");
+    }
+    $f->progress;
+    if ($fsync eq 'always') {
+        $f->settle;
+        $f->account("the power failed $rounds times, fsync $fsync", undef, \@before);
+        next;
+    }
+
+    # what visitors remember and Redis lost is begun anew: only what was lost is counted
+    $f->settle;
+    my $sum = $f->sum(undef, \@before);
+    cmp_ok($taken, '>', 0, "fsync $fsync: the disk had not everything");
+    diag(sprintf 'the power failed %d times, fsync %s: %d of %d acknowledged choices are lost', $rounds, $fsync,
+        scalar @{$sum->{lost}}, $sum->{acknowledged});
+    is(scalar @{$sum->{$_}}, 0, "fsync $fsync: $Fault::Journal::means{$_}") for qw(unasked unproven);
+}
 $f->finish;

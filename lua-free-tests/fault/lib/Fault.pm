@@ -176,12 +176,20 @@ sub forget {
 }
 
 
-# The journals against the ledgers. ledgers: { subject => [record, ...] }, what is in Redis when nothing is given.
+# The journals against the ledgers (Fault::Journal). ledgers: { subject => [record, ...] }, by default what is in Redis.
+sub sum {
+    my ($self, $ledgers, $before) = @_;
+
+    my @journals = (@{$before || []}, @{$self->{journals}});
+    return Fault::Journal::account([map { $_->entries } @journals], $ledgers // $self->ledgers);
+}
+
+
+# Zero lost, zero duplicated, zero grants out of nothing; returns the sum.
 sub account {
     my ($self, $what, $ledgers, $before) = @_;
 
-    $ledgers //= $self->ledgers;
-    my $sum = Fault::Journal::account([map { $_->entries } @{$before || []}, @{$self->{journals}}], $ledgers);
+    my $sum = $self->sum($ledgers, $before);
 
     Test::More::cmp_ok($sum->{acknowledged}, '>', 0, "$what: choices were acknowledged");
     for my $wrong (qw(lost duplicated unasked unproven differ)) {

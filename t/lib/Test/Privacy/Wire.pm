@@ -8,6 +8,8 @@ package Test::Privacy::Wire;
 #
 #     pass            as they come
 #     say => TEXT     Redis is not asked: every command is answered by this reply (its last CRLF is added)
+#     lie => WHAT     Redis is not asked: garbage (random bytes), huge (a string without end), deep (arrays without end),
+#                     or never; backwards: it is asked, and what it answers to one packet comes in the wrong order
 #     cut => N        after N more bytes of answers to commands that match `on` (all commands when there is none), both
 #                     sides are closed, once; then pass
 #     away => N       the same, but nobody is let in again
@@ -71,6 +73,7 @@ sub _carry {
         for my $in ($all->can_read) {
             if ($in == $self->{orders}) {
                 $self->_take_order;
+                last;               # what could be read before may have been read for it
             } elsif ($in == $self->{listening}) {
                 $self->_accept;
             } elsif (my $pair = $self->{pairs}{fileno($in) // ''}) {
@@ -87,7 +90,7 @@ sub _take_order {
     sysread($self->{orders}, my $text, 65536) or POSIX::_exit(0);
     $self->{order} = JSON::PP->new->latin1->decode($text);
     delete $_->{concerned} for values %{$self->{pairs}};
-    if (defined $self->{order}{say}) {
+    if (defined $self->{order}{say} || defined $self->{order}{lie}) {
         my %pairs = map { $_ => $_ } values %{$self->{pairs}};
         $self->_drain($_) for values %pairs;
     }
@@ -105,10 +108,11 @@ sub _drain {
     my $server = IO::Select->new($pair->{server});
 
     syswrite $pair->{server}, sprintf "*2\r\n\$4\r\nPING\r\n%s", $answer;
-    while ($bytes !~ /^(.*?)(?:\*2\r\n\$4\r\npong\r\n)?\Q$answer\E$/s) {
+    my $before;
+    while (!(($before) = $bytes =~ /^(.*?)(?:\*2\r\n\$4\r\npong\r\n)?\Q$answer\E$/s)) {
         return $self->_close($pair) if !$server->can_read(5) || !sysread $pair->{server}, $bytes, 65536, length $bytes;
     }
-    syswrite $pair->{client}, $1 if length $1;
+    syswrite $pair->{client}, $before if length $before;
 }
 
 
@@ -138,6 +142,13 @@ sub _asked {
         my $commands = () = $bytes =~ /^\*\d+\r$/mg;
         return syswrite $pair->{client}, "$order->{say}\r\n" x $commands;
     }
+    if (defined $order->{lie} && $order->{lie} ne 'backwards') {
+        # in pieces: what does not fit is left, nobody waits for it
+        my $lie = $self->_lie($order->{lie});
+        $pair->{client}->blocking(0);
+        syswrite $pair->{client}, $lie if length $lie;
+        return $pair->{client}->blocking(1);
+    }
     $pair->{concerned} = 1 if !defined $order->{on} || $bytes =~ /$order->{on}/;
     syswrite $pair->{server}, $bytes;
 }
@@ -150,6 +161,7 @@ sub _answered {
     return $self->_close($pair) if !$n;
 
     my $order = $self->{order};
+    return syswrite $pair->{client}, join '', reverse _replies($bytes) if ($order->{lie} // '') eq 'backwards';
     if ($order->{drip} && $pair->{concerned}) {
         while (length $bytes) {
             syswrite $pair->{client}, substr $bytes, 0, $order->{drip}, '';
@@ -169,6 +181,34 @@ sub _answered {
     $self->{gone} = 1;
     my %pairs = map { $_ => $_ } values %{$self->{pairs}};      # each is there under both of its sockets
     $self->_close($_) for values %pairs;
+}
+
+
+sub _lie {
+    my ($self, $what) = @_;
+
+    return join '', map { chr int rand 256 } 1 .. 1 + rand 4000 if $what eq 'garbage';
+    return "\$500000000\r\n" . 'x' x 60_000 if $what eq 'huge';
+    return "*1\r\n" x 10_000 if $what eq 'deep';
+    return '';
+}
+
+
+# The replies that some bytes are made of; the last one may be half.
+sub _replies {
+    my ($bytes) = @_;
+
+    my @replies;
+    while (length $bytes) {
+        my ($at, $left) = (0, 1);
+        while ($left-- && substr($bytes, $at) =~ /^([-+:\$*])([^\r]*)\r\n/) {
+            $at += length $&;
+            $at += $2 + 2 if $1 eq '$' && $2 >= 0;
+            $left += $2 if $1 eq '*' && $2 > 0;
+        }
+        push @replies, substr $bytes, 0, $at || length $bytes, '';
+    }
+    return @replies;
 }
 
 
