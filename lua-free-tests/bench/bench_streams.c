@@ -251,8 +251,10 @@ stream_open(stream_t *s)
     if (tls) {
         s->tls = SSL_new(tls);
         SSL_set_fd(s->tls, s->fd);
-        (void) SSL_connect(s->tls);
-    } else {
+        s->greeted = SSL_connect(s->tls) == 1;      /* the server may have been quick */
+    }
+
+    if (tls == NULL || s->greeted) {
         stream_request(s);
     }
 }
