@@ -247,6 +247,21 @@ bar($bob);
 is(answer($bob, 'v5', 'agree')->status, 303, 'but who agrees');
 is($bob->get('/')->header('X-Bound'), '<5>', 'is bound');
 
+# Who comes after it was announced, and then chooses on the version that it will replace
+
+publish(version => '6', effective => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 30 * 86400)), changes => [
+    { kind => 'purposes', purposes => ['analytics'], summary => 'Analytics moves again.' }]);
+ok(shows($bob, 'v6'), 'another one is announced');
+my $frank = user('frank');
+ok(wait_for(sub { met('frank') }), 'somebody comes');
+is(bar($frank), '', 'whom nothing binds yet');
+$frank->get('/');
+is($frank->choose('accept_all')->status, 303, 'who then chooses');
+ok(shows($frank, 'v6'), 'and is told what it will be replaced by');
+is(($t->ctl('withdraw', $t->ctl_site, '--key', "$keys/example.key", '--yes', '--reason', 'A spec.', '6'))[0], 0,
+    'withdrawn');
+ok(wait_for(sub { bar($frank) eq '' && bar($bob) eq '' }, 20), 'it is not shown any more');
+
 # Announcements and incidents: who is addressed
 
 my %say = map { $_ => announcement($_) } qw(everybody list bound granted public);

@@ -21,11 +21,14 @@ my $versions = 0;
 
 # What is published by now, and what was before the version that may be withdrawn.
 my ($now, $before);
+my $coming = 0;         # the newest is not in force yet: it goes before another one is published
 
 # The version before with something else declared of a purpose (none: as it was), in force in so many days.
 sub change {
     my ($t, $purpose, $days, %fields) = @_;
 
+    withdraw($t) if $coming;
+    $coming = $days > 0;
     my $name = sprintf '2027-%02d', ++$versions;
     my $folder = $t->dir . "/$name";
     make_path($folder);
@@ -55,6 +58,7 @@ sub withdraw {
         '--reason', 'It was a test.', sprintf '2027-%02d', $versions);
     die "privacyctl withdraw: $out" if $status;
     $now = $before;
+    $coming = 0;
 }
 
 

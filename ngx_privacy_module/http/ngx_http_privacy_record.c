@@ -436,6 +436,10 @@ ngx_http_privacy_record_adopt(ngx_http_privacy_choice_t *choice, const pv_consen
     lease.consent = *consent;
 
     (void) ngx_http_privacy_zone_set_lease(ctx->main->zone, ctx->site->slot, &lease);
+
+    if (consent->flags & PV_STATE_USER) {
+        ngx_http_privacy_zone_user_chose(ctx->main->zone, ctx->site->slot, consent->subject);
+    }
 }
 
 

@@ -169,6 +169,8 @@ ngx_int_t ngx_http_privacy_zone_user_claim(ngx_shm_zone_t *zone, ngx_int_t site,
 ngx_int_t ngx_http_privacy_zone_set_user(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_zone_user_t *user);
 /* A notice was answered: it goes, and with a change all older ones. What is not known any more is looked up again. */
 void ngx_http_privacy_zone_user_answered(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t id);
+/* The user chose: other notices may be for him now. What was looked up before is not known any more. */
+void ngx_http_privacy_zone_user_chose(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject);
 /* It was put off, or recorded as written. */
 void ngx_http_privacy_zone_user_later(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t id,
     const u_char later[8]);

@@ -187,6 +187,34 @@ ngx_http_privacy_zone_user_answered(ngx_shm_zone_t *zone, ngx_int_t site, const 
 
 
 void
+ngx_http_privacy_zone_user_chose(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject)
+{
+    ngx_http_privacy_zone_t        *ctx;
+    ngx_http_privacy_zone_entry_t   entry;
+
+    ctx = ngx_http_privacy_zone_of(zone);
+
+    if (ctx == NULL || site < 0) {
+        return;
+    }
+
+    ngx_shmtx_lock(&ctx->pool->mutex);
+
+    ngx_http_privacy_zone_user_load(ctx, site, subject, &entry);
+
+    if (entry.claimed) {
+        entry.epoch++;
+        entry.claimed = 1;
+        entry.looked = 0;
+
+        ngx_http_privacy_zone_user_store(ctx, &entry);
+    }
+
+    ngx_shmtx_unlock(&ctx->pool->mutex);
+}
+
+
+void
 ngx_http_privacy_zone_user_later(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t id,
     const u_char later[8])
 {

@@ -255,8 +255,11 @@ export async function harness(what) {
     const answered = new Promise(resolve => process.stdin.once('data', resolve));
     process.stdin.resume();
     process.stdout.write(JSON.stringify({ do: what }) + '\n');
-    await answered;
+    const said = await answered;
     process.stdin.pause();
+    if (!`${said}`.startsWith('done')) {
+        throw new Error(`the harness could not ${what}`);
+    }
 }
 
 
