@@ -24,9 +24,9 @@ use Fault::Readers;
 my ($streams, $pages) = (10, 6);
 my $page = '<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>';
 
-my $f = Fault->new('notices', workers => 2);
+my $f = Fault->new('notices', workers => 4);
 my ($t, $redis) = ($f->t, $f->t->redis);
-my $other = Test::Privacy->new('fault-notices-other', workers => 2);
+my $other = Test::Privacy->new('fault-notices-other', workers => 4);
 $redis->start;
 $t->upstream(sub {
     my ($user) = (Test::Privacy::Upstream::header($_[0], 'Cookie') // '') =~ /\bsessionid=(\w+)/;

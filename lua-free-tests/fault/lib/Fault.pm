@@ -192,7 +192,7 @@ sub account {
     my $sum = $self->sum($ledgers, $before);
 
     Test::More::cmp_ok($sum->{acknowledged}, '>', 0, "$what: choices were acknowledged");
-    for my $wrong (qw(lost duplicated unasked unproven differ)) {
+    for my $wrong (qw(lost duplicated unasked unproven gaps differ)) {
         Test::More::is(scalar @{$sum->{$wrong}}, 0, "$what: $Fault::Journal::means{$wrong}")
             or Test::More::diag(join "\n", splice @{$sum->{$wrong}}, 0, 5);
     }

@@ -25,6 +25,7 @@ our %means = (
     duplicated => 'nothing is recorded twice',
     unasked => 'nothing is recorded, and nothing granted, that nobody asked for',
     unproven => 'every chain holds',
+    gaps => 'no ledger lacks a record before its newest',
     differ => 'browsers are told what the ledgers say',
 );
 
@@ -84,7 +85,7 @@ sub account {
         if ($told->{status} == 200) {
             $sum{acknowledged}++;
             my $found = $ledgers->{$told->{subject}}[$told->{position} - 1];
-            my $says = $found ? join ',', sort @{$found->{granted}} : 'nothing';
+            my $says = $found && $found->{granted} ? join ',', sort @{$found->{granted}} : 'nothing';
             push @{$sum{lost}}, "choice $number ($asked{$number}) at $told->{subject}:$told->{position}: found $says"
                 if !$told->{position} || $says ne $asked{$number};
         } elsif ($told->{status} == 503 || $told->{status} == 0) {
@@ -99,7 +100,7 @@ sub account {
         my (undef, $name, $subject, $position, $consent) = @$_;
         next if $subject eq '' && !@$consent;           # undecided: is asked again
         my $ledger = $ledgers->{$subject} || [];
-        my $newest = @$ledger ? join ',', sort @{$ledger->[-1]{granted}} : 'nothing';
+        my $newest = @$ledger && $ledger->[-1]{granted} ? join ',', sort @{$ledger->[-1]{granted}} : 'nothing';
         push @{$sum{differ}}, "visitor $name: position $position, @$consent; ledger: " . @$ledger . ", $newest"
             if @$ledger != $position || $newest ne join ',', @$consent;
     }
@@ -115,14 +116,19 @@ sub _records {
 
     my (%recorded, %twice);
     for my $subject (sort keys %$ledgers) {
-        my %before;
+        my (%before, $gap);
         for my $record (@{$ledgers->{$subject}}) {
-            my $where = "$subject:$record->{position}";
+            my $where = "$subject:" . ($record->{position} // '?');
+            if (!defined $record->{client} || !$record->{granted}) {        # a browser went on from one that was lost
+                push @{$sum->{gaps}}, $where;
+                $gap = 1;
+                next;
+            }
             my @network = $record->{client} =~ m{^(\d+)\.(\d+)\.(\d+)\.0/24$};
             next if @network && $network[0] < 10;       # of a visitor that a spec drives itself
 
             $sum->{records}++;
-            push @{$sum->{unproven}}, "$where: $record->{proof}" if $record->{proof} ne 'holds';
+            push @{$sum->{$gap ? 'gaps' : 'unproven'}}, "$where: $record->{proof}" if $record->{proof} ne 'holds';
             my $number = @network ? ($network[0] - 10) << 16 | $network[1] << 8 | $network[2] : 0;
             if (my $first = $recorded{$number}) {
                 my $refusal = ($told->{$number}{status} // 0) == 503 && !$twice{$number}++
