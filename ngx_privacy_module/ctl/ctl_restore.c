@@ -51,7 +51,7 @@ ctl_restore(int argc, char **argv)
     };
     const ctl_usage_t    usage = {
         "restore [options] FILE|-",
-        "Brings a backup into Redis, on one server, behind Sentinel or in a cluster. A file is\n"
+        "Brings a backup into Redis. A file is\n"
         "read through first, and nothing is written when it is not whole or was altered; of\n"
         "standard input each line is checked before it counts. Nothing is overwritten: what is\n"
         "there already is compared, and what differs is named, and kept. So an interrupted\n"
