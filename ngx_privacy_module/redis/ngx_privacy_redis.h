@@ -18,7 +18,7 @@
  *    replies are skipped when they come: neighbours keep theirs.
  *  - The queue is bounded (requests and bytes); past it: PVR_UNREACHABLE.
  *  - Requests wait for a connection only up to their deadline. Reconnects back
- *    off with jitter (100 ms to 5 s).
+ *    off with jitter (100 ms to 5 s); never more than two in a second.
  *  - `retry`: where the outcome is unknown (closed after sending), the same
  *    bytes are sent again on the next connection, within the deadline. Only
  *    for commands that are harmless to repeat.

@@ -8,6 +8,7 @@
 
 #define NGX_PRIVACY_REDIS_RECV       16384
 #define NGX_PRIVACY_REDIS_POOL       512
+#define NGX_PRIVACY_REDIS_SECOND     1000           /* ms */
 #define NGX_PRIVACY_REDIS_RECV_TURN  (1024 * 1024)  /* then other connections have their turn */
 
 
@@ -24,6 +25,7 @@ static ngx_int_t ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_c
 static pvr_status_t ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply);
 static void ngx_privacy_redis_link_drop(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_link_later(ngx_privacy_redis_link_t *link);
+static ngx_msec_t ngx_privacy_redis_link_try(ngx_privacy_redis_t *redis);
 
 
 void
@@ -110,16 +112,46 @@ ngx_privacy_redis_link_expect(ngx_privacy_redis_link_t *link, ngx_msec_t msec)
 }
 
 
+/* How long until one more is not too many; 0: it is counted. */
+
+static ngx_msec_t
+ngx_privacy_redis_link_try(ngx_privacy_redis_t *redis)
+{
+    ngx_msec_t  since, *oldest;
+
+    oldest = &redis->tried[redis->tries % NGX_PRIVACY_REDIS_TRIES];
+    since = ngx_current_msec - *oldest;
+
+    if (redis->tries >= NGX_PRIVACY_REDIS_TRIES && since < NGX_PRIVACY_REDIS_SECOND) {
+        return NGX_PRIVACY_REDIS_SECOND - since;
+    }
+
+    *oldest = ngx_current_msec;
+    redis->tries++;
+
+    return 0;
+}
+
+
 static void
 ngx_privacy_redis_link_connect(ngx_event_t *ev)
 {
     ngx_int_t                  rc;
     ngx_addr_t                *addr;
+    ngx_msec_t                 wait;
     ngx_connection_t          *c;
     ngx_privacy_redis_link_t  *link;
     ngx_privacy_redis_conf_t  *conf;
 
     link = ev->data;
+
+    wait = ngx_privacy_redis_link_try(link->redis);
+
+    if (wait) {
+        ngx_add_timer(&link->timer, wait);
+        return;
+    }
+
     conf = link->redis->conf;
     addr = &conf->addrs[link->addr];
 

@@ -20,6 +20,7 @@
 
 #define NGX_PRIVACY_REDIS_BACKOFF_MIN  100
 #define NGX_PRIVACY_REDIS_BACKOFF_MAX  5000
+#define NGX_PRIVACY_REDIS_TRIES        2       /* connects of a worker in a second: a server that comes back has others */
 #define NGX_PRIVACY_REDIS_OUT          16384
 #define NGX_PRIVACY_REDIS_TLS_NAME     253
 
@@ -92,6 +93,9 @@ struct ngx_privacy_redis_s {
     ngx_privacy_redis_conf_t        *conf;
     ngx_pool_t                      *pool;
     ngx_log_t                       *log;
+
+    ngx_msec_t                       tried[NGX_PRIVACY_REDIS_TRIES];    /* when it was connected last, both links */
+    ngx_uint_t                       tries;
 
     pv_buf_t                         greeting;      /* the same on each connection */
     ngx_uint_t                       greeting_n;
