@@ -369,15 +369,15 @@ ngx_http_privacy_stream_due(void *data, ngx_int_t rc, ngx_http_privacy_due_t *du
             continue;
         }
 
-        ngx_http_privacy_stream_show(stream, notice);
-
-        if (!due->written[i]) {
+        if (ngx_http_privacy_stream_show(stream, notice) && !due->written[i]) {
             subject = stream->reader.subject;
             ngx_http_privacy_notice_written(notice, &subject, 1, 0);
         }
     }
 
-    if (ngx_http_privacy_stream_catch_up(stream, due) == NGX_AGAIN) {
+    /* where Redis did not say, it is asked again in any case, and what was due before is still to be told */
+
+    if (ngx_http_privacy_stream_catch_up(stream, due) == NGX_AGAIN && rc == NGX_OK) {
         stream->last = stream->begun;
         ngx_http_privacy_stream_look_up(stream);
     }
@@ -416,8 +416,7 @@ ngx_http_privacy_stream_catch_up(ngx_http_privacy_stream_t *stream, ngx_http_pri
                 return NGX_AGAIN;
             }
 
-            if (rc == NGX_OK) {
-                ngx_http_privacy_stream_show(stream, notice);
+            if (rc == NGX_OK && ngx_http_privacy_stream_show(stream, notice)) {
                 ngx_http_privacy_notice_written(notice, &subject, 1, 0);
             }
         }
@@ -438,7 +437,7 @@ ngx_http_privacy_stream_covers(pv_cursor_t cursor, const pv_notice_t *notice)
 }
 
 
-void
+ngx_uint_t
 ngx_http_privacy_stream_show(ngx_http_privacy_stream_t *stream, ngx_http_privacy_notice_t *notice)
 {
     size_t                     language;
@@ -450,7 +449,7 @@ ngx_http_privacy_stream_show(ngx_http_privacy_stream_t *stream, ngx_http_privacy
 
     for (i = 0; i < ngx_min(stream->shown_count, NGX_HTTP_PRIVACY_STREAM_SHOWN); i++) {
         if (stream->shown[i] == id) {
-            return;
+            return 0;
         }
     }
 
@@ -461,11 +460,13 @@ ngx_http_privacy_stream_show(ngx_http_privacy_stream_t *stream, ngx_http_privacy
 
     if (event == NULL) {
         ngx_http_privacy_stream_let_go(stream, 1);
-        return;
+        return 0;
     }
 
     ngx_http_privacy_stream_say(stream, event);
     ngx_http_privacy_event_free(event);
+
+    return !stream->dying;
 }
 
 

@@ -123,8 +123,7 @@ ngx_http_privacy_asking_said(void *data, const u_char *listed)
                 && !ngx_http_privacy_stream_covers(stream->begun, asking->notice->notice)
                 && ngx_memcmp(stream->reader.subject, subject, PV_SUBJECT_LEN) == 0)
             {
-                ngx_http_privacy_stream_show(stream, asking->notice);
-                told = 1;
+                told |= ngx_http_privacy_stream_show(stream, asking->notice);
             }
         }
 

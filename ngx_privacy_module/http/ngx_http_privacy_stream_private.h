@@ -83,7 +83,8 @@ void ngx_http_privacy_stream_freshen(ngx_http_privacy_stream_t *stream);
 /* 1 when what stands up to the cursor has the notice. */
 ngx_uint_t ngx_http_privacy_stream_covers(pv_cursor_t cursor, const pv_notice_t *notice);
 /* Says it, once. */
-void ngx_http_privacy_stream_show(ngx_http_privacy_stream_t *stream, ngx_http_privacy_notice_t *notice);
+/* 1: it was said now. 0: it was before, or the client is gone. */
+ngx_uint_t ngx_http_privacy_stream_show(ngx_http_privacy_stream_t *stream, ngx_http_privacy_notice_t *notice);
 /* The language tag with that number. */
 pv_str_t ngx_http_privacy_stream_tag(ngx_uint_t tongue);
 

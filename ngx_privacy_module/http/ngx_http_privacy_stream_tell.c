@@ -332,7 +332,7 @@ ngx_http_privacy_telling_one(ngx_http_privacy_telling_t *telling, ngx_http_priva
         ngx_http_privacy_stream_note(stream, telling->notice);
         ngx_http_privacy_stream_say(stream, event);
 
-        return 1;
+        return !stream->dying;
 
     case NGX_AGAIN:
         ngx_http_privacy_asking_add(asking, telling->notice, stream->reader.subject);
