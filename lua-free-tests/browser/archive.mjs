@@ -128,6 +128,7 @@ await scenario('a redline', async v => {
     if (await place.count()) {
         await place.focus();
         await v.page.keyboard.press('Enter');
+        await v.page.waitForURL(/#privacy-change/, { timeout: 10000 }).catch(() => {});
         like(v.page.url(), /#privacy-change-\d+$/, 'the changes are reached by keyboard');
     }
 
