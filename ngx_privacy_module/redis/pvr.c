@@ -40,7 +40,8 @@ static int pvr_policy_field(pvr_policy_entry_t *e, const redisReply *name, const
 
 static const char *const  pvr_names[PVR_STATUSES] = {
     "ok", "timeout", "closed", "unreachable", "loading", "readonly", "oom", "misconf", "noreplicas",
-    "clusterdown", "moved", "ask", "tryagain", "noperm", "noauth", "exists", "error", "protocol"
+    "clusterdown", "moved", "ask", "tryagain", "noperm", "noauth", "exists", "error", "protocol",
+    "short"
 };
 
 
@@ -104,7 +105,7 @@ pvr_status(const redisReply *reply)
 int
 pvr_unknown(pvr_status_t s)
 {
-    return s == PVR_TIMEOUT || s == PVR_CLOSED || s == PVR_PROTOCOL;
+    return s == PVR_TIMEOUT || s == PVR_CLOSED || s == PVR_PROTOCOL || s == PVR_SHORT;
 }
 
 

@@ -35,6 +35,7 @@ typedef enum {
     PVR_EXISTS,         /* XADD: the id is not greater than the last */
     PVR_ERROR,          /* any other error reply */
     PVR_PROTOCOL,       /* garbage, or a reply past the limits: the connection is closed */
+    PVR_SHORT,          /* carried out, but too few replicas have it: it may yet be lost */
     PVR_STATUSES
 } pvr_status_t;
 
