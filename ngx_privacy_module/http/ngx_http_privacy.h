@@ -338,6 +338,10 @@ typedef void (*ngx_http_privacy_ledger_pt)(void *data, ngx_http_privacy_ledger_r
 
 typedef struct ngx_http_privacy_ledger_read_s  ngx_http_privacy_ledger_read_t;
 
+/* 1 when Redis could be asked for this subject now, and would probably answer. */
+ngx_uint_t ngx_http_privacy_ledger_reachable(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
+    const u_char *subject);
+
 ngx_http_privacy_ledger_read_t *ngx_http_privacy_ledger_read(ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, const u_char *subject, uint32_t from, const u_char *link, ngx_msec_t deadline,
     ngx_http_privacy_ledger_pt handler, void *data);

@@ -249,8 +249,7 @@ ngx_http_privacy_lease_store(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
 ngx_int_t
 ngx_http_privacy_lease_wait(ngx_http_privacy_ctx_t *ctx)
 {
-    ngx_http_privacy_lease_t      lease;
-    ngx_privacy_redis_status_t    status;
+    ngx_http_privacy_lease_t  lease;
 
     if (ctx->lookup == NGX_HTTP_PRIVACY_LOOKUP_WAITING) {
         return NGX_AGAIN;
@@ -278,9 +277,7 @@ ngx_http_privacy_lease_wait(ngx_http_privacy_ctx_t *ctx)
         return NGX_OK;
     }
 
-    ngx_privacy_redis_status(ctx->main->redis, &status);
-
-    if (!status.connected) {
+    if (!ngx_http_privacy_ledger_reachable(ctx->main, ctx->site, ctx->user.subject)) {
         return NGX_OK;
     }
 

@@ -130,6 +130,20 @@ ngx_http_privacy_ledger_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
 }
 
 
+ngx_uint_t
+ngx_http_privacy_ledger_reachable(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
+    const u_char *subject)
+{
+    char       key[PVR_KEY_MAX];
+    ngx_str_t  route;
+
+    route.data = (u_char *) key;
+    route.len = pvr_key_ledger(key, ngx_http_privacy_str(&site->name), subject);
+
+    return pmcf->redis != NULL && ngx_privacy_redis_reachable(pmcf->redis, &route);
+}
+
+
 ngx_http_privacy_ledger_read_t *
 ngx_http_privacy_ledger_read(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
     const u_char *subject, uint32_t from, const u_char *link, ngx_msec_t deadline,

@@ -15,6 +15,7 @@
 #define NGX_HTTP_PRIVACY_LEASE       300
 #define NGX_HTTP_PRIVACY_GRACE       3600
 #define NGX_HTTP_PRIVACY_PROOF_DAYS  1095
+#define NGX_HTTP_PRIVACY_RESOLVER_TIMEOUT  5000     /* ms, as much as nginx waits itself */
 
 
 static void *ngx_http_privacy_create_main_conf(ngx_conf_t *cf);
@@ -25,6 +26,7 @@ static char *ngx_http_privacy_merge_loc_conf(ngx_conf_t *cf, void *parent, void 
 static ngx_int_t ngx_http_privacy_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_privacy_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_privacy_init_module(ngx_cycle_t *cycle);
+static void ngx_http_privacy_init_resolver(ngx_cycle_t *cycle, ngx_privacy_redis_conf_t *conf);
 static ngx_int_t ngx_http_privacy_init_process(ngx_cycle_t *cycle);
 static void ngx_http_privacy_exit_process(ngx_cycle_t *cycle);
 
@@ -588,6 +590,25 @@ ngx_http_privacy_init_site(ngx_cycle_t *cycle, ngx_http_privacy_main_conf_t *pmc
 }
 
 
+/* The resolver of the http block: what a server or a location says is for itself. */
+
+static void
+ngx_http_privacy_init_resolver(ngx_cycle_t *cycle, ngx_privacy_redis_conf_t *conf)
+{
+    ngx_http_conf_ctx_t       *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ctx = (ngx_http_conf_ctx_t *) cycle->conf_ctx[ngx_http_module.index];
+    clcf = ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+    if (clcf->resolver && clcf->resolver->connections.nelts) {
+        conf->resolver = clcf->resolver;
+        conf->resolver_timeout = (clcf->resolver_timeout == NGX_CONF_UNSET_MSEC) ? NGX_HTTP_PRIVACY_RESOLVER_TIMEOUT
+                                                                                 : clcf->resolver_timeout;
+    }
+}
+
+
 static ngx_int_t
 ngx_http_privacy_init_process(ngx_cycle_t *cycle)
 {
@@ -606,6 +627,8 @@ ngx_http_privacy_init_process(ngx_cycle_t *cycle)
     }
 
     if (pmcf->redis_conf != NULL) {
+        ngx_http_privacy_init_resolver(cycle, pmcf->redis_conf);
+
         pmcf->redis = ngx_privacy_redis_create(cycle->pool, pmcf->redis_conf, cycle->log);
         if (pmcf->redis == NULL) {
             return NGX_ERROR;

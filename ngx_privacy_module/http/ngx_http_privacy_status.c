@@ -24,6 +24,7 @@ static ngx_uint_t ngx_http_privacy_status_prometheus(ngx_http_request_t *r);
 
 static void ngx_http_privacy_status_json(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf, ngx_pool_t *pool);
 static void ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
+static void ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t i);
 static void ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, ngx_pool_t *pool);
 static void ngx_http_privacy_status_json_notices(pv_buf_t *b, ngx_http_privacy_site_t *site);
@@ -37,6 +38,7 @@ static const char *ngx_http_privacy_status_mode(ngx_http_privacy_main_conf_t *pm
 
 static void ngx_http_privacy_status_text(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
 static void ngx_http_privacy_status_text_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
+static void ngx_http_privacy_status_text_endpoints(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t n);
 static void ngx_http_privacy_status_text_sites(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
 static void ngx_http_privacy_status_text_dropped(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, ngx_uint_t response);
@@ -167,6 +169,7 @@ ngx_http_privacy_status_json(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf, ng
 static void
 ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf)
 {
+    ngx_uint_t                  i;
     ngx_privacy_redis_status_t  status;
 
     if (pmcf->redis == NULL || pmcf->redis_conf == NULL) {
@@ -179,12 +182,44 @@ ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pm
     pv_buf_puts(b, "{\"configured\":true,\"url\":");
     ngx_http_privacy_status_string(b, &pmcf->redis_conf->url);
 
-    pv_buf_printf(b, ",\"connected\":%s,\"queued\":%lu,\"in_flight\":%lu,\"reconnects\":%lu,\"answered\":%lu,"
-                  "\"timed_out\":%lu,\"refused\":%lu,\"latency_ms\":%lu,\"last_error\":\"%s\",\"warning\":",
-                  status.connected ? "true" : "false", (unsigned long) status.queued,
-                  (unsigned long) status.in_flight, (unsigned long) status.reconnects,
+    pv_buf_printf(b, ",\"topology\":\"%s\",\"changed\":%ld,\"redirected\":%lu,\"connected\":%s,\"queued\":%lu,"
+                  "\"in_flight\":%lu,\"reconnects\":%lu,\"answered\":%lu,\"timed_out\":%lu,\"refused\":%lu,"
+                  "\"latency_ms\":%lu,\"last_error\":\"%s\",\"warning\":", status.topology, (long) status.changed,
+                  (unsigned long) status.redirected, status.connected ? "true" : "false",
+                  (unsigned long) status.queued, (unsigned long) status.in_flight, (unsigned long) status.reconnects,
                   (unsigned long) status.answered, (unsigned long) status.timed_out,
                   (unsigned long) status.refused, (unsigned long) status.latency,
+                  pvr_status_name(status.last_error));
+
+    ngx_http_privacy_status_string(b, &status.warning);
+
+    pv_buf_puts(b, ",\"endpoints\":[");
+
+    for (i = 0; i < status.endpoints; i++) {
+        pv_buf_puts(b, i ? "," : "");
+        ngx_http_privacy_status_json_endpoint(b, pmcf->redis, i);
+    }
+
+    pv_buf_puts(b, "]}");
+}
+
+
+static void
+ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t i)
+{
+    ngx_privacy_redis_endpoint_status_t  status;
+
+    ngx_privacy_redis_endpoint_status(redis, i, &status);
+
+    pv_buf_puts(b, "{\"address\":");
+    ngx_http_privacy_status_string(b, &status.address);
+
+    pv_buf_printf(b, ",\"connected\":%s,\"breaker\":\"%s\",\"slots\":%lu,\"queued\":%lu,\"in_flight\":%lu,"
+                  "\"reconnects\":%lu,\"answered\":%lu,\"timed_out\":%lu,\"refused\":%lu,\"latency_ms\":%lu,"
+                  "\"last_error\":\"%s\",\"warning\":", status.connected ? "true" : "false", status.breaker,
+                  (unsigned long) status.slots, (unsigned long) status.queued, (unsigned long) status.in_flight,
+                  (unsigned long) status.reconnects, (unsigned long) status.answered,
+                  (unsigned long) status.timed_out, (unsigned long) status.refused, (unsigned long) status.latency,
                   pvr_status_name(status.last_error));
 
     ngx_http_privacy_status_string(b, &status.warning);
@@ -484,12 +519,45 @@ ngx_http_privacy_status_text_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pm
         { "privacy_redis_reconnects_total", "counter", "Connections made after the first.", status.reconnects },
         { "privacy_redis_answered_total", "counter", "Requests answered.", status.answered },
         { "privacy_redis_timed_out_total", "counter", "Requests past their deadline.", status.timed_out },
-        { "privacy_redis_refused_total", "counter", "Requests that were not sent.", status.refused }
+        { "privacy_redis_refused_total", "counter", "Requests that were not sent.", status.refused },
+        { "privacy_redis_redirected_total", "counter", "Requests sent again to another server.", status.redirected }
     };
 
     for (i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
         ngx_http_privacy_status_metric(b, metrics[i].name, metrics[i].type, metrics[i].help);
         pv_buf_printf(b, "%s{worker=\"%ld\"} %lu\n", metrics[i].name, (long) ngx_pid, metrics[i].value);
+    }
+
+    ngx_http_privacy_status_text_endpoints(b, pmcf->redis, status.endpoints);
+}
+
+
+static void
+ngx_http_privacy_status_text_endpoints(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t n)
+{
+    ngx_uint_t                           i, k;
+    ngx_privacy_redis_endpoint_status_t  status;
+
+    static const struct {
+        const char  *name, *help;
+    } metrics[] = {
+        { "privacy_redis_endpoint_connected", "1 when this worker can send commands to this server now." },
+        { "privacy_redis_endpoint_breaker_open", "1 while requests for this server are refused at once." },
+        { "privacy_redis_endpoint_slots", "Slots that this server has in a cluster." }
+    };
+
+    for (k = 0; k < sizeof(metrics) / sizeof(metrics[0]); k++) {
+        ngx_http_privacy_status_metric(b, metrics[k].name, "gauge", metrics[k].help);
+
+        for (i = 0; i < n; i++) {
+            ngx_privacy_redis_endpoint_status(redis, i, &status);
+
+            unsigned long  values[] = { status.connected, ngx_strcmp(status.breaker, "closed") != 0, status.slots };
+
+            pv_buf_printf(b, "%s{worker=\"%ld\",server=", metrics[k].name, (long) ngx_pid);
+            ngx_http_privacy_status_label(b, ngx_http_privacy_str(&status.address));
+            pv_buf_printf(b, "} %lu\n", values[k]);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_privacy_redis_link.h"
+#include "ngx_privacy_redis_private.h"
 
 
 /*
@@ -18,37 +18,37 @@
 
 
 static void ngx_privacy_redis_check_again(ngx_event_t *ev);
-static void ngx_privacy_redis_check_ask(ngx_privacy_redis_t *redis);
+static void ngx_privacy_redis_check_ask(ngx_privacy_redis_endpoint_t *endpoint);
 static void ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static u_char *ngx_privacy_redis_check_eviction(u_char *p, u_char *last, redisReply *reply);
 static u_char *ngx_privacy_redis_check_persistence(u_char *p, u_char *last, ngx_uint_t more, redisReply *reply);
 
 
 void
-ngx_privacy_redis_check(ngx_privacy_redis_t *redis)
+ngx_privacy_redis_check(ngx_privacy_redis_endpoint_t *endpoint)
 {
-    redis->check.handler = ngx_privacy_redis_check_again;
-    redis->check.data = redis;
-    redis->check.log = redis->log;
-    redis->check.cancelable = 1;
+    endpoint->check.handler = ngx_privacy_redis_check_again;
+    endpoint->check.data = endpoint;
+    endpoint->check.log = endpoint->redis->log;
+    endpoint->check.cancelable = 1;
 
     if (ngx_exiting) {
         return;
     }
 
-    if (redis->commands.state == NGX_PRIVACY_REDIS_READY) {
-        ngx_privacy_redis_check_ask(redis);
+    if (ngx_privacy_redis_endpoint_ready(endpoint)) {
+        ngx_privacy_redis_check_ask(endpoint);
     }
 
-    ngx_add_timer(&redis->check, NGX_PRIVACY_REDIS_CHECK_AGAIN);
+    ngx_add_timer(&endpoint->check, NGX_PRIVACY_REDIS_CHECK_AGAIN);
 }
 
 
 void
-ngx_privacy_redis_check_close(ngx_privacy_redis_t *redis)
+ngx_privacy_redis_check_close(ngx_privacy_redis_endpoint_t *endpoint)
 {
-    if (redis->check.timer_set) {
-        ngx_del_timer(&redis->check);
+    if (endpoint->check.timer_set) {
+        ngx_del_timer(&endpoint->check);
     }
 }
 
@@ -61,23 +61,23 @@ ngx_privacy_redis_check_again(ngx_event_t *ev)
 
 
 static void
-ngx_privacy_redis_check_ask(ngx_privacy_redis_t *redis)
+ngx_privacy_redis_check_ask(ngx_privacy_redis_endpoint_t *endpoint)
 {
     static u_char  commands[] = "*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$16\r\nmaxmemory-policy\r\n"
                                 "*2\r\n$4\r\nINFO\r\n$11\r\npersistence\r\n";
 
-    (void) ngx_privacy_redis_send(redis, NULL, commands, sizeof(commands) - 1, 2, NGX_PRIVACY_REDIS_CHECK, 0,
-                                  ngx_privacy_redis_checked, redis);
+    (void) ngx_privacy_redis_send_to(endpoint, NGX_PRIVACY_REDIS_NO_SLOT, commands, sizeof(commands) - 1, 2,
+                                     NGX_PRIVACY_REDIS_CHECK, 0, ngx_privacy_redis_checked, endpoint);
 }
 
 
 static void
 ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
 {
-    u_char                *p, *last, text[sizeof(((ngx_privacy_redis_t *) 0)->warning)];
-    ngx_privacy_redis_t   *redis;
+    u_char                *p, *last, text[sizeof(((ngx_privacy_redis_endpoint_t *) 0)->warning_data)];
+    ngx_privacy_redis_endpoint_t  *endpoint;
 
-    redis = data;
+    endpoint = data;
 
     if (status != PVR_OK || n != 2) {
         return;
@@ -89,19 +89,19 @@ ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies,
     p = ngx_privacy_redis_check_eviction(p, last, replies[0]);
     p = ngx_privacy_redis_check_persistence(p, last, p != text, replies[1]);
 
-    if ((size_t) (p - text) == redis->status.warning.len
-        && ngx_memcmp(text, redis->warning, p - text) == 0)
+    if ((size_t) (p - text) == endpoint->warning.len
+        && ngx_memcmp(text, endpoint->warning_data, p - text) == 0)
     {
         return;
     }
 
-    ngx_memcpy(redis->warning, text, p - text);
-    redis->status.warning.data = redis->warning;
-    redis->status.warning.len = p - text;
+    ngx_memcpy(endpoint->warning_data, text, p - text);
+    endpoint->warning.data = endpoint->warning_data;
+    endpoint->warning.len = p - text;
 
     if (p != text) {
-        ngx_log_error(NGX_LOG_WARN, redis->log, 0, "privacy: Redis at %V may lose choices: %V",
-                      &redis->conf->url, &redis->status.warning);
+        ngx_log_error(NGX_LOG_WARN, endpoint->redis->log, 0, "privacy: Redis at %V may lose choices: %V",
+                      &endpoint->server.name, &endpoint->warning);
     }
 }
 

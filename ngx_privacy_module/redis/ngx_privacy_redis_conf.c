@@ -7,46 +7,70 @@
 
 
 #define NGX_PRIVACY_REDIS_PORT      6379
+#define NGX_PRIVACY_REDIS_PORT_OF_SENTINELS  26379
 #define NGX_PRIVACY_REDIS_DATABASE  16383
 #define NGX_PRIVACY_REDIS_SECRET    4096
 
 
-static ngx_int_t ngx_privacy_redis_parse_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *rest,
-    ngx_uint_t tls);
 static ngx_int_t ngx_privacy_redis_parse_unix(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *url);
 static ngx_int_t ngx_privacy_redis_parse_query(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p,
     u_char *last, ngx_uint_t address);
 static ngx_int_t ngx_privacy_redis_parse_parameter(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p,
     u_char *last, ngx_uint_t address);
-static ngx_int_t ngx_privacy_redis_parse_password_file(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p,
-    u_char *last);
-static ngx_int_t ngx_privacy_redis_parse_verify(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p,
-    u_char *last);
+static ngx_int_t ngx_privacy_redis_parse_password_file(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out,
+    u_char *p, u_char *last);
+static ngx_int_t ngx_privacy_redis_parse_verify(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out,
+    u_char *p, u_char *last);
 static ngx_int_t ngx_privacy_redis_readable(ngx_conf_t *cf, ngx_str_t *name);
 static ngx_int_t ngx_privacy_redis_parse_tls(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf);
 static ngx_int_t ngx_privacy_redis_parse_account(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf,
     ngx_str_t *account);
 static ngx_int_t ngx_privacy_redis_parse_secret(ngx_conf_t *cf, ngx_str_t *out, u_char *p, u_char *last);
-static ngx_int_t ngx_privacy_redis_parse_database(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p,
-    u_char *last);
+static ngx_int_t ngx_privacy_redis_parse_database(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out,
+    u_char *p, u_char *last);
+static ngx_int_t ngx_privacy_redis_parse_hosts(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *hosts);
 static ngx_int_t ngx_privacy_redis_resolve(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *address);
-static ngx_int_t ngx_privacy_redis_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *host);
+static ngx_int_t ngx_privacy_redis_host(ngx_conf_t *cf, ngx_privacy_redis_host_t *to, ngx_str_t *host);
 static ngx_int_t ngx_privacy_redis_name(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, const char *scheme,
     ngx_str_t *address);
 
 
-static const char *const  ngx_privacy_redis_later[] = { "sentinel://", "cluster://" };
+typedef struct {
+    ngx_str_t                  prefix;
+    ngx_privacy_redis_kind_e   kind;
+    ngx_uint_t                 encrypted;
+} ngx_privacy_redis_scheme_t;
+
+static ngx_int_t ngx_privacy_redis_parse_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf,
+    const ngx_privacy_redis_scheme_t *scheme, ngx_str_t *rest);
+static ngx_int_t ngx_privacy_redis_parse_path(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p, u_char *last);
+static ngx_int_t ngx_privacy_redis_parse_encrypted(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out,
+    u_char *p, u_char *last);
+
+
+static const ngx_privacy_redis_scheme_t  ngx_privacy_redis_schemes[] = {
+    { ngx_string("redis://"), NGX_PRIVACY_REDIS_SINGLE, 0 },
+    { ngx_string("rediss://"), NGX_PRIVACY_REDIS_SINGLE, 1 },
+    { ngx_string("sentinel://"), NGX_PRIVACY_REDIS_SENTINEL, 0 },
+    { ngx_string("cluster://"), NGX_PRIVACY_REDIS_CLUSTER, 0 },
+    { ngx_null_string, NGX_PRIVACY_REDIS_SINGLE, 0 }
+};
 
 
 /* What may follow a "?": where it goes, and for which addresses. */
 
-#define NGX_PRIVACY_REDIS_UNIX  1
-#define NGX_PRIVACY_REDIS_TCP   2
-#define NGX_PRIVACY_REDIS_TLS   4
-#define NGX_PRIVACY_REDIS_ANY   (NGX_PRIVACY_REDIS_UNIX|NGX_PRIVACY_REDIS_TCP|NGX_PRIVACY_REDIS_TLS)
+#define NGX_PRIVACY_REDIS_UNIX   1
+#define NGX_PRIVACY_REDIS_TCP    2
+#define NGX_PRIVACY_REDIS_TLS    4
+#define NGX_PRIVACY_REDIS_NAMED  8       /* by sentinels */
+#define NGX_PRIVACY_REDIS_MANY   16
+#define NGX_PRIVACY_REDIS_SETS   (NGX_PRIVACY_REDIS_NAMED|NGX_PRIVACY_REDIS_MANY)
+#define NGX_PRIVACY_REDIS_ANY    (NGX_PRIVACY_REDIS_UNIX|NGX_PRIVACY_REDIS_TCP|NGX_PRIVACY_REDIS_TLS \
+                                  |NGX_PRIVACY_REDIS_SETS)
 
-typedef ngx_int_t (*ngx_privacy_redis_parameter_pt)(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p,
-    u_char *last);
+/* out: where it goes, when it is a string */
+typedef ngx_int_t (*ngx_privacy_redis_parameter_pt)(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out,
+    u_char *p, u_char *last);
 
 typedef struct {
     ngx_str_t                       name;
@@ -56,15 +80,20 @@ typedef struct {
 } ngx_privacy_redis_parameter_t;
 
 static const ngx_privacy_redis_parameter_t  ngx_privacy_redis_parameters[] = {
-    { ngx_string("db"), NGX_PRIVACY_REDIS_UNIX, ngx_privacy_redis_parse_database, 0 },
+    { ngx_string("db"), NGX_PRIVACY_REDIS_UNIX|NGX_PRIVACY_REDIS_NAMED, ngx_privacy_redis_parse_database, 0 },
     { ngx_string("user"), NGX_PRIVACY_REDIS_ANY, NULL, offsetof(ngx_privacy_redis_conf_t, user) },
     { ngx_string("password"), NGX_PRIVACY_REDIS_UNIX, NULL, offsetof(ngx_privacy_redis_conf_t, password) },
-    { ngx_string("password_file"), NGX_PRIVACY_REDIS_ANY, ngx_privacy_redis_parse_password_file, 0 },
-    { ngx_string("ca"), NGX_PRIVACY_REDIS_TLS, NULL, offsetof(ngx_privacy_redis_conf_t, ca) },
-    { ngx_string("cert"), NGX_PRIVACY_REDIS_TLS, NULL, offsetof(ngx_privacy_redis_conf_t, certificate) },
-    { ngx_string("key"), NGX_PRIVACY_REDIS_TLS, NULL, offsetof(ngx_privacy_redis_conf_t, certificate_key) },
-    { ngx_string("name"), NGX_PRIVACY_REDIS_TLS, NULL, offsetof(ngx_privacy_redis_conf_t, name) },
-    { ngx_string("verify"), NGX_PRIVACY_REDIS_TLS, ngx_privacy_redis_parse_verify, 0 },
+    { ngx_string("password_file"), NGX_PRIVACY_REDIS_ANY, ngx_privacy_redis_parse_password_file,
+      offsetof(ngx_privacy_redis_conf_t, password) },
+    { ngx_string("sentinel_user"), NGX_PRIVACY_REDIS_NAMED, NULL, offsetof(ngx_privacy_redis_conf_t, sentinel_user) },
+    { ngx_string("sentinel_password_file"), NGX_PRIVACY_REDIS_NAMED, ngx_privacy_redis_parse_password_file,
+      offsetof(ngx_privacy_redis_conf_t, sentinel_password) },
+    { ngx_string("tls"), NGX_PRIVACY_REDIS_SETS, ngx_privacy_redis_parse_encrypted, 0 },
+    { ngx_string("ca"), NGX_PRIVACY_REDIS_TLS|NGX_PRIVACY_REDIS_SETS, NULL, offsetof(ngx_privacy_redis_conf_t, ca) },
+    { ngx_string("cert"), NGX_PRIVACY_REDIS_TLS|NGX_PRIVACY_REDIS_SETS, NULL, offsetof(ngx_privacy_redis_conf_t, certificate) },
+    { ngx_string("key"), NGX_PRIVACY_REDIS_TLS|NGX_PRIVACY_REDIS_SETS, NULL, offsetof(ngx_privacy_redis_conf_t, certificate_key) },
+    { ngx_string("name"), NGX_PRIVACY_REDIS_TLS|NGX_PRIVACY_REDIS_SETS, NULL, offsetof(ngx_privacy_redis_conf_t, name) },
+    { ngx_string("verify"), NGX_PRIVACY_REDIS_TLS|NGX_PRIVACY_REDIS_SETS, ngx_privacy_redis_parse_verify, 0 },
     { ngx_null_string, 0, NULL, 0 }
 };
 
@@ -72,11 +101,10 @@ static const ngx_privacy_redis_parameter_t  ngx_privacy_redis_parameters[] = {
 ngx_privacy_redis_conf_t *
 ngx_privacy_redis_parse(ngx_conf_t *cf, ngx_str_t *url)
 {
-    size_t                     len;
-    ngx_int_t                  rc;
-    ngx_str_t                  rest;
-    ngx_uint_t                 i;
-    ngx_privacy_redis_conf_t  *conf;
+    ngx_int_t                          rc;
+    ngx_str_t                          rest;
+    ngx_privacy_redis_conf_t          *conf;
+    const ngx_privacy_redis_scheme_t  *scheme;
 
     conf = ngx_pcalloc(cf->pool, sizeof(ngx_privacy_redis_conf_t));
     if (conf == NULL) {
@@ -87,35 +115,38 @@ ngx_privacy_redis_parse(ngx_conf_t *cf, ngx_str_t *url)
     conf->max_queued = 1024;
     conf->max_bytes = 16 * 1024 * 1024;
 
-    for (i = 0; i < sizeof(ngx_privacy_redis_later) / sizeof(ngx_privacy_redis_later[0]); i++) {
-        len = ngx_strlen(ngx_privacy_redis_later[i]);
+    for (scheme = ngx_privacy_redis_schemes; scheme->prefix.len; scheme++) {
 
-        if (url->len >= len && ngx_strncasecmp(url->data, (u_char *) ngx_privacy_redis_later[i], len) == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%s\" is not supported yet: use \"redis://\", "
-                               "\"rediss://\" or \"unix:\"", ngx_privacy_redis_later[i]);
-            return NULL;
+        if (url->len > scheme->prefix.len
+            && ngx_strncasecmp(url->data, scheme->prefix.data, scheme->prefix.len) == 0)
+        {
+            break;
         }
     }
 
-    if (url->len > 8 && ngx_strncasecmp(url->data, (u_char *) "redis://", 8) == 0) {
-        rest.data = url->data + 8;
-        rest.len = url->len - 8;
+    if (scheme->prefix.len) {
+        rest.data = url->data + scheme->prefix.len;
+        rest.len = url->len - scheme->prefix.len;
 
-        rc = ngx_privacy_redis_parse_host(cf, conf, &rest, 0);
+        if (scheme->kind != NGX_PRIVACY_REDIS_SINGLE) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" is not supported yet: use \"redis://\", "
+                               "\"rediss://\" or \"unix:\"", &scheme->prefix);
+            return NULL;
+        }
 
-    } else if (url->len > 9 && ngx_strncasecmp(url->data, (u_char *) "rediss://", 9) == 0) {
-        rest.data = url->data + 9;
-        rest.len = url->len - 9;
+        conf->kind = scheme->kind;
+        conf->encrypted = scheme->encrypted;
 
-        rc = ngx_privacy_redis_parse_host(cf, conf, &rest, 1);
+        rc = ngx_privacy_redis_parse_host(cf, conf, scheme, &rest);
 
     } else if (url->len > 5 && ngx_strncasecmp(url->data, (u_char *) "unix:", 5) == 0) {
         rc = ngx_privacy_redis_parse_unix(cf, conf, url);
 
     } else {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "the Redis address has to be "
-                           "\"redis://[user:password@]host[:port][/database]\", the same with \"rediss://\", or "
-                           "\"unix:/path[?db=N]\"");
+                           "\"redis://[user:password@]host[:port][/database]\", the same with \"rediss://\", "
+                           "\"sentinel://[user:password@]host[:port][,host[:port]].../master\", "
+                           "\"cluster://[user:password@]host[:port][,host[:port]]...\", or \"unix:/path[?db=N]\"");
         return NULL;
     }
 
@@ -124,15 +155,25 @@ ngx_privacy_redis_parse(ngx_conf_t *cf, ngx_str_t *url)
         return NULL;
     }
 
+    if (rc == NGX_OK && conf->sentinel_user.len && conf->sentinel_password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "a sentinel_user without a sentinel_password_file");
+        return NULL;
+    }
+
     return (rc == NGX_OK) ? conf : NULL;
 }
 
 
+/* [ACCOUNT@]HOSTS[/DATABASE or MASTER][?PARAMETERS] */
+
 static ngx_int_t
-ngx_privacy_redis_parse_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *rest, ngx_uint_t tls)
+ngx_privacy_redis_parse_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf,
+    const ngx_privacy_redis_scheme_t *scheme, ngx_str_t *rest)
 {
     u_char     *p, *last, *slash, *query;
     ngx_str_t   account, address;
+
+    static const ngx_uint_t  addresses[] = { NGX_PRIVACY_REDIS_TCP, NGX_PRIVACY_REDIS_NAMED, NGX_PRIVACY_REDIS_MANY };
 
     p = rest->data;
     last = rest->data + rest->len;
@@ -157,7 +198,7 @@ ngx_privacy_redis_parse_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx
 
     if (query) {
         if (ngx_privacy_redis_parse_query(cf, conf, query + 1, last,
-                                          tls ? NGX_PRIVACY_REDIS_TLS : NGX_PRIVACY_REDIS_TCP)
+                                          scheme->encrypted ? NGX_PRIVACY_REDIS_TLS : addresses[conf->kind])
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -168,32 +209,106 @@ ngx_privacy_redis_parse_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx
 
     slash = ngx_strlchr(p, last, '/');
 
-    if (slash) {
-        /* "host/" is database 0 */
-        if (slash + 1 != last
-            && ngx_privacy_redis_parse_database(cf, conf, slash + 1, last) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        last = slash;
-    }
-
     address.data = p;
-    address.len = last - p;
+    address.len = (slash ? slash : last) - p;
 
-    if (address.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no host in the Redis address");
-        return NGX_ERROR;
-    }
-
-    if (ngx_privacy_redis_resolve(cf, conf, &address) != NGX_OK
-        || (tls && ngx_privacy_redis_parse_tls(cf, conf) != NGX_OK))
+    if (ngx_privacy_redis_parse_path(cf, conf, slash ? slash + 1 : last, last) != NGX_OK
+        || ngx_privacy_redis_parse_hosts(cf, conf, &address) != NGX_OK
+        || ngx_privacy_redis_parse_tls(cf, conf) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_privacy_redis_name(cf, conf, tls ? "rediss://" : "redis://", &address);
+    return ngx_privacy_redis_name(cf, conf, (const char *) scheme->prefix.data, &address);
+}
+
+
+/* What stands behind the slash. */
+
+static ngx_int_t
+ngx_privacy_redis_parse_path(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p, u_char *last)
+{
+    u_char  *c;
+
+    if (conf->kind == NGX_PRIVACY_REDIS_SENTINEL) {
+
+        if (ngx_privacy_redis_parse_secret(cf, &conf->master, p, last) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        for (c = conf->master.data; c < conf->master.data + conf->master.len && *c > ' ' && *c != '/'; c++) { /* void */ }
+
+        if (conf->master.len == 0 || *c != '\0') {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "the Redis address has to end with \"/\" and the name by which "
+                               "the sentinels know the master");
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    if (p == last) {
+        /* "host/" is database 0 */
+        return NGX_OK;
+    }
+
+    if (conf->kind == NGX_PRIVACY_REDIS_CLUSTER) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "a Redis cluster has no databases: \"/%*s\"", (size_t) (last - p), p);
+        return NGX_ERROR;
+    }
+
+    return ngx_privacy_redis_parse_database(cf, conf, NULL, p, last);
+}
+
+
+/* HOST[:PORT][,HOST[:PORT]]... Of several, one that can be found is enough. */
+
+static ngx_int_t
+ngx_privacy_redis_parse_hosts(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *hosts)
+{
+    u_char      *p, *last, *comma;
+    ngx_str_t    one;
+    ngx_uint_t   i;
+
+    p = hosts->data;
+    last = hosts->data + hosts->len;
+
+    for ( ;; ) {
+        comma = (conf->kind == NGX_PRIVACY_REDIS_SINGLE) ? NULL : ngx_strlchr(p, last, ',');
+
+        one.data = p;
+        one.len = (comma ? comma : last) - p;
+
+        if (one.len == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no host in the Redis address");
+            return NGX_ERROR;
+        }
+
+        if (conf->nhosts == NGX_PRIVACY_REDIS_HOSTS) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "more than %d hosts in the Redis address",
+                               NGX_PRIVACY_REDIS_HOSTS);
+            return NGX_ERROR;
+        }
+
+        if (ngx_privacy_redis_resolve(cf, conf, &one) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (comma == NULL) {
+            break;
+        }
+
+        p = comma + 1;
+    }
+
+    for (i = 0; i < conf->nhosts && conf->hosts[i].naddrs == 0; i++) { /* void */ }
+
+    if (i == conf->nhosts) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no address for Redis at \"%V\"", hosts);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -253,7 +368,7 @@ ngx_privacy_redis_parse_parameter(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf
     ngx_uint_t address)
 {
     u_char                               *equal;
-    ngx_str_t                             name;
+    ngx_str_t                             name, *out;
     const ngx_privacy_redis_parameter_t  *parameter;
 
     equal = ngx_strlchr(p, last, '=');
@@ -270,12 +385,13 @@ ngx_privacy_redis_parse_parameter(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf
             continue;
         }
 
+        out = (ngx_str_t *) ((u_char *) conf + parameter->offset);
+
         if (parameter->set) {
-            return parameter->set(cf, conf, equal + 1, last);
+            return parameter->set(cf, conf, out, equal + 1, last);
         }
 
-        return ngx_privacy_redis_parse_secret(cf, (ngx_str_t *) ((u_char *) conf + parameter->offset), equal + 1,
-                                              last);
+        return ngx_privacy_redis_parse_secret(cf, out, equal + 1, last);
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" is nothing that may stand behind the \"?\" of this Redis "
@@ -288,7 +404,8 @@ ngx_privacy_redis_parse_parameter(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf
 /* The file's first line, read when nginx starts. */
 
 static ngx_int_t
-ngx_privacy_redis_parse_password_file(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p, u_char *last)
+ngx_privacy_redis_parse_password_file(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out, u_char *p,
+    u_char *last)
 {
     u_char     *end;
     ssize_t     n;
@@ -320,13 +437,13 @@ ngx_privacy_redis_parse_password_file(ngx_conf_t *cf, ngx_privacy_redis_conf_t *
         return NGX_ERROR;
     }
 
-    conf->password.len = end - line;
-    conf->password.data = ngx_pnalloc(cf->pool, conf->password.len);
-    if (conf->password.data == NULL) {
+    out->len = end - line;
+    out->data = ngx_pnalloc(cf->pool, out->len);
+    if (out->data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(conf->password.data, line, conf->password.len);
+    ngx_memcpy(out->data, line, out->len);
     ngx_explicit_memzero(line, sizeof(line));
 
     return NGX_OK;
@@ -334,8 +451,11 @@ ngx_privacy_redis_parse_password_file(ngx_conf_t *cf, ngx_privacy_redis_conf_t *
 
 
 static ngx_int_t
-ngx_privacy_redis_parse_verify(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p, u_char *last)
+ngx_privacy_redis_parse_verify(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out, u_char *p,
+    u_char *last)
 {
+    (void) out;
+
     if (last - p == 3 && ngx_strncmp(p, "off", 3) == 0) {
         conf->unverified = 1;
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "Redis is not verified: whoever answers at its address is believed");
@@ -349,8 +469,35 @@ ngx_privacy_redis_parse_verify(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u
 
 
 static ngx_int_t
+ngx_privacy_redis_parse_encrypted(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out, u_char *p,
+    u_char *last)
+{
+    (void) out;
+
+    if (last - p == 2 && ngx_strncmp(p, "on", 2) == 0) {
+        conf->encrypted = 1;
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "for Redis, TLS is off, or \"tls=on\"");
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
 ngx_privacy_redis_parse_tls(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf)
 {
+    if (!conf->encrypted) {
+
+        if (conf->ca.len || conf->certificate.len || conf->certificate_key.len || conf->name.len || conf->unverified) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "certificates of Redis need \"tls=on\"");
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
     if (!conf->certificate.len != !conf->certificate_key.len) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "for Redis, \"cert\" and \"key\" need each other");
         return NGX_ERROR;
@@ -472,9 +619,12 @@ ngx_privacy_redis_readable(ngx_conf_t *cf, ngx_str_t *name)
 
 
 static ngx_int_t
-ngx_privacy_redis_parse_database(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_char *p, u_char *last)
+ngx_privacy_redis_parse_database(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out, u_char *p,
+    u_char *last)
 {
     ngx_int_t  n;
+
+    (void) out;
 
     n = ngx_atoi(p, last - p);
 
@@ -491,54 +641,61 @@ ngx_privacy_redis_parse_database(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf,
 }
 
 
+/* One more host. */
+
 static ngx_int_t
 ngx_privacy_redis_resolve(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *address)
 {
-    ngx_url_t  u;
+    ngx_url_t                  u;
+    ngx_privacy_redis_host_t  *host;
 
     ngx_memzero(&u, sizeof(ngx_url_t));
 
     u.url = *address;
-    u.default_port = NGX_PRIVACY_REDIS_PORT;
+    u.default_port = (conf->kind == NGX_PRIVACY_REDIS_SENTINEL) ? NGX_PRIVACY_REDIS_PORT_OF_SENTINELS
+                                                                : NGX_PRIVACY_REDIS_PORT;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in the Redis address \"%V\"",
-                           u.err ? u.err : "cannot resolve the host", address);
-        return NGX_ERROR;
+
+        if (conf->kind == NGX_PRIVACY_REDIS_SINGLE || u.host.len == 0 || u.err == NULL
+            || ngx_strcmp(u.err, "host not found") != 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in the Redis address \"%V\"",
+                               u.err ? u.err : "cannot resolve the host", address);
+            return NGX_ERROR;
+        }
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s in the Redis address \"%V\"", u.err, address);
+        u.naddrs = 0;
     }
 
-    if (u.naddrs == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no address for Redis at \"%V\"", address);
-        return NGX_ERROR;
-    }
+    host = &conf->hosts[conf->nhosts++];
 
-    conf->addrs = u.addrs;
-    conf->naddrs = u.naddrs;
+    host->text = *address;
+    host->port = u.port;
+    host->addrs = u.addrs;
+    host->naddrs = u.naddrs;
 
-    if (conf->name.len == 0 && u.family != AF_UNIX) {
-        return ngx_privacy_redis_host(cf, conf, &u.host);
-    }
-
-    return NGX_OK;
+    return (u.family == AF_UNIX) ? NGX_OK : ngx_privacy_redis_host(cf, host, &u.host);
 }
 
 
 /* Without the brackets of IPv6, and zero-terminated. */
 
 static ngx_int_t
-ngx_privacy_redis_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *host)
+ngx_privacy_redis_host(ngx_conf_t *cf, ngx_privacy_redis_host_t *to, ngx_str_t *host)
 {
     ngx_uint_t  brackets;
 
     brackets = (host->len > 2 && host->data[0] == '[') ? 1 : 0;
 
-    conf->name.len = host->len - 2 * brackets;
-    conf->name.data = ngx_pnalloc(cf->pool, conf->name.len + 1);
-    if (conf->name.data == NULL) {
+    to->host.len = host->len - 2 * brackets;
+    to->host.data = ngx_pnalloc(cf->pool, to->host.len + 1);
+    if (to->host.data == NULL) {
         return NGX_ERROR;
     }
 
-    (void) ngx_cpystrn(conf->name.data, host->data + brackets, conf->name.len + 1);
+    (void) ngx_cpystrn(to->host.data, host->data + brackets, to->host.len + 1);
 
     return NGX_OK;
 }
@@ -552,7 +709,7 @@ ngx_privacy_redis_name(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, const cha
     u_char  *p, *last;
     size_t   len;
 
-    len = ngx_strlen(scheme) + address->len + 1 + NGX_INT_T_LEN;
+    len = ngx_strlen(scheme) + address->len + 1 + conf->master.len + 1 + NGX_INT_T_LEN;
 
     p = ngx_pnalloc(cf->pool, len);
     if (p == NULL) {
@@ -563,6 +720,10 @@ ngx_privacy_redis_name(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, const cha
     last = p + len;
 
     p = ngx_slprintf(p, last, "%s%V", scheme, address);
+
+    if (conf->master.len) {
+        p = ngx_slprintf(p, last, "/%V", &conf->master);
+    }
 
     if (conf->database) {
         p = ngx_slprintf(p, last, "/%ui", conf->database);

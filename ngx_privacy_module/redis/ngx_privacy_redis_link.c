@@ -8,11 +8,14 @@
 
 #define NGX_PRIVACY_REDIS_RECV       16384
 #define NGX_PRIVACY_REDIS_POOL       512
-#define NGX_PRIVACY_REDIS_SECOND     1000           /* ms */
 #define NGX_PRIVACY_REDIS_RECV_TURN  (1024 * 1024)  /* then other connections have their turn */
 
 
+static const char  ngx_privacy_redis_replica[] = "it is a replica, or no server of data";
+
+
 static void ngx_privacy_redis_link_connect(ngx_event_t *ev);
+static void ngx_privacy_redis_link_peer(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link);
 static ngx_int_t ngx_privacy_redis_link_test(ngx_connection_t *c);
 static void ngx_privacy_redis_link_write_handler(ngx_event_t *wev);
@@ -22,43 +25,49 @@ static size_t ngx_privacy_redis_link_fill(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_link_read_handler(ngx_event_t *rev);
 static ngx_int_t ngx_privacy_redis_link_exiting(ngx_privacy_redis_link_t *link, ngx_connection_t *c);
 static ngx_int_t ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t len);
-static pvr_status_t ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply);
+static pvr_status_t ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply,
+    const char **why);
 static void ngx_privacy_redis_link_drop(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_link_later(ngx_privacy_redis_link_t *link);
-static ngx_msec_t ngx_privacy_redis_link_try(ngx_privacy_redis_t *redis);
 
 
 void
-ngx_privacy_redis_link_init(ngx_privacy_redis_link_t *link, ngx_privacy_redis_t *redis, const char *name)
+ngx_privacy_redis_link_init(ngx_privacy_redis_link_t *link, ngx_privacy_redis_server_t *server, void *data,
+    const char *name)
 {
-    link->redis = redis;
-    link->log = redis->log;
+    link->server = server;
+    link->data = data;
+    link->log = server->log;
     link->name = name;
 
-    link->quiet = *redis->log;
+    link->quiet = *server->log;
     link->quiet.log_level = NGX_LOG_EMERG;
 
     link->timer.handler = ngx_privacy_redis_link_connect;
     link->timer.data = link;
-    link->timer.log = redis->log;
+    link->timer.log = server->log;
     link->timer.cancelable = 1;
 
     link->flush.handler = ngx_privacy_redis_link_flush_handler;
     link->flush.data = link;
-    link->flush.log = redis->log;
+    link->flush.log = server->log;
 
     link->pos = link->out;
     link->last = link->out;
 
     /* workers do not all begin with the same address */
-    link->addr = (ngx_uint_t) ngx_random() % redis->conf->naddrs;
+    link->addr = (ngx_uint_t) ngx_random();
 }
 
 
 void
 ngx_privacy_redis_link_wake(ngx_privacy_redis_link_t *link)
 {
-    if (link->state == NGX_PRIVACY_REDIS_DOWN && !link->timer.timer_set && !link->stopped) {
+    link->resting = 0;
+
+    if (link->server->naddrs != 0
+        && link->state == NGX_PRIVACY_REDIS_DOWN && !link->timer.timer_set && !link->stopped)
+    {
         ngx_add_timer(&link->timer, 0);
     }
 }
@@ -75,6 +84,26 @@ ngx_privacy_redis_link_flush(ngx_privacy_redis_link_t *link)
     if (!link->flush.posted) {
         ngx_post_event(&link->flush, &ngx_posted_events);
     }
+}
+
+
+void
+ngx_privacy_redis_link_move(ngx_privacy_redis_link_t *link, ngx_privacy_redis_server_t *server)
+{
+    if (link->stopped) {
+        return;
+    }
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    ngx_privacy_redis_link_drop(link);
+
+    link->server = server;
+    link->closed(link, PVR_CLOSED);
+
+    ngx_privacy_redis_link_wake(link);
 }
 
 
@@ -112,48 +141,26 @@ ngx_privacy_redis_link_expect(ngx_privacy_redis_link_t *link, ngx_msec_t msec)
 }
 
 
-/* How long until one more is not too many; 0: it is counted. */
-
-static ngx_msec_t
-ngx_privacy_redis_link_try(ngx_privacy_redis_t *redis)
-{
-    ngx_msec_t  since, *oldest;
-
-    oldest = &redis->tried[redis->tries % NGX_PRIVACY_REDIS_TRIES];
-    since = ngx_current_msec - *oldest;
-
-    if (redis->tries >= NGX_PRIVACY_REDIS_TRIES && since < NGX_PRIVACY_REDIS_SECOND) {
-        return NGX_PRIVACY_REDIS_SECOND - since;
-    }
-
-    *oldest = ngx_current_msec;
-    redis->tries++;
-
-    return 0;
-}
-
-
 static void
 ngx_privacy_redis_link_connect(ngx_event_t *ev)
 {
     ngx_int_t                  rc;
-    ngx_addr_t                *addr;
     ngx_msec_t                 wait;
     ngx_connection_t          *c;
     ngx_privacy_redis_link_t  *link;
-    ngx_privacy_redis_conf_t  *conf;
 
     link = ev->data;
 
-    wait = ngx_privacy_redis_link_try(link->redis);
+    if (link->server->naddrs == 0) {
+        return;
+    }
+
+    wait = ngx_privacy_redis_server_try(link->server);
 
     if (wait) {
         ngx_add_timer(&link->timer, wait);
         return;
     }
-
-    conf = link->redis->conf;
-    addr = &conf->addrs[link->addr];
 
     link->greeting_sent = 0;
     link->greeting_answered = 0;
@@ -170,11 +177,8 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
         return;
     }
 
-    ngx_memzero(&link->peer, sizeof(ngx_peer_connection_t));
+    ngx_privacy_redis_link_peer(link);
 
-    link->peer.sockaddr = addr->sockaddr;
-    link->peer.socklen = addr->socklen;
-    link->peer.name = &addr->name;
     link->peer.get = ngx_event_get_peer;
     /* nginx's own word on why a connect or a handshake failed: once, not with each attempt */
     link->peer.log = link->failures ? &link->quiet : link->log;
@@ -198,11 +202,34 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
     ngx_privacy_redis_link_handlers(link);
 
     /* for the greeting too: a stopped server accepts, and says nothing */
-    ngx_add_timer(c->read, conf->connect_timeout);
+    ngx_add_timer(c->read, link->server->conf->connect_timeout);
 
     if (rc == NGX_OK) {
         ngx_privacy_redis_link_connected(link);
     }
+}
+
+
+/* Copied: the server's addresses may be others before the connection is made. */
+
+static void
+ngx_privacy_redis_link_peer(ngx_privacy_redis_link_t *link)
+{
+    ngx_addr_t  *addr;
+
+    addr = &link->server->addrs[link->addr % link->server->naddrs];
+
+    ngx_memcpy(&link->sockaddr, addr->sockaddr, addr->socklen);
+
+    link->text.data = link->text_data;
+    link->text.len = ngx_min(addr->name.len, NGX_SOCKADDR_STRLEN);
+    ngx_memcpy(link->text.data, addr->name.data, link->text.len);
+
+    ngx_memzero(&link->peer, sizeof(ngx_peer_connection_t));
+
+    link->peer.sockaddr = &link->sockaddr.sockaddr;
+    link->peer.socklen = addr->socklen;
+    link->peer.name = &link->text;
 }
 
 
@@ -238,7 +265,7 @@ ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link)
     }
 
 #if (NGX_SSL)
-    if (link->redis->conf->tls) {
+    if (link->server->conf->tls) {
 
         if (ngx_privacy_redis_tls_start(link) != NGX_OK) {
             ngx_privacy_redis_link_fail(link, PVR_UNREACHABLE, "cannot set up TLS");
@@ -369,7 +396,7 @@ ngx_privacy_redis_link_fill(ngx_privacy_redis_link_t *link)
         n = link->fill(link, link->out, NGX_PRIVACY_REDIS_OUT);
 
     } else {
-        greeting = &link->redis->greeting;
+        greeting = &link->server->greeting;
         n = ngx_min(greeting->len - link->greeting_sent, NGX_PRIVACY_REDIS_OUT);
         ngx_memcpy(link->out, greeting->data + link->greeting_sent, n);
         link->greeting_sent += n;
@@ -469,7 +496,9 @@ static ngx_int_t
 ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t len)
 {
     void          *reply;
+    ngx_int_t      rc;
     redisReply    *r;
+    const char    *why;
     pvr_status_t   status;
 
     if (pvr_limit_feed(&link->limit, data, len) != PV_OK) {
@@ -495,21 +524,28 @@ ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t
 
         r = reply;
 
+        why = "a reply that nobody asked for";
+
         if (link->state == NGX_PRIVACY_REDIS_READY) {
+            rc = link->reply(link, &r);
             status = PVR_OK;
 
-            if (link->reply(link, &r) != NGX_OK) {
+            if (rc == NGX_ERROR) {
                 status = pvr_status(r);
                 status = (status == PVR_OK) ? PVR_PROTOCOL : status;
             }
 
+            if (rc == NGX_ABORT) {
+                status = PVR_READONLY;
+                why = ngx_privacy_redis_replica;
+            }
+
         } else {
-            status = ngx_privacy_redis_link_greeted(link, r);
+            status = ngx_privacy_redis_link_greeted(link, r, &why);
         }
 
         if (status != PVR_OK) {
-            ngx_privacy_redis_link_fail(link, status, (r && r->type == REDIS_REPLY_ERROR) ? r->str
-                                                      : "a reply that nobody asked for");
+            ngx_privacy_redis_link_fail(link, status, (r && r->type == REDIS_REPLY_ERROR) ? r->str : why);
         }
 
         if (r) {
@@ -530,14 +566,20 @@ ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t
  */
 
 static pvr_status_t
-ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply)
+ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply, const char **why)
 {
     pvr_status_t       status;
     ngx_connection_t  *c;
 
     status = pvr_status(reply);
+    link->greeting_answered++;
 
-    if (++link->greeting_answered < link->redis->greeting_n) {
+    if (link->greeting_answered == link->server->role && status == PVR_OK && pvr_is_master(reply) != 1) {
+        *why = ngx_privacy_redis_replica;
+        return PVR_READONLY;
+    }
+
+    if (link->greeting_answered < link->server->greeting_n) {
         return status;
     }
 
@@ -550,9 +592,10 @@ ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply
 
     if (link->failures) {
         ngx_log_error(NGX_LOG_NOTICE, link->log, 0, "privacy: Redis at %V is back (%s)",
-                      &link->redis->conf->url, link->name);
+                      &link->server->name, link->name);
     }
 
+    link->server->last_error = PVR_OK;
     link->state = NGX_PRIVACY_REDIS_READY;
     link->ready_since = ngx_current_msec;
 
@@ -579,13 +622,17 @@ ngx_privacy_redis_link_fail(ngx_privacy_redis_link_t *link, pvr_status_t status,
         link->failures = 0;
     }
 
+    if (link->failures == 0) {
+        link->down_since = ngx_current_msec;
+    }
+
     /* said loudly once, then quietly until it is back */
     level = link->failures ? NGX_LOG_INFO : NGX_LOG_ERR;
 
     ngx_log_error(level, link->log, 0, "privacy: Redis at %V (%s): %s: %s",
-                  &link->redis->conf->url, link->name, pvr_status_name(status), why);
+                  &link->server->name, link->name, pvr_status_name(status), why);
 
-    link->redis->status.last_error = status;
+    link->server->last_error = status;
 
     ngx_privacy_redis_link_drop(link);
     ngx_privacy_redis_link_later(link);
@@ -633,7 +680,7 @@ ngx_privacy_redis_link_later(ngx_privacy_redis_link_t *link)
     ngx_msec_t  delay;
 
     link->state = NGX_PRIVACY_REDIS_DOWN;
-    link->addr = (link->addr + 1) % link->redis->conf->naddrs;
+    link->addr++;
 
     delay = NGX_PRIVACY_REDIS_BACKOFF_MIN << ngx_min(link->failures, 6);
     delay = ngx_min(delay, NGX_PRIVACY_REDIS_BACKOFF_MAX);
@@ -641,7 +688,7 @@ ngx_privacy_redis_link_later(ngx_privacy_redis_link_t *link)
 
     link->failures++;
 
-    if (!link->stopped && !link->timer.timer_set) {
+    if (!link->stopped && !link->resting && !link->timer.timer_set) {
         ngx_add_timer(&link->timer, delay);
     }
 }

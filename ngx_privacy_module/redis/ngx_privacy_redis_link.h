@@ -7,14 +7,15 @@
 #define NGX_PRIVACY_REDIS_LINK_H
 
 /*
- * Private to the Redis client. A link is one connection that is kept up:
- * connect, greet (AUTH, SELECT, PING), carry bytes both ways, and after a
- * failure connect again, later each time. What travels on it is its owner's:
- * commands in flight (ngx_privacy_redis.c), or messages
- * (ngx_privacy_redis_subscribe.c).
+ * Private to the Redis client. A server is whom one connects to, and how one
+ * says who one is. A link is one connection to it that is kept up: connect,
+ * greet (AUTH, SELECT, ROLE, PING), carry bytes both ways, and after a failure
+ * connect again, later each time. What travels on it is its owner's: commands
+ * in flight (_endpoint.c), messages (_subscribe.c), questions to a sentinel.
  */
 
 #include "ngx_privacy_redis.h"
+#include "pvr_cluster.h"
 #include "pvr_limit.h"
 
 
@@ -23,10 +24,11 @@
 #define NGX_PRIVACY_REDIS_TRIES        2       /* connects of a worker in a second: a server that comes back has others */
 #define NGX_PRIVACY_REDIS_OUT          16384
 #define NGX_PRIVACY_REDIS_TLS_NAME     253
+#define NGX_PRIVACY_REDIS_ADDRESS      (PVR_HOST_MAX + sizeof("[]:65535"))
 
 
+typedef struct ngx_privacy_redis_server_s        ngx_privacy_redis_server_t;
 typedef struct ngx_privacy_redis_link_s          ngx_privacy_redis_link_t;
-typedef struct ngx_privacy_redis_subscription_s  ngx_privacy_redis_subscription_t;
 
 
 typedef enum {
@@ -38,8 +40,45 @@ typedef enum {
 } ngx_privacy_redis_link_state_e;
 
 
+/* What it has to be, so that it is not left at once. */
+typedef enum {
+    NGX_PRIVACY_REDIS_ANY_ROLE = 0,
+    NGX_PRIVACY_REDIS_MASTER,
+    NGX_PRIVACY_REDIS_A_SENTINEL    /* which has an account of its own, and no databases */
+} ngx_privacy_redis_role_e;
+
+
+struct ngx_privacy_redis_server_s {
+    ngx_privacy_redis_conf_t        *conf;
+    ngx_log_t                       *log;
+
+    ngx_str_t                        name;          /* for logs and the status page */
+    u_char                           name_data[NGX_PRIVACY_REDIS_ADDRESS];
+    ngx_str_t                        host;          /* zero-terminated; empty: a socket's path */
+    u_char                           host_data[PVR_HOST_MAX];
+    in_port_t                        port;
+
+    ngx_addr_t                      *addrs;         /* one after another; none: nobody knows yet where it is */
+    ngx_uint_t                       naddrs;
+    void                            *resolved;      /* what addrs lie in, when they are not the configuration's */
+    ngx_resolver_ctx_t              *resolving;
+    ngx_msec_t                       asked;         /* when the resolver was */
+    void                           (*found)(ngx_privacy_redis_server_t *server);    /* other addresses; may be NULL */
+    void                            *data;
+
+    pv_buf_t                         greeting;      /* the same on each connection */
+    ngx_uint_t                       greeting_n;
+    ngx_uint_t                       role;          /* the reply, from 1, that has to say "master"; 0: none */
+
+    ngx_msec_t                       tried[NGX_PRIVACY_REDIS_TRIES];    /* when it was connected last, all links */
+    ngx_uint_t                       tries;
+    pvr_status_t                     last_error;
+};
+
+
 struct ngx_privacy_redis_link_s {
-    ngx_privacy_redis_t             *redis;
+    ngx_privacy_redis_server_t      *server;
+    void                            *data;          /* the owner */
     ngx_log_t                       *log;
     ngx_log_t                        quiet;
     const char                      *name;          /* for the log */
@@ -48,7 +87,8 @@ struct ngx_privacy_redis_link_s {
     void                           (*ready)(ngx_privacy_redis_link_t *link);
     /* Copies the next bytes to send; 0: none. */
     size_t                         (*fill)(ngx_privacy_redis_link_t *link, u_char *out, size_t size);
-    /* Takes one reply. NGX_ERROR: nobody waits for it: garbage. The link frees what is left in *reply. */
+    /* Takes one reply. NGX_ERROR: nobody waits for it, garbage; NGX_ABORT: it was taken, and this is not the server
+     * that was meant. Both end the connection. The link frees what is left in *reply. */
     ngx_int_t                      (*reply)(ngx_privacy_redis_link_t *link, redisReply **reply);
     /* The connection is gone, ready or not. */
     void                           (*closed)(ngx_privacy_redis_link_t *link, pvr_status_t status);
@@ -59,6 +99,9 @@ struct ngx_privacy_redis_link_s {
 
     ngx_privacy_redis_link_state_e   state;
     ngx_peer_connection_t            peer;
+    ngx_sockaddr_t                   sockaddr;      /* of the peer, and how it is called: the server's may change */
+    ngx_str_t                        text;
+    u_char                           text_data[NGX_SOCKADDR_STRLEN];
     ngx_pool_t                      *pool;          /* of the connection */
     ngx_uint_t                       addr;          /* index of the address in use */
     redisReader                     *reader;
@@ -72,6 +115,8 @@ struct ngx_privacy_redis_link_s {
     ngx_uint_t                       failures;      /* in a row */
     ngx_uint_t                       connects;
     ngx_msec_t                       ready_since;
+    ngx_msec_t                       down_since;    /* of the first failure in a row */
+    ngx_uint_t                       resting;       /* connected again only when there is something to say */
     ngx_uint_t                       stopped;       /* not to be connected again */
 
     u_char                          *pos;           /* of what is still to be written, in out */
@@ -80,51 +125,30 @@ struct ngx_privacy_redis_link_s {
 };
 
 
-struct ngx_privacy_redis_subscription_s {
-    ngx_queue_t                      queue;
-    ngx_str_t                        channel;
-    ngx_privacy_redis_message_pt     handler;
-    void                            *data;
-    ngx_uint_t                       sent;          /* SUBSCRIBE went out on this connection */
-};
+/* To be zeroed before. NGX_ERROR: no memory. It has no address yet. */
+ngx_int_t ngx_privacy_redis_server_init(ngx_privacy_redis_server_t *server, ngx_privacy_redis_conf_t *conf,
+    ngx_privacy_redis_role_e role, ngx_log_t *log);
+void ngx_privacy_redis_server_close(ngx_privacy_redis_server_t *server);
+/* One of those that the configuration names. */
+void ngx_privacy_redis_server_set_host(ngx_privacy_redis_server_t *server, ngx_privacy_redis_host_t *host);
+/* One that another server named. NGX_DECLINED: it is that one already. NGX_ERROR: no memory. */
+ngx_int_t ngx_privacy_redis_server_set_address(ngx_privacy_redis_server_t *server, const pvr_address_t *address);
+/* Asks the resolver for its name once more, if there is one and it was not asked just now. */
+void ngx_privacy_redis_server_resolve(ngx_privacy_redis_server_t *server);
+/* 1: an address of IPv4, or of IPv6 without brackets; 0: a name. */
+ngx_uint_t ngx_privacy_redis_is_address(ngx_str_t *host);
+/* How long until one more connect is not too many; 0: it is counted. */
+ngx_msec_t ngx_privacy_redis_server_try(ngx_privacy_redis_server_t *server);
 
-
-struct ngx_privacy_redis_s {
-    ngx_privacy_redis_conf_t        *conf;
-    ngx_pool_t                      *pool;
-    ngx_log_t                       *log;
-
-    ngx_msec_t                       tried[NGX_PRIVACY_REDIS_TRIES];    /* when it was connected last, both links */
-    ngx_uint_t                       tries;
-
-    pv_buf_t                         greeting;      /* the same on each connection */
-    ngx_uint_t                       greeting_n;
-
-    ngx_privacy_redis_link_t         commands;
-    ngx_queue_t                      waiting;       /* requests, not yet on the wire */
-    ngx_queue_t                      flight;        /* requests, in the order that replies come */
-    size_t                           bytes;         /* of commands in both */
-    ngx_uint_t                       watched;       /* requests that somebody waits for */
-    ngx_event_t                      deadline;      /* of those, the earliest */
-
-    ngx_privacy_redis_link_t         events;
-    ngx_queue_t                      subscriptions;
-    ngx_uint_t                       ping;          /* sent on the event link, not answered */
-    pv_buf_t                         listen;        /* SUBSCRIBE and PING commands to be written */
-    size_t                           listen_sent;
-
-    ngx_event_t                      check;         /* settings may change while the connection holds */
-    ngx_privacy_redis_status_t       status;
-    ngx_uint_t                       latency;       /* moving average in 1/256 ms */
-    u_char                           warning[256];
-};
-
-
-void ngx_privacy_redis_link_init(ngx_privacy_redis_link_t *link, ngx_privacy_redis_t *redis, const char *name);
+void ngx_privacy_redis_link_init(ngx_privacy_redis_link_t *link, ngx_privacy_redis_server_t *server, void *data,
+    const char *name);
 /* Connects in the next turn of the event loop, unless it is up, under way, or backing off. */
 void ngx_privacy_redis_link_wake(ngx_privacy_redis_link_t *link);
 /* There is something to fill: written at the end of this turn of the event loop. */
 void ngx_privacy_redis_link_flush(ngx_privacy_redis_link_t *link);
+/* The server is at another address, or it is another server: closed() is called, and it is connected at once.
+ * Not from within the link's own callbacks. */
+void ngx_privacy_redis_link_move(ngx_privacy_redis_link_t *link, ngx_privacy_redis_server_t *server);
 /* For good; closed() is called. */
 void ngx_privacy_redis_link_stop(ngx_privacy_redis_link_t *link);
 /* While ready: silent() is called when nothing comes for so long; 0: no limit. */
@@ -139,12 +163,5 @@ ngx_int_t ngx_privacy_redis_tls_conf(ngx_conf_t *cf, ngx_privacy_redis_conf_t *c
 ngx_int_t ngx_privacy_redis_tls_start(ngx_privacy_redis_link_t *link);
 void ngx_privacy_redis_tls_close(ngx_connection_t *c);
 #endif
-
-void ngx_privacy_redis_subscribe_init(ngx_privacy_redis_t *redis);
-void ngx_privacy_redis_subscribe_close(ngx_privacy_redis_t *redis);
-
-/* Asks the server whether it keeps what it acknowledges, and sets the warning; now and then again, until closed. */
-void ngx_privacy_redis_check(ngx_privacy_redis_t *redis);
-void ngx_privacy_redis_check_close(ngx_privacy_redis_t *redis);
 
 #endif /* NGX_PRIVACY_REDIS_LINK_H */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_privacy_redis_link.h"
+#include "ngx_privacy_redis_private.h"
 
 
 /*
@@ -25,6 +25,7 @@ static ngx_int_t ngx_privacy_redis_subscribe_reply(ngx_privacy_redis_link_t *lin
 static void ngx_privacy_redis_subscribe_message(ngx_privacy_redis_t *redis, redisReply *channel,
     redisReply *message);
 static void ngx_privacy_redis_subscribe_closed(ngx_privacy_redis_link_t *link, pvr_status_t status);
+static void ngx_privacy_redis_subscribe_elsewhere(ngx_privacy_redis_t *redis);
 static ngx_int_t ngx_privacy_redis_subscribe_silent(ngx_privacy_redis_link_t *link);
 static ngx_uint_t ngx_privacy_redis_subscribe_idle(ngx_privacy_redis_link_t *link);
 
@@ -36,10 +37,9 @@ ngx_privacy_redis_subscribe_init(ngx_privacy_redis_t *redis)
 
     link = &redis->events;
 
-    ngx_queue_init(&redis->subscriptions);
     pv_buf_init(&redis->listen, NGX_PRIVACY_REDIS_LISTEN);
 
-    ngx_privacy_redis_link_init(link, redis, "events");
+    ngx_privacy_redis_link_init(link, &redis->endpoints[0]->server, redis, "events");
 
     link->ready = ngx_privacy_redis_subscribe_ready;
     link->fill = ngx_privacy_redis_subscribe_fill;
@@ -105,7 +105,7 @@ static void
 ngx_privacy_redis_subscribe_ready(ngx_privacy_redis_link_t *link)
 {
     ngx_privacy_redis_link_expect(link, NGX_PRIVACY_REDIS_PING);
-    ngx_privacy_redis_subscribe_send(link->redis);
+    ngx_privacy_redis_subscribe_send(link->data);
 }
 
 
@@ -163,23 +163,25 @@ ngx_privacy_redis_subscribe_word(pv_buf_t *out, const char *word, ngx_str_t *arg
 static size_t
 ngx_privacy_redis_subscribe_fill(ngx_privacy_redis_link_t *link, u_char *out, size_t size)
 {
-    size_t     n;
-    pv_buf_t  *listen;
+    size_t                n;
+    pv_buf_t             *listen;
+    ngx_privacy_redis_t  *redis;
 
-    listen = &link->redis->listen;
+    redis = link->data;
+    listen = &redis->listen;
 
-    n = ngx_min(size, listen->len - link->redis->listen_sent);
+    n = ngx_min(size, listen->len - redis->listen_sent);
 
     if (n) {
-        ngx_memcpy(out, listen->data + link->redis->listen_sent, n);
-        link->redis->listen_sent += n;
+        ngx_memcpy(out, listen->data + redis->listen_sent, n);
+        redis->listen_sent += n;
         return n;
     }
 
     if (listen->len) {
         pv_buf_free(listen);
         pv_buf_init(listen, NGX_PRIVACY_REDIS_LISTEN);
-        link->redis->listen_sent = 0;
+        redis->listen_sent = 0;
     }
 
     return 0;
@@ -193,7 +195,7 @@ ngx_privacy_redis_subscribe_reply(ngx_privacy_redis_link_t *link, redisReply **r
     ngx_privacy_redis_t  *redis;
 
     r = *reply;
-    redis = link->redis;
+    redis = link->data;
 
     redis->ping = 0;
     ngx_privacy_redis_link_expect(link, NGX_PRIVACY_REDIS_PING);
@@ -257,7 +259,7 @@ ngx_privacy_redis_subscribe_closed(ngx_privacy_redis_link_t *link, pvr_status_t 
 
     (void) status;
 
-    redis = link->redis;
+    redis = link->data;
 
     redis->ping = 0;
     redis->listen_sent = 0;
@@ -271,6 +273,37 @@ ngx_privacy_redis_subscribe_closed(ngx_privacy_redis_link_t *link, pvr_status_t 
         s = ngx_queue_data(q, ngx_privacy_redis_subscription_t, queue);
         s->sent = 0;
     }
+
+    if (link->failures && !link->stopped) {
+        ngx_privacy_redis_subscribe_elsewhere(redis);
+    }
+}
+
+
+/* Each server of a cluster passes on what was published at any of them. */
+
+static void
+ngx_privacy_redis_subscribe_elsewhere(ngx_privacy_redis_t *redis)
+{
+    ngx_uint_t  i, next;
+
+    for (i = 1; i <= redis->nendpoints; i++) {
+        next = (redis->listening + i) % redis->nendpoints;
+
+        if (ngx_privacy_redis_endpoint_ready(redis->endpoints[next])) {
+            redis->listening = next;
+            redis->events.server = &redis->endpoints[next]->server;
+            return;
+        }
+    }
+}
+
+
+void
+ngx_privacy_redis_subscribe_move(ngx_privacy_redis_t *redis)
+{
+    ngx_privacy_redis_subscribe_elsewhere(redis);
+    ngx_privacy_redis_link_move(&redis->events, &redis->endpoints[redis->listening]->server);
 }
 
 
@@ -279,7 +312,7 @@ ngx_privacy_redis_subscribe_silent(ngx_privacy_redis_link_t *link)
 {
     ngx_privacy_redis_t  *redis;
 
-    redis = link->redis;
+    redis = link->data;
 
     if (redis->ping) {
         return NGX_ERROR;

@@ -18,7 +18,7 @@
 #define NGX_PRIVACY_REDIS_TLS_DEPTH  8
 
 
-static ngx_uint_t ngx_privacy_redis_tls_is_address(ngx_str_t *name);
+static ngx_str_t *ngx_privacy_redis_tls_name(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_tls_handshaken(ngx_connection_t *c);
 static const char *ngx_privacy_redis_tls_verify(ngx_privacy_redis_link_t *link, ngx_connection_t *c);
 
@@ -73,19 +73,21 @@ ngx_int_t
 ngx_privacy_redis_tls_start(ngx_privacy_redis_link_t *link)
 {
     ngx_int_t                  rc;
+    ngx_str_t                 *host;
     ngx_connection_t          *c;
     ngx_privacy_redis_conf_t  *conf;
     u_char                     name[NGX_PRIVACY_REDIS_TLS_NAME + 1];
 
     c = link->peer.connection;
-    conf = link->redis->conf;
+    conf = link->server->conf;
+    host = ngx_privacy_redis_tls_name(link);
 
     if (ngx_ssl_create_connection(conf->tls, c, NGX_SSL_CLIENT) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (!ngx_privacy_redis_tls_is_address(&conf->name)) {
-        ngx_cpystrn(name, conf->name.data, ngx_min(conf->name.len, NGX_PRIVACY_REDIS_TLS_NAME) + 1);
+    if (!ngx_privacy_redis_is_address(host)) {
+        ngx_cpystrn(name, host->data, ngx_min(host->len, NGX_PRIVACY_REDIS_TLS_NAME) + 1);
 
         if (SSL_set_tlsext_host_name(c->ssl->connection, (char *) name) == 0) {
             return NGX_ERROR;
@@ -108,16 +110,16 @@ ngx_privacy_redis_tls_start(ngx_privacy_redis_link_t *link)
 }
 
 
-static ngx_uint_t
-ngx_privacy_redis_tls_is_address(ngx_str_t *name)
-{
-    u_char  ip6[16];
+/* Whom its certificate has to name: the server that was asked for, or the name that the configuration gives. */
 
-    return ngx_inet_addr(name->data, name->len) != INADDR_NONE
-#if (NGX_HAVE_INET6)
-           || ngx_inet6_addr(name->data, name->len, ip6) == NGX_OK
-#endif
-        ;
+static ngx_str_t *
+ngx_privacy_redis_tls_name(ngx_privacy_redis_link_t *link)
+{
+    ngx_privacy_redis_server_t  *server;
+
+    server = link->server;
+
+    return server->conf->name.len ? &server->conf->name : &server->host;
 }
 
 
@@ -155,9 +157,11 @@ ngx_privacy_redis_tls_verify(ngx_privacy_redis_link_t *link, ngx_connection_t *c
     int                        rc;
     X509                      *certificate;
     long                       result;
+    ngx_str_t                 *host;
     ngx_privacy_redis_conf_t  *conf;
 
-    conf = link->redis->conf;
+    conf = link->server->conf;
+    host = ngx_privacy_redis_tls_name(link);
 
     if (conf->unverified) {
         return NULL;
@@ -169,8 +173,8 @@ ngx_privacy_redis_tls_verify(ngx_privacy_redis_link_t *link, ngx_connection_t *c
         return X509_verify_cert_error_string(result);
     }
 
-    if (!ngx_privacy_redis_tls_is_address(&conf->name)) {
-        return (ngx_ssl_check_host(c, &conf->name) == NGX_OK) ? NULL : "its certificate is for another name";
+    if (!ngx_privacy_redis_is_address(host)) {
+        return (ngx_ssl_check_host(c, host) == NGX_OK) ? NULL : "its certificate is for another name";
     }
 
     certificate = SSL_get_peer_certificate(c->ssl->connection);
@@ -179,7 +183,7 @@ ngx_privacy_redis_tls_verify(ngx_privacy_redis_link_t *link, ngx_connection_t *c
         return "it has no certificate";
     }
 
-    rc = X509_check_ip_asc(certificate, (char *) conf->name.data, 0);
+    rc = X509_check_ip_asc(certificate, (char *) host->data, 0);
     X509_free(certificate);
 
     return (rc == 1) ? NULL : "its certificate is for another address";
