@@ -282,7 +282,7 @@ build(void)
 }
 
 
-/* want: a letter a position: o holds, x missing, u unreadable, c changed, m moved, ? unproven */
+/* want: a letter a position: o holds, x missing, u unreadable, n newer, c changed, m moved, ? unproven */
 
 static void
 verify(const char *want)
@@ -294,7 +294,7 @@ verify(const char *want)
     rc = pv_chain_verify(ledger, N, rotated, site, subject);
 
     for (i = 0; i < N; i++) {
-        got[i] = "oxucm?"[ledger[i].state];
+        got[i] = "oxuncm?"[ledger[i].state];
     }
 
     got[N] = '\0';
@@ -443,6 +443,29 @@ test_chain_unreadable(void **state)
 }
 
 
+/* What a later version of the software wrote is not taken for damage. */
+
+static void
+test_chain_newer(void **state)
+{
+    (void) state;
+
+    build();
+    ledger[8].data[0] = PV_RECORD_FORMAT + 1;
+    verify("oooooooo" "n");
+
+    build();
+    ledger[4].data[0] = PV_RECORD_FORMAT + 1;
+    ledger[4].len = PV_RECORD_MAX;
+    verify("oooon?" "ooo");
+
+    assert_int_equal(pv_record_newer((pv_str_t) { ledger[4].data, ledger[4].len }), PV_RECORD_FORMAT + 1);
+    assert_int_equal(pv_record_newer((pv_str_t) { ledger[3].data, ledger[3].len }), 0);
+    assert_int_equal(pv_record_newer(pv_str("no record")), 0);
+    assert_int_equal(pv_record_newer(pv_str("")), 0);
+}
+
+
 int
 main(void)
 {
@@ -458,7 +481,8 @@ main(void)
         cmocka_unit_test(test_chain_swapped),
         cmocka_unit_test(test_chain_missing),
         cmocka_unit_test(test_chain_rewritten),
-        cmocka_unit_test(test_chain_unreadable)
+        cmocka_unit_test(test_chain_unreadable),
+        cmocka_unit_test(test_chain_newer)
     };
 
     return cmocka_run_group_tests(tests, keys_fixture_setup, keys_fixture_teardown);

@@ -27,7 +27,7 @@ static void pv_chain_misfit(pv_chain_t *chain, pv_chain_entry_t *e);
 
 
 static const char *const  pv_chain_names[PV_CHAIN_STATES] = {
-    "holds", "missing", "unreadable", "changed", "moved", "unproven"
+    "holds", "missing", "unreadable", "newer", "changed", "moved", "unproven"
 };
 
 
@@ -181,7 +181,8 @@ pv_chain_misfit(pv_chain_t *chain, pv_chain_entry_t *e)
         chain->previous = e->record.link;
 
     } else {
-        e->state = (e->len == 0 && !e->too_long) ? PV_CHAIN_MISSING : PV_CHAIN_UNREADABLE;
+        e->state = pv_record_newer((pv_str_t) { e->data, e->len }) ? PV_CHAIN_NEWER
+                   : (e->len == 0 && !e->too_long) ? PV_CHAIN_MISSING : PV_CHAIN_UNREADABLE;
         chain->previous = NULL;
     }
 

@@ -20,6 +20,7 @@ typedef enum {
     PV_CHAIN_HOLDS,
     PV_CHAIN_MISSING,       /* nothing stands at this position, but something behind it */
     PV_CHAIN_UNREADABLE,    /* not a record */
+    PV_CHAIN_NEWER,         /* of a later version of the software: what stands behind it cannot be checked either */
     PV_CHAIN_CHANGED,       /* not what was written at this position */
     PV_CHAIN_MOVED,         /* another stands here; what belongs here stands at `elsewhere` */
     PV_CHAIN_UNPROVEN,      /* the one before is missing or changed, so that this one cannot be checked */

@@ -80,7 +80,11 @@ pv_head_read(json_t **root, pv_entry_kind_t *kind, pv_str_t head, pv_str_t site,
     *kind = name != NULL ? pv_entry_kind(pv_str(name)) : 0;
     rc = PV_OK;
 
-    if (*kind == 0) {
+    if (pv_head_newer(*root, PV_HEAD_FORMAT, problems)) {
+        /* what follows may be anything */
+        rc = PV_INVALID;
+
+    } else if (*kind == 0) {
         rc = pv_head_wrong(problems, "kind", "is none that this version of the software knows");
 
     } else if (!pv_declared_fields(&d, *root, &top, pv_head_fields[*kind]) || problems->errors != errors) {
@@ -105,6 +109,24 @@ pv_head_read(json_t **root, pv_entry_kind_t *kind, pv_str_t head, pv_str_t site,
     }
 
     return rc;
+}
+
+
+int
+pv_head_newer(const json_t *root, int known, pv_problems_t *problems)
+{
+    json_int_t  format;
+
+    format = json_integer_value(json_object_get(root, "format"));
+
+    if (format <= known) {
+        return 0;
+    }
+
+    pv_problem(problems, NULL, 0, "format", "is format %" JSON_INTEGER_FORMAT ", and this version of the "
+               "software knows formats up to %d: use a newer one", format, known);
+
+    return 1;
 }
 
 
@@ -151,7 +173,7 @@ pv_head_common(const json_t *root, pv_str_t site, pv_problems_t *problems)
     static const unsigned char  zeros[PV_SHA256_LEN];
 
     if (json_integer_value(json_object_get(root, "format")) != PV_HEAD_FORMAT) {
-        return pv_head_wrong(problems, "format", "is one that this version of the software does not know");
+        return pv_head_wrong(problems, "format", "is none that there ever was");
     }
 
     if (!pv_str_eqs(site, pv_declared_string(root, "site"))) {

@@ -16,7 +16,9 @@
 
 /* The JSON of a head, every field checked; *kind is which. PV_INVALID: see problems. */
 int pv_head_read(json_t **root, pv_entry_kind_t *kind, pv_str_t head, pv_str_t site, pv_problems_t *problems);
-/* The same, compact with sorted keys; without: a field that is left out, or NULL. NULL: out of memory. To be freed. */
+/* 1 when "format" is one that a later version of the software writes: then nothing else is looked at, and that is said. */
+int pv_head_newer(const json_t *root, int known, pv_problems_t *problems);
+/* A head again, compact with sorted keys; without: a field that is left out, or NULL. NULL: out of memory. To be freed. */
 char *pv_head_canonical(const json_t *root, const char *without);
 
 /* The changes of policy.json as the head has them: summaries always by language. A new reference, or NULL. */

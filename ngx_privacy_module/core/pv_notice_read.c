@@ -83,7 +83,10 @@ pv_notice_read(json_t **root, pv_notice_kind_t *kind, pv_str_t text, pv_str_t si
     *kind = name != NULL ? pv_notice_kind(pv_str(name)) : 0;
     rc = PV_OK;
 
-    if (*kind == 0 || *kind == PV_NOTICE_CHANGE) {
+    if (pv_head_newer(*root, PV_NOTICE_FORMAT, problems)) {
+        rc = PV_INVALID;
+
+    } else if (*kind == 0 || *kind == PV_NOTICE_CHANGE) {
         rc = pv_notice_wrong(problems, "kind", "is none that this version of the software knows");
 
     } else if (!pv_declared_fields(&d, *root, &top, *kind == PV_NOTICE_RETRACTION ? pv_notice_retraction_fields
@@ -140,7 +143,7 @@ pv_notice_common(const json_t *root, pv_str_t site, pv_problems_t *problems)
     unsigned char  previous[PV_SHA256_LEN];
 
     if (pv_notice_integer(root, "format") != PV_NOTICE_FORMAT) {
-        return pv_notice_wrong(problems, "format", "is one that this version of the software does not know");
+        return pv_notice_wrong(problems, "format", "is none that there ever was");
     }
 
     if (!pv_str_eqs(site, pv_declared_string(root, "site"))) {

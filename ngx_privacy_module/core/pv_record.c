@@ -131,6 +131,14 @@ pv_record_decode(pv_record_t *r, pv_str_t bytes)
 }
 
 
+unsigned
+pv_record_newer(pv_str_t bytes)
+{
+    return (bytes.len != 0 && bytes.data[0] > PV_RECORD_FORMAT && bytes.data[0] <= PV_RECORD_FORMATS)
+           ? bytes.data[0] : 0;
+}
+
+
 /* The answer to a notice. */
 
 static int

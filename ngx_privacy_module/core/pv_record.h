@@ -31,6 +31,7 @@
 #include "pv_keys.h"
 
 #define PV_RECORD_FORMAT  1
+#define PV_RECORD_FORMATS 31        /* there will never be more: other first bytes are no record's */
 #define PV_RECORD_MAX     64
 #define PV_SUBJECT_LEN    16
 #define PV_SUBJECT_TEXT   22        /* base64url */
@@ -79,6 +80,8 @@ typedef struct {
 size_t pv_record_encode(unsigned char out[PV_RECORD_MAX], const pv_record_t *r);
 /* Every byte must be used, every field in range, granted within decided. */
 int pv_record_decode(pv_record_t *r, pv_str_t bytes);
+/* Of bytes that are no record here: the format that a later version of the software wrote them in, else 0. */
+unsigned pv_record_newer(pv_str_t bytes);
 
 /* The link that stands before position 1. */
 int pv_record_first_link(unsigned char link[PV_LINK_LEN], const pv_keys_t *keys, uint8_t key_id,

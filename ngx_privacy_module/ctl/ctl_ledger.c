@@ -83,6 +83,7 @@ static const char *const  ctl_state_text[PV_CHAIN_STATES] = {
     "holds",
     "MISSING: the record was taken out",
     "UNREADABLE: what stands here is no record",
+    "NEWER: in a format that this privacyctl does not know: use a newer one",
     "CHANGED: not what was written here",
     "MOVED: not what was written here",
     "UNPROVEN: what stands before it is not right, so that this cannot be checked"

@@ -108,7 +108,7 @@ ctl_prove_decoded(ctl_prove_t *p, const char *subject, size_t position)
                : ctl_fail(CTL_WRONG, "out of memory");
     }
 
-    if (e->len != 0 && e->data[0] > PV_RECORD_FORMAT) {
+    if (pv_record_newer((pv_str_t) { e->data, e->len })) {
         ctl_prove_wrong(p, "ledger %s: position %zu is in format %u, and this privacyctl reads formats up to %d: use a "
                         "newer one", subject, position, e->data[0], PV_RECORD_FORMAT);
 

@@ -42,6 +42,7 @@ struct ngx_http_privacy_ledger_read_s {
 
     pv_record_t                    window[NGX_HTTP_PRIVACY_LEDGER_WINDOW];
     ngx_uint_t                     n;
+    ngx_uint_t                     newer;           /* the format of a record that this node does not know */
 
     unsigned                       tail:1;          /* the window was placed by the ledger's length */
 };
@@ -350,6 +351,7 @@ ngx_http_privacy_ledger_take(ngx_http_privacy_ledger_read_t *read, const redisRe
         bytes.len = (size_t) field->len;
 
         if (pv_record_decode(&read->window[read->n], bytes) != PV_OK) {
+            read->newer = pv_record_newer(bytes);
             return NGX_ERROR;
         }
 
@@ -430,7 +432,13 @@ static void
 ngx_http_privacy_ledger_finish(ngx_http_privacy_ledger_read_t *read, ngx_http_privacy_ledger_result_t result,
     pv_consent_t *consent, pv_record_t *records, ngx_uint_t nrecords)
 {
-    if (result == NGX_HTTP_PRIVACY_LEDGER_DAMAGED) {
+    if (result == NGX_HTTP_PRIVACY_LEDGER_DAMAGED && read->newer) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "privacy: a ledger of site \"%V\" has a record in format %ui near position %uD, and this node "
+                      "reads formats up to %d: bring it up to date",
+                      &read->site->name, read->newer, read->first, PV_RECORD_FORMAT);
+
+    } else if (result == NGX_HTTP_PRIVACY_LEDGER_DAMAGED) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "privacy: a ledger of site \"%V\" does not verify near position %uD",
                       &read->site->name, read->first);
