@@ -247,20 +247,34 @@ like("$status $out", qr/^[1-9].*NOPERM .*keys/s, 'so are keys');
 ($status, $out) = $t->ctl('versions', '--site', $site, @public, '--redis', "redis://privacy-read:wrong\@$host:$port");
 like("$status $out", qr/^[1-9].*WRONGPASS/s, 'a wrong password, too');
 
+# Another database needs one rule more
+
+my @db = ('versions', '--site', $site, '--redis', url('publish') . '/1', @public);
+$redis->command('ACL', 'SETUSER', 'privacy-publish', '+xrange');
+($status, $out) = $t->ctl(@db);
+like("$status $out", qr/^[1-9].*NOPERM .*'select'/s, 'another database needs +select');
+$redis->command('ACL', 'SETUSER', 'privacy-publish', '+select');
+is(($t->ctl(@db))[0], 0, '... and nothing else') or diag(($t->ctl(@db))[1]);
+
 # ... and by nginx, which saves nothing then and says so
 
 $v = $t->visitor;
 $v->get('/');
 $redis->command('ACL', 'SETUSER', 'privacy-nginx', '-hsetnx');
 is($v->choose('accept_all')->status, 503, 'nginx without hsetnx: a choice is not saved');
-like($t->log, qr/a record of site "$site" could not be written: noperm/, '... and the log says why');
+like($t->log, qr/refuses HSETNX privacy:\{$site:\*\}:ledger: NOPERM .*'hsetnx'/, '... and the log says why');
+unlike($t->log, qr/refuses (?:EXEC|CONFIG|INFO)/, '... and nothing else');
+is(json($t->get('/status')->body)->{redis}{last_error}, 'noperm', '... so does the status');
 is($v->get('/')->header('X-Consent'), '<>', '... nor does it count');
 $redis->command('ACL', 'SETUSER', 'privacy-nginx', '+hsetnx');
 is($v->choose('accept_all')->status, 303, 'with it again, it is');
 $redis->command('ACL', 'SETUSER', 'privacy-nginx', 'resetchannels');
 $redis->command('CLIENT', 'KILL', 'USER', 'privacy-nginx');
 ok(wait_for(sub { $t->log =~ /\(events\): noperm: NOPERM .*channels/ }, 20), 'nginx without its channel says so');
+sub subscribed { return json($t->get('/status')->body)->{sites}[0]{subscribed} }
+ok(!subscribed(), '... so does the status');
 $redis->command('ACL', 'SETUSER', 'privacy-nginx', "&privacy:$site:events");
+ok(wait_for(\&subscribed, 20), 'with it again, it is woken');
 
 # What may be given: with it, a setting that loses choices is warned of
 

@@ -27,6 +27,8 @@ static void ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_mai
 static void ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t i);
 static void ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, ngx_pool_t *pool);
+static ngx_uint_t ngx_http_privacy_status_subscribed(ngx_http_privacy_main_conf_t *pmcf,
+    ngx_http_privacy_site_t *site);
 static void ngx_http_privacy_status_json_notices(pv_buf_t *b, ngx_http_privacy_site_t *site);
 static void ngx_http_privacy_status_json_dropped(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, pv_policy_t *policy, ngx_uint_t response);
@@ -260,8 +262,8 @@ ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmc
 
         pv_buf_printf(b, ",\"versions\":%zu,\"entries\":%zu,\"log_missing\":%s,\"subscribed\":%s,\"last_sync\":%ld,"
                       "\"last_error\":", n, pv_log_count(ngx_http_privacy_store_log(store)),
-                      store->log_missing ? "true" : "false", store->subscribed ? "true" : "false",
-                      (long) store->last_sync);
+                      store->log_missing ? "true" : "false",
+                      ngx_http_privacy_status_subscribed(pmcf, site) ? "true" : "false", (long) store->last_sync);
         ngx_http_privacy_status_string(b, &store->last_error);
     }
 
@@ -285,6 +287,19 @@ ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmc
     pv_buf_puts(b, "},\"inventory\":");
     ngx_http_privacy_status_json_inventory(b, pmcf, site, policy, pool);
     pv_buf_puts(b, "}");
+}
+
+
+static ngx_uint_t
+ngx_http_privacy_status_subscribed(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site)
+{
+    char       key[PVR_KEY_MAX];
+    ngx_str_t  channel;
+
+    channel.len = pvr_key_events(key, ngx_http_privacy_str(&site->name));
+    channel.data = (u_char *) key;
+
+    return pmcf->redis && ngx_privacy_redis_subscribed(pmcf->redis, &channel);
 }
 
 

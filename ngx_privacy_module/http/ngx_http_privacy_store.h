@@ -81,7 +81,6 @@ struct ngx_http_privacy_store_s {
     /* For the status page: read only. */
     ngx_str_t                         site;
     ngx_uint_t                        log_missing;  /* 1: Redis has no log, or a shorter one than we know: emptied */
-    ngx_uint_t                        subscribed;   /* 1: the event channel was heard of at least once */
     time_t                            last_sync;    /* when the log was last read to its end; 0: never */
     ngx_str_t                         last_error;   /* of the newest refusal or failure; empty: none since last_sync */
 

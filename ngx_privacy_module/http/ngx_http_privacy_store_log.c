@@ -114,7 +114,6 @@ ngx_http_privacy_store_message(void *data, ngx_str_t *channel, ngx_str_t *messag
 
     if (message == NULL) {
         /* what was said while nobody listened is in the log */
-        store->subscribed = 1;
         ngx_http_privacy_store_sync(store);
 
         if (store->on_event) {

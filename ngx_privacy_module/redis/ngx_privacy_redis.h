@@ -146,6 +146,9 @@ typedef void (*ngx_privacy_redis_message_pt)(void *data, ngx_str_t *channel, ngx
 ngx_int_t ngx_privacy_redis_subscribe(ngx_privacy_redis_t *redis, ngx_str_t *channel,
     ngx_privacy_redis_message_pt handler, void *data);
 
+/* 1 while messages of that channel come. */
+ngx_uint_t ngx_privacy_redis_subscribed(ngx_privacy_redis_t *redis, ngx_str_t *channel);
+
 /* For the status page: the sums of all endpoints. */
 typedef struct {
     const char   *topology;         /* "single", "sentinel", "cluster" */

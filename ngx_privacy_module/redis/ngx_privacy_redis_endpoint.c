@@ -291,6 +291,10 @@ ngx_privacy_redis_reply(ngx_privacy_redis_link_t *link, redisReply **reply)
         rc = endpoint->redis->topology->refused(request, *reply);
     }
 
+    if ((*reply)->type == REDIS_REPLY_ERROR && request->again == PVR_OK) {
+        ngx_privacy_redis_refused(request, *reply);
+    }
+
     if (request->handler) {
         request->replies[request->got] = *reply;
         *reply = NULL;

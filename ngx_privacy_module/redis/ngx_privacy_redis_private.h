@@ -17,6 +17,7 @@
  *   ngx_privacy_redis_cluster.c    slots, and who has them
  *   ngx_privacy_redis_subscribe.c  messages
  *   ngx_privacy_redis_check.c      whether a server keeps what it acknowledges
+ *   ngx_privacy_redis_refused.c    what a server refuses, in the log
  *   ngx_privacy_redis_server.c     addresses, names, greeting
  *   ngx_privacy_redis_link.c       a connection
  *   ngx_privacy_redis_tls.c        the same, encrypted
@@ -90,6 +91,8 @@ struct ngx_privacy_redis_endpoint_s {
     ngx_uint_t                       slots;         /* that it has, in a cluster */
     ngx_uint_t                       seed;          /* the configuration names it */
 
+    time_t                           refused_at[PVR_STATUSES];      /* when such an error was said last */
+
     ngx_event_t                      check;         /* settings may change while the connection holds */
     ngx_str_t                        warning;
     u_char                           warning_data[256];
@@ -121,6 +124,7 @@ struct ngx_privacy_redis_subscription_s {
     ngx_privacy_redis_message_pt     handler;
     void                            *data;
     ngx_uint_t                       sent;          /* SUBSCRIBE went out on this connection */
+    ngx_uint_t                       heard;         /* and was answered: messages come */
 };
 
 
@@ -185,6 +189,9 @@ ngx_uint_t ngx_privacy_redis_endpoint_ready(ngx_privacy_redis_endpoint_t *endpoi
 /* 1: it is not worth a try. ask: the caller is going to send, it may be the one that is tried. */
 ngx_uint_t ngx_privacy_redis_breaker_open(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t ask);
 const char *ngx_privacy_redis_breaker_name(ngx_privacy_redis_endpoint_t *endpoint);
+
+/* ngx_privacy_redis_refused.c. An error that the request will be answered with. */
+void ngx_privacy_redis_refused(ngx_privacy_redis_request_t *request, const redisReply *reply);
 
 void ngx_privacy_redis_subscribe_init(ngx_privacy_redis_t *redis);
 void ngx_privacy_redis_subscribe_close(ngx_privacy_redis_t *redis);

@@ -244,6 +244,7 @@ ngx_privacy_redis_subscribe_message(ngx_privacy_redis_t *redis, redisReply *chan
         s = ngx_queue_data(q, ngx_privacy_redis_subscription_t, queue);
 
         if (s->channel.len == channel->len && ngx_memcmp(s->channel.data, channel->str, channel->len) == 0) {
+            s->heard = 1;
             s->handler(s->data, &s->channel, message ? &text : NULL);
         }
     }
@@ -272,11 +273,33 @@ ngx_privacy_redis_subscribe_closed(ngx_privacy_redis_link_t *link, pvr_status_t 
     {
         s = ngx_queue_data(q, ngx_privacy_redis_subscription_t, queue);
         s->sent = 0;
+        s->heard = 0;
     }
 
     if (link->failures && !link->stopped) {
         ngx_privacy_redis_subscribe_elsewhere(redis);
     }
+}
+
+
+ngx_uint_t
+ngx_privacy_redis_subscribed(ngx_privacy_redis_t *redis, ngx_str_t *channel)
+{
+    ngx_queue_t                       *q;
+    ngx_privacy_redis_subscription_t  *s;
+
+    for (q = ngx_queue_head(&redis->subscriptions);
+         q != ngx_queue_sentinel(&redis->subscriptions);
+         q = ngx_queue_next(q))
+    {
+        s = ngx_queue_data(q, ngx_privacy_redis_subscription_t, queue);
+
+        if (s->channel.len == channel->len && ngx_memcmp(s->channel.data, channel->data, channel->len) == 0) {
+            return s->heard;
+        }
+    }
+
+    return 0;
 }
 
 
