@@ -96,6 +96,8 @@ typedef struct {
 typedef struct {
     ngx_shm_zone_t            *zone;
     ngx_privacy_redis_conf_t  *redis_conf;      /* NULL: no privacy_redis: nothing can be recorded */
+    pvr_durability_t           durability;      /* what an acknowledged choice survives */
+    ngx_uint_t                 durability_set;
     ngx_str_t                  keys_file;
     pv_keys_t                 *keys;            /* NULL: no privacy_keys */
     ngx_path_t                *cache_path;      /* NULL: no privacy_cache_path */
@@ -220,6 +222,7 @@ extern ngx_module_t  ngx_http_privacy_module;
 /* conf: directive handlers; each logs what was expected. */
 char *ngx_http_privacy_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_privacy_conf_durability(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_keys(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_cache_path(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_privacy_conf_templates(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -370,6 +373,20 @@ ngx_http_privacy_append_t *ngx_http_privacy_ledger_append(ngx_http_privacy_main_
     ngx_http_privacy_srv_conf_t *pscf, const u_char *subject, uint32_t position, pv_str_t record, int64_t expire_at,
     ngx_http_privacy_form_t *form, ngx_msec_t deadline, ngx_http_privacy_append_pt handler, void *data);
 void ngx_http_privacy_append_detach(ngx_http_privacy_append_t *append);
+/*
+ * What a reply of Redis showed to be there, from within the handler of that reply: waits until as many replicas as
+ * privacy_durability asks for have it too. touch, which is freed, is a write that changes nothing about the same key.
+ * NGX_DECLINED: nothing has to be waited for, the handler is not called. NGX_ERROR: it cannot be known; it is not called.
+ */
+typedef void (*ngx_http_privacy_settled_pt)(void *data, pvr_status_t status);
+
+ngx_int_t ngx_http_privacy_settle(ngx_http_privacy_main_conf_t *pmcf, pv_buf_t *touch, ngx_msec_t end,
+    ngx_http_privacy_settled_pt handler, void *data, ngx_privacy_redis_settle_t **settle);
+/* The same of a subject's ledger, which is kept for `term` seconds from now on. */
+ngx_int_t ngx_http_privacy_settle_ledger(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
+    const u_char *subject, int64_t term, ngx_msec_t end, ngx_http_privacy_settled_pt handler, void *data,
+    ngx_privacy_redis_settle_t **settle);
+
 /* When a record that is written now may go: the choice's own term and the proof period from now. policy: may be NULL. */
 int64_t ngx_http_privacy_ledger_expire_at(ngx_http_privacy_srv_conf_t *pscf, const pv_policy_t *policy);
 /* Sends an event about a subject to all nodes, and frees it. It only wakes: what depends on it must not get lost with it. */

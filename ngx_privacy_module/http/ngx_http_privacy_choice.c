@@ -124,6 +124,11 @@ ngx_http_privacy_choice_cleanup(void *data)
         choice->append = NULL;
     }
 
+    if (choice->settle) {
+        ngx_privacy_redis_settle_detach(choice->settle);
+        choice->settle = NULL;
+    }
+
     if (choice->look_up) {
         ngx_http_privacy_notice_due_detach(choice->look_up);
         choice->look_up = NULL;

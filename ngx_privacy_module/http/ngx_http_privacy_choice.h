@@ -44,6 +44,7 @@ typedef struct {
     ngx_uint_t                       conflicts;
     ngx_http_privacy_ledger_read_t  *read;
     ngx_http_privacy_append_t       *append;
+    ngx_privacy_redis_settle_t      *settle;
 
     ngx_http_privacy_notice_t       *notice;        /* that is answered, held; NULL: none is */
     ngx_http_privacy_reader_t        reader;        /* by whom */
@@ -55,6 +56,7 @@ typedef struct {
     unsigned                         withdraw:1;    /* asked for by its own address */
     unsigned                         body_json:1;
     unsigned                         has_pending:1;
+    unsigned                         pending_there:1;   /* what the browser brought is on the ledger */
     unsigned                         known:1;       /* base was read, or there can be nothing to read */
     unsigned                         refuse_only:1; /* its form is too old, or was another's: it can grant nothing */
     unsigned                         sealed:1;      /* record was: it may have reached the ledger */

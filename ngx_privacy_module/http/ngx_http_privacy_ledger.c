@@ -89,6 +89,8 @@ static void ngx_http_privacy_append_record_done(void *data, pvr_status_t status,
 static ngx_int_t ngx_http_privacy_append_compare(ngx_http_privacy_append_t *append);
 static void ngx_http_privacy_append_compare_done(void *data, pvr_status_t status, redisReply **replies,
     ngx_uint_t n);
+static void ngx_http_privacy_append_settle(ngx_http_privacy_append_t *append);
+static void ngx_http_privacy_append_settled(void *data, pvr_status_t status);
 static void ngx_http_privacy_append_finish(ngx_http_privacy_append_t *append,
     ngx_http_privacy_append_result_t result, pvr_status_t status);
 
@@ -603,7 +605,7 @@ ngx_http_privacy_append_record_done(void *data, pvr_status_t status, redisReply 
     switch (pvr_ledger_appended(replies[PVR_LEDGER_APPEND_REPLIES - 1])) {
 
     case 1:
-        ngx_http_privacy_append_finish(append, NGX_HTTP_PRIVACY_APPENDED, PVR_OK);
+        ngx_http_privacy_append_settle(append);
         return;
 
     case 0:
@@ -659,11 +661,38 @@ ngx_http_privacy_append_compare_done(void *data, pvr_status_t status, redisReply
     if (field->type == REDIS_REPLY_STRING && (size_t) field->len == append->record_len
         && ngx_memcmp(field->str, append->record, append->record_len) == 0)
     {
-        ngx_http_privacy_append_finish(append, NGX_HTTP_PRIVACY_APPENDED, PVR_OK);
+        ngx_http_privacy_append_settle(append);
         return;
     }
 
     ngx_http_privacy_append_finish(append, NGX_HTTP_PRIVACY_TAKEN, PVR_OK);
+}
+
+
+/* It is there: now, or since it was sent before. Where replicas have to have it, that is not enough. */
+
+static void
+ngx_http_privacy_append_settle(ngx_http_privacy_append_t *append)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_privacy_settle_ledger(append->main, append->server->site, append->subject, append->term, append->end,
+                                        ngx_http_privacy_append_settled, append, NULL);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_privacy_append_finish(append, NGX_HTTP_PRIVACY_APPENDED, PVR_OK);
+
+    } else if (rc != NGX_OK) {
+        ngx_http_privacy_append_finish(append, NGX_HTTP_PRIVACY_NOT_APPENDED, PVR_SHORT);
+    }
+}
+
+
+static void
+ngx_http_privacy_append_settled(void *data, pvr_status_t status)
+{
+    ngx_http_privacy_append_finish(data, (status == PVR_OK) ? NGX_HTTP_PRIVACY_APPENDED : NGX_HTTP_PRIVACY_NOT_APPENDED,
+                                   status);
 }
 
 

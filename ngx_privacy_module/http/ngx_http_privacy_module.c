@@ -73,6 +73,13 @@ static ngx_command_t  ngx_http_privacy_commands[] = {
       0,
       NULL },
 
+    { ngx_string("privacy_durability"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_privacy_conf_durability,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("privacy_keys"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_privacy_conf_keys,
@@ -629,6 +636,7 @@ ngx_http_privacy_init_process(ngx_cycle_t *cycle)
     if (pmcf->redis_conf != NULL) {
         ngx_http_privacy_init_resolver(cycle, pmcf->redis_conf);
 
+        pmcf->redis_conf->durability = pmcf->durability;
         pmcf->redis = ngx_privacy_redis_create(cycle->pool, pmcf->redis_conf, cycle->log);
         if (pmcf->redis == NULL) {
             return NGX_ERROR;

@@ -27,6 +27,7 @@ typedef struct {
     pv_consent_t                   consent;     /* of the cookie; position and head move on when it is rebased */
     pv_record_t                    refusal;     /* as the visitor made it */
     pv_record_t                    record;      /* as it is being appended */
+    pv_consent_t                   newest;      /* of a ledger that has it already */
     ngx_uint_t                     tries;
 } ngx_http_privacy_pending_t;
 
@@ -38,6 +39,8 @@ static void ngx_http_privacy_pending_appended(void *data, ngx_http_privacy_appen
     pvr_status_t status);
 static void ngx_http_privacy_pending_read(void *data, ngx_http_privacy_ledger_result_t result,
     pv_consent_t *consent, pv_record_t *records, ngx_uint_t nrecords);
+static void ngx_http_privacy_pending_found(ngx_http_privacy_pending_t *pending, pv_consent_t *newest);
+static void ngx_http_privacy_pending_settled(void *data, pvr_status_t status);
 static ngx_int_t ngx_http_privacy_pending_rebase(ngx_http_privacy_pending_t *pending, pv_consent_t *newest);
 static void ngx_http_privacy_pending_done(ngx_http_privacy_pending_t *pending, pv_consent_t *newest);
 
@@ -214,7 +217,7 @@ ngx_http_privacy_pending_read(void *data, ngx_http_privacy_ledger_result_t resul
         if (records[i].how == pending->refusal.how && records[i].time == pending->refusal.time
             && records[i].form == pending->refusal.form)
         {
-            ngx_http_privacy_pending_done(pending, consent);
+            ngx_http_privacy_pending_found(pending, consent);
             return;
         }
     }
@@ -225,6 +228,42 @@ ngx_http_privacy_pending_read(void *data, ngx_http_privacy_ledger_result_t resul
     }
 
     ngx_http_privacy_pending_append(pending);
+}
+
+
+/* Recorded is not yet acknowledged: the browser carries it until replicas have it, where they have to. */
+
+static void
+ngx_http_privacy_pending_found(ngx_http_privacy_pending_t *pending, pv_consent_t *newest)
+{
+    ngx_int_t  rc;
+
+    pending->newest = *newest;
+
+    rc = ngx_http_privacy_settle_ledger(pending->main, pending->site, pending->consent.subject, pending->term,
+                                        ngx_current_msec + NGX_HTTP_PRIVACY_PENDING_DEADLINE,
+                                        ngx_http_privacy_pending_settled, pending, NULL);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_privacy_pending_done(pending, newest);
+
+    } else if (rc != NGX_OK) {
+        ngx_free(pending);
+    }
+}
+
+
+static void
+ngx_http_privacy_pending_settled(void *data, pvr_status_t status)
+{
+    ngx_http_privacy_pending_t  *pending = data;
+
+    if (status == PVR_OK) {
+        ngx_http_privacy_pending_done(pending, &pending->newest);
+
+    } else {
+        ngx_free(pending);
+    }
 }
 
 

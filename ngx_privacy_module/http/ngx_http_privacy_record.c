@@ -25,6 +25,8 @@ static void ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledge
     pv_consent_t *consent, pv_record_t *records, ngx_uint_t nrecords);
 static ngx_uint_t ngx_http_privacy_record_remembered(ngx_http_privacy_choice_t *choice, pv_consent_t *newest,
     pv_record_t *records, ngx_uint_t nrecords);
+static void ngx_http_privacy_record_pending(ngx_http_privacy_choice_t *choice, pv_record_t *records,
+    ngx_uint_t nrecords);
 static void ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice,
     ngx_http_privacy_ledger_result_t result);
 static void ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice);
@@ -32,6 +34,8 @@ static const pv_consent_t *ngx_http_privacy_record_state(ngx_http_privacy_choice
 static ngx_int_t ngx_http_privacy_record_append(ngx_http_privacy_choice_t *choice);
 static void ngx_http_privacy_record_append_done(void *data, ngx_http_privacy_append_result_t result,
     pvr_status_t status);
+static void ngx_http_privacy_record_settle(ngx_http_privacy_choice_t *choice);
+static void ngx_http_privacy_record_settled(void *data, pvr_status_t status);
 static void ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recorded);
 static void ngx_http_privacy_record_failed(ngx_http_privacy_choice_t *choice);
 static ngx_int_t ngx_http_privacy_record_pend(ngx_http_privacy_choice_t *choice);
@@ -94,6 +98,8 @@ ngx_http_privacy_record_read_done(void *data, ngx_http_privacy_ledger_result_t r
             return;
         }
 
+        ngx_http_privacy_record_pending(choice, records, nrecords);
+
         choice->refused |= pv_choice_refused(records, nrecords, consent->position + 1 - (uint32_t) nrecords,
                                              choice->shown, choice->before);
         choice->before = consent->decided & ~consent->granted;
@@ -142,6 +148,25 @@ ngx_http_privacy_record_remembered(ngx_http_privacy_choice_t *choice, pv_consent
     }
 
     return pv_equal(records[nrecords - 1 - behind].link, choice->link, PV_LINK_LEN);
+}
+
+
+/* What the browser brought may have been written when nobody could say so: then it is not written again. */
+
+static void
+ngx_http_privacy_record_pending(ngx_http_privacy_choice_t *choice, pv_record_t *records, ngx_uint_t nrecords)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; choice->has_pending && i < nrecords; i++) {
+
+        if (records[i].how == choice->pending.how && records[i].time == choice->pending.time
+            && records[i].form == choice->pending.form)
+        {
+            choice->has_pending = 0;
+            choice->pending_there = 1;
+        }
+    }
 }
 
 
@@ -268,7 +293,7 @@ ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice)
                     ctx->policy, now);
 
     if (!choice->has_pending && pv_choice_same(&choice->record, base, now)) {
-        ngx_http_privacy_record_done(choice, 0);
+        ngx_http_privacy_record_settle(choice);
         return;
     }
 
@@ -364,6 +389,57 @@ ngx_http_privacy_record_append_done(void *data, ngx_http_privacy_append_result_t
 }
 
 
+/* The ledger was read and says the same already: perhaps by a request that was not acknowledged. */
+
+static void
+ngx_http_privacy_record_settle(ngx_http_privacy_choice_t *choice)
+{
+    ngx_int_t                rc;
+    ngx_http_privacy_ctx_t  *ctx;
+
+    ctx = choice->ctx;
+
+    rc = ngx_http_privacy_settle_ledger(ctx->main, ctx->site, choice->subject,
+                                        ngx_http_privacy_ledger_expire_at(ctx->server, ctx->policy)
+                                        - (int64_t) ngx_time(), choice->end,
+                                        ngx_http_privacy_record_settled, choice, &choice->settle);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_privacy_record_done(choice, 0);
+
+    } else if (rc != NGX_OK) {
+        ngx_http_privacy_record_failed(choice);
+    }
+}
+
+
+static void
+ngx_http_privacy_record_settled(void *data, pvr_status_t status)
+{
+    ngx_http_privacy_choice_t  *choice = data;
+
+    choice->settle = NULL;
+    choice->waiting = 1;
+
+    ngx_http_set_log_request(choice->ctx->request->connection->log, choice->ctx->request);
+
+    if (status == PVR_OK) {
+        ngx_http_privacy_record_done(choice, 0);
+        return;
+    }
+
+    if (choice->pending_there) {
+        /* the browser goes on carrying it: the same record, not a second one */
+
+        ngx_http_privacy_count(choice->ctx, NGX_HTTP_PRIVACY_CHOICE_UNAVAILABLE, 1);
+        ngx_http_privacy_choice_unsaved(choice, "refusal_pending");
+        return;
+    }
+
+    ngx_http_privacy_record_failed(choice);
+}
+
+
 /* On the ledger, by this request or before it. */
 
 static void
@@ -384,14 +460,16 @@ ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recor
 
     if (recorded) {
         ngx_http_privacy_count(ctx, counters[choice->choice.how], 1);
+    }
 
-        if (choice->has_pending) {
-            ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_PENDING_RECORDED, 1);
-        }
+    if (choice->pending_there || (recorded && choice->has_pending)) {
+        ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_PENDING_RECORDED, 1);
+    }
 
-        if (choice->revoked || (choice->choice.everything && choice->base.position > 1)) {
-            ngx_http_privacy_ledger_revoked(ctx->main, ctx->site, choice->subject, choice->base.position);
-        }
+    if (choice->pending_there
+        || (recorded && (choice->revoked || (choice->choice.everything && choice->base.position > 1))))
+    {
+        ngx_http_privacy_ledger_revoked(ctx->main, ctx->site, choice->subject, choice->base.position);
     }
 
     ngx_http_privacy_record_adopt(choice, &choice->base);

@@ -25,6 +25,7 @@ static ngx_uint_t ngx_http_privacy_status_prometheus(ngx_http_request_t *r);
 static void ngx_http_privacy_status_json(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf, ngx_pool_t *pool);
 static void ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
 static void ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t i);
+static void ngx_http_privacy_status_json_durability(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
 static void ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, ngx_pool_t *pool);
 static ngx_uint_t ngx_http_privacy_status_subscribed(ngx_http_privacy_main_conf_t *pmcf,
@@ -195,6 +196,9 @@ ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pm
 
     ngx_http_privacy_status_string(b, &status.warning);
 
+    pv_buf_puts(b, ",\"durability\":");
+    ngx_http_privacy_status_json_durability(b, pmcf);
+
     pv_buf_puts(b, ",\"endpoints\":[");
 
     for (i = 0; i < status.endpoints; i++) {
@@ -226,6 +230,31 @@ ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, n
 
     ngx_http_privacy_status_string(b, &status.warning);
     pv_buf_puts(b, "}");
+}
+
+
+static void
+ngx_http_privacy_status_json_durability(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf)
+{
+    char                            mode[PVR_DURABILITY_TEXT];
+    ngx_privacy_redis_durability_t  durability;
+
+    (void) pvr_durability_text(mode, &pmcf->durability);
+    ngx_privacy_redis_durability(pmcf->redis, NGX_MAX_UINT32_VALUE, &durability);
+
+    pv_buf_printf(b, "{\"mode\":\"%s\",\"unverified\":", mode);
+    ngx_http_privacy_status_string(b, &durability.unverified);
+
+    pv_buf_printf(b, ",\"waiting\":%lu,\"waits\":%lu,\"short\":%lu,\"last_count\":",
+                  (unsigned long) durability.waiting, (unsigned long) durability.waits,
+                  (unsigned long) durability.unsettled);
+
+    if (durability.last < 0) {
+        pv_buf_puts(b, "null}");
+
+    } else {
+        pv_buf_printf(b, "%ld}", (long) durability.last);
+    }
 }
 
 
@@ -512,14 +541,16 @@ ngx_http_privacy_status_text(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf)
 static void
 ngx_http_privacy_status_text_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf)
 {
-    ngx_uint_t                  i;
-    ngx_privacy_redis_status_t  status;
+    ngx_uint_t                      i;
+    ngx_privacy_redis_status_t      status;
+    ngx_privacy_redis_durability_t  durability;
 
     if (pmcf->redis == NULL) {
         return;
     }
 
     ngx_privacy_redis_status(pmcf->redis, &status);
+    ngx_privacy_redis_durability(pmcf->redis, NGX_MAX_UINT32_VALUE, &durability);
 
     struct {
         const char     *name, *type, *help;
@@ -531,6 +562,12 @@ ngx_http_privacy_status_text_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pm
         { "privacy_redis_latency_milliseconds", "gauge", "Moving average of answered requests.", status.latency },
         { "privacy_redis_warning", "gauge", "1 when the server's settings cannot keep what is acknowledged.",
           status.warning.len != 0 },
+        { "privacy_redis_waiting", "gauge", "Choices that wait for replicas.", durability.waiting },
+        { "privacy_redis_replicas", "gauge", "Replicas that had what was waited for last.",
+          (unsigned long) ngx_max(durability.last, 0) },
+        { "privacy_redis_waits_total", "counter", "WAIT commands.", durability.waits },
+        { "privacy_redis_short_total", "counter", "Choices not acknowledged for want of replicas.",
+          durability.unsettled },
         { "privacy_redis_reconnects_total", "counter", "Connections made after the first.", status.reconnects },
         { "privacy_redis_answered_total", "counter", "Requests answered.", status.answered },
         { "privacy_redis_timed_out_total", "counter", "Requests past their deadline.", status.timed_out },

@@ -41,10 +41,12 @@
 #include <ngx_event_connect.h>
 
 #include "pvr.h"
+#include "pvr_durability.h"
 
 
 typedef struct ngx_privacy_redis_s          ngx_privacy_redis_t;
 typedef struct ngx_privacy_redis_request_s  ngx_privacy_redis_request_t;
+typedef struct ngx_privacy_redis_settle_s   ngx_privacy_redis_settle_t;
 
 typedef enum {
     NGX_PRIVACY_REDIS_SINGLE = 0,
@@ -89,6 +91,7 @@ typedef struct {
     size_t                     max_bytes;       /* of queued commands, 16 MiB */
     ngx_resolver_t            *resolver;        /* for names that have to be found again; set before _create(); or NULL */
     ngx_msec_t                 resolver_timeout;
+    pvr_durability_t           durability;      /* likewise; memory */
 } ngx_privacy_redis_conf_t;
 
 /*
@@ -140,6 +143,19 @@ ngx_uint_t ngx_privacy_redis_reachable(ngx_privacy_redis_t *redis, ngx_str_t *ke
 /* The handler will not be called any more (the HTTP request went away). The command itself may still be carried out. */
 void ngx_privacy_redis_detach(ngx_privacy_redis_request_t *request);
 
+/*
+ * From within the handler of a reply that came: whether as many replicas of the server that it came from as
+ * conf->durability asks for have what that server had by then. touch: one command (pvr.h), copied, a write that changes
+ * nothing there. The handler is called once, with PVR_OK, or with why that is not known or not so; never from within
+ * this function. NULL: it cannot be asked, the handler is not called.
+ */
+typedef void (*ngx_privacy_redis_settled_pt)(void *data, pvr_status_t status);
+
+ngx_privacy_redis_settle_t *ngx_privacy_redis_settle(ngx_privacy_redis_t *redis, u_char *touch, size_t len,
+    ngx_msec_t deadline, ngx_privacy_redis_settled_pt handler, void *data);
+/* The handler will not be called any more. */
+void ngx_privacy_redis_settle_detach(ngx_privacy_redis_settle_t *settle);
+
 /* A connection of its own that only listens; calls back with each message, and with NULL after each (re)subscription:
  * what was missed has then to be read from the streams. */
 typedef void (*ngx_privacy_redis_message_pt)(void *data, ngx_str_t *channel, ngx_str_t *message);
@@ -182,5 +198,17 @@ void ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_stat
 /* i below endpoints. */
 void ngx_privacy_redis_endpoint_status(ngx_privacy_redis_t *redis, ngx_uint_t i,
     ngx_privacy_redis_endpoint_status_t *status);
+
+/* Of one endpoint, or of all (i past the last): what is acknowledged, and how sure that is. */
+typedef struct {
+    ngx_str_t     unverified;       /* settings that a server does not tell; empty: none */
+    ngx_uint_t    waiting;          /* settles, now */
+    ngx_uint_t    waits;            /* WAIT commands, and settles that were not: since the worker started */
+    ngx_uint_t    unsettled;
+    ngx_int_t     last;             /* replicas that had what was waited for last, at the worst of them; -1: not known */
+} ngx_privacy_redis_durability_t;
+
+void ngx_privacy_redis_durability(ngx_privacy_redis_t *redis, ngx_uint_t i,
+    ngx_privacy_redis_durability_t *durability);
 
 #endif /* NGX_PRIVACY_REDIS_H */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_privacy_redis_private.h"
+#include "ngx_privacy_redis_wait.h"
 
 
 /*
@@ -15,13 +15,13 @@
 
 #define NGX_PRIVACY_REDIS_CHECK        5000
 #define NGX_PRIVACY_REDIS_CHECK_AGAIN  10000
+#define NGX_PRIVACY_REDIS_CHECK_BYTES  1024
 
 
 static void ngx_privacy_redis_check_again(ngx_event_t *ev);
 static void ngx_privacy_redis_check_ask(ngx_privacy_redis_endpoint_t *endpoint);
 static void ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
-static u_char *ngx_privacy_redis_check_eviction(u_char *p, u_char *last, redisReply *reply);
-static u_char *ngx_privacy_redis_check_persistence(u_char *p, u_char *last, ngx_uint_t more, redisReply *reply);
+static void ngx_privacy_redis_check_take(ngx_str_t *text, u_char *data, const pv_buf_t *b);
 
 
 void
@@ -63,89 +63,71 @@ ngx_privacy_redis_check_again(ngx_event_t *ev)
 static void
 ngx_privacy_redis_check_ask(ngx_privacy_redis_endpoint_t *endpoint)
 {
-    static u_char  commands[] = "*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$16\r\nmaxmemory-policy\r\n"
-                                "*2\r\n$4\r\nINFO\r\n$11\r\npersistence\r\n";
+    int       n;
+    pv_buf_t  commands;
 
-    (void) ngx_privacy_redis_send_to(endpoint, NGX_PRIVACY_REDIS_NO_SLOT, commands, sizeof(commands) - 1, 2,
-                                     NGX_PRIVACY_REDIS_CHECK, 0, ngx_privacy_redis_checked, endpoint);
+    pv_buf_init(&commands, NGX_PRIVACY_REDIS_CHECK_BYTES);
+
+    n = pvr_settings_ask(&commands, &endpoint->redis->conf->durability);
+
+    if (n > 0) {
+        (void) ngx_privacy_redis_send_to(endpoint, NGX_PRIVACY_REDIS_NO_SLOT, commands.data, commands.len,
+                                         (ngx_uint_t) n, NGX_PRIVACY_REDIS_CHECK, 0, ngx_privacy_redis_checked,
+                                         endpoint);
+    }
+
+    pv_buf_free(&commands);
 }
 
 
 static void
 ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
 {
-    u_char                *p, *last, text[sizeof(((ngx_privacy_redis_endpoint_t *) 0)->warning_data)];
+    pv_buf_t                       warning, unknown;
     ngx_privacy_redis_endpoint_t  *endpoint;
 
     endpoint = data;
 
-    if (status != PVR_OK || n != 2) {
+    if (status != PVR_OK) {
         return;
     }
 
-    p = text;
-    last = text + sizeof(text);
+    pv_buf_init(&warning, sizeof(endpoint->warning_data));
+    pv_buf_init(&unknown, sizeof(endpoint->unverified_data));
 
-    p = ngx_privacy_redis_check_eviction(p, last, replies[0]);
-    p = ngx_privacy_redis_check_persistence(p, last, p != text, replies[1]);
+    pvr_settings_judge(&warning, &unknown, &endpoint->redis->conf->durability, replies, n);
 
-    if ((size_t) (p - text) == endpoint->warning.len
-        && ngx_memcmp(text, endpoint->warning_data, p - text) == 0)
+    ngx_privacy_redis_check_take(&endpoint->unverified, endpoint->unverified_data, &unknown);
+
+    if (warning.len != endpoint->warning.len
+        || (warning.len && ngx_memcmp(warning.data, endpoint->warning.data, warning.len) != 0))
     {
-        return;
+        ngx_privacy_redis_check_take(&endpoint->warning, endpoint->warning_data, &warning);
+
+        if (warning.len) {
+            ngx_log_error(NGX_LOG_WARN, endpoint->redis->log, 0, "privacy: Redis at %V may lose choices: %V",
+                          &endpoint->server.name, &endpoint->warning);
+        }
     }
 
-    ngx_memcpy(endpoint->warning_data, text, p - text);
-    endpoint->warning.data = endpoint->warning_data;
-    endpoint->warning.len = p - text;
+    pv_buf_free(&warning);
+    pv_buf_free(&unknown);
 
-    if (p != text) {
-        ngx_log_error(NGX_LOG_WARN, endpoint->redis->log, 0, "privacy: Redis at %V may lose choices: %V",
-                      &endpoint->server.name, &endpoint->warning);
+    if (endpoint->wait) {
+        ngx_privacy_redis_wait_told(endpoint->wait, pvr_settings_run_id(replies, n));
     }
 }
 
 
-static u_char *
-ngx_privacy_redis_check_eviction(u_char *p, u_char *last, redisReply *reply)
+/* Never more than there is room for: the buffer is bounded by it. */
+
+static void
+ngx_privacy_redis_check_take(ngx_str_t *text, u_char *data, const pv_buf_t *b)
 {
-    redisReply  *value;
+    text->data = data;
+    text->len = b->len;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2
-        || reply->element[1]->type != REDIS_REPLY_STRING)
-    {
-        return p;
+    if (b->len) {
+        ngx_memcpy(data, b->data, b->len);
     }
-
-    value = reply->element[1];
-
-    if (ngx_strcmp(value->str, "noeviction") == 0) {
-        return p;
-    }
-
-    return ngx_slprintf(p, last, "maxmemory-policy is \"%*s\", it has to be \"noeviction\"",
-                        ngx_min(value->len, (size_t) 32), value->str);
-}
-
-
-static u_char *
-ngx_privacy_redis_check_persistence(u_char *p, u_char *last, ngx_uint_t more, redisReply *reply)
-{
-    const char  *what;
-
-    if (reply->type != REDIS_REPLY_STRING) {
-        return p;
-    }
-
-    if (ngx_strstr(reply->str, "aof_enabled:0") != NULL) {
-        what = "appendonly is \"no\", what came since the last snapshot is lost with the process";
-
-    } else if (ngx_strstr(reply->str, "aof_last_write_status:err") != NULL) {
-        what = "the last write of the append-only file failed";
-
-    } else {
-        return p;
-    }
-
-    return ngx_slprintf(p, last, "%s%s", more ? "; " : "", what);
 }

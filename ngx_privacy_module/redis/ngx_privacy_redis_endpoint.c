@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_privacy_redis_private.h"
+#include "ngx_privacy_redis_wait.h"
 
 
 /*
@@ -75,6 +75,16 @@ ngx_privacy_redis_endpoint_add(ngx_privacy_redis_t *redis, ngx_privacy_redis_rol
     endpoint->link.silent = ngx_privacy_redis_silent;
     endpoint->link.idle = ngx_privacy_redis_idle;
 
+    if (redis->conf->durability.mode == PVR_REPLICAS) {
+
+        endpoint->wait = ngx_privacy_redis_wait_create(endpoint);
+        if (endpoint->wait == NULL) {
+            ngx_privacy_redis_server_close(&endpoint->server);
+            ngx_free(endpoint);
+            return NULL;
+        }
+    }
+
     redis->endpoints[redis->nendpoints++] = endpoint;
 
     return endpoint;
@@ -98,6 +108,11 @@ ngx_privacy_redis_endpoint_close(ngx_privacy_redis_endpoint_t *endpoint)
 
         ngx_queue_remove(q);
         ngx_privacy_redis_free(request);
+    }
+
+    if (endpoint->wait) {
+        ngx_privacy_redis_wait_close(endpoint->wait);
+        endpoint->wait = NULL;
     }
 
     ngx_privacy_redis_check_close(endpoint);
@@ -159,6 +174,10 @@ ngx_privacy_redis_ready(ngx_privacy_redis_link_t *link)
 
     endpoint = link->data;
     endpoint->unanswered = 0;
+
+    if (endpoint->wait) {
+        ngx_privacy_redis_wait_ready(endpoint->wait);
+    }
 
     ngx_privacy_redis_check(endpoint);
 
@@ -342,6 +361,11 @@ ngx_privacy_redis_closed(ngx_privacy_redis_link_t *link, pvr_status_t status)
     ngx_privacy_redis_endpoint_t  *endpoint;
 
     endpoint = link->data;
+
+    if (endpoint->wait) {
+        ngx_privacy_redis_wait_closed(endpoint->wait);
+    }
+
     ngx_queue_init(&lost);
 
     while (!ngx_queue_empty(&endpoint->flight)) {

@@ -151,7 +151,7 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
 
     link = ev->data;
 
-    if (link->server->naddrs == 0) {
+    if (link->server->naddrs == 0 || (link->beside && link->beside->state != NGX_PRIVACY_REDIS_READY)) {
         return;
     }
 
@@ -217,19 +217,30 @@ ngx_privacy_redis_link_peer(ngx_privacy_redis_link_t *link)
 {
     ngx_addr_t  *addr;
 
+    ngx_memzero(&link->peer, sizeof(ngx_peer_connection_t));
+
+    link->peer.sockaddr = &link->sockaddr.sockaddr;
+    link->peer.name = &link->text;
+    link->text.data = link->text_data;
+
+    if (link->beside) {
+        link->sockaddr = link->beside->sockaddr;
+        link->peer.socklen = link->beside->peer.socklen;
+
+        link->text.len = link->beside->text.len;
+        ngx_memcpy(link->text.data, link->beside->text.data, link->text.len);
+
+        return;
+    }
+
     addr = &link->server->addrs[link->addr % link->server->naddrs];
 
     ngx_memcpy(&link->sockaddr, addr->sockaddr, addr->socklen);
 
-    link->text.data = link->text_data;
     link->text.len = ngx_min(addr->name.len, NGX_SOCKADDR_STRLEN);
     ngx_memcpy(link->text.data, addr->name.data, link->text.len);
 
-    ngx_memzero(&link->peer, sizeof(ngx_peer_connection_t));
-
-    link->peer.sockaddr = &link->sockaddr.sockaddr;
     link->peer.socklen = addr->socklen;
-    link->peer.name = &link->text;
 }
 
 

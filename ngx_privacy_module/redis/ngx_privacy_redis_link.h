@@ -78,6 +78,7 @@ struct ngx_privacy_redis_server_s {
 
 struct ngx_privacy_redis_link_s {
     ngx_privacy_redis_server_t      *server;
+    ngx_privacy_redis_link_t        *beside;        /* only to where that one is connected, while it is; or NULL */
     void                            *data;          /* the owner */
     ngx_log_t                       *log;
     ngx_log_t                        quiet;

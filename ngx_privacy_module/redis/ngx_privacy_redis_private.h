@@ -16,6 +16,7 @@
  *   ngx_privacy_redis_sentinel.c   the master that sentinels name
  *   ngx_privacy_redis_cluster.c    slots, and who has them
  *   ngx_privacy_redis_subscribe.c  messages
+ *   ngx_privacy_redis_wait.c       whether its replicas have it
  *   ngx_privacy_redis_check.c      whether a server keeps what it acknowledges
  *   ngx_privacy_redis_refused.c    what a server refuses, in the log
  *   ngx_privacy_redis_server.c     addresses, names, greeting
@@ -31,6 +32,7 @@
 
 
 typedef struct ngx_privacy_redis_endpoint_s      ngx_privacy_redis_endpoint_t;
+typedef struct ngx_privacy_redis_wait_s          ngx_privacy_redis_wait_t;
 typedef struct ngx_privacy_redis_subscription_s  ngx_privacy_redis_subscription_t;
 typedef struct ngx_privacy_redis_topology_s      ngx_privacy_redis_topology_t;
 typedef struct ngx_privacy_redis_sentinel_s      ngx_privacy_redis_sentinel_t;
@@ -92,10 +94,13 @@ struct ngx_privacy_redis_endpoint_s {
     ngx_uint_t                       seed;          /* the configuration names it */
 
     time_t                           refused_at[PVR_STATUSES];      /* when such an error was said last */
+    ngx_privacy_redis_wait_t        *wait;          /* for replicas; NULL: for none */
 
     ngx_event_t                      check;         /* settings may change while the connection holds */
     ngx_str_t                        warning;
-    u_char                           warning_data[256];
+    u_char                           warning_data[512];
+    ngx_str_t                        unverified;
+    u_char                           unverified_data[128];
 };
 
 
@@ -147,6 +152,7 @@ struct ngx_privacy_redis_s {
     ngx_event_t                          deadline;  /* of those, the earliest */
     ngx_uint_t                           redirected;
     ngx_uint_t                           refused;   /* before an endpoint was chosen */
+    ngx_privacy_redis_endpoint_t        *answering; /* whose reply is being handed to its handler */
 
     ngx_privacy_redis_link_t             events;
     ngx_uint_t                           listening; /* the endpoint whose server it is connected to */

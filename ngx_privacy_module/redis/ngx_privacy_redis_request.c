@@ -207,7 +207,9 @@ ngx_privacy_redis_answer(ngx_privacy_redis_request_t *request, pvr_status_t stat
         endpoint->latency = endpoint->latency - endpoint->latency / 8 + ms * 256 / 8;
         endpoint->answered++;
 
+        request->redis->answering = endpoint;
         handler(request->data, status, request->replies, request->n);
+        request->redis->answering = NULL;
 
     } else {
         if (status == PVR_UNREACHABLE) {
