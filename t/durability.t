@@ -47,6 +47,11 @@ http {
         privacy enforce;
         privacy_site %%SITE%%;
         location / { return 200 "<!doctype html><title>t</title><p>hello"; }
+        location = /app {
+            privacy_user \$cookie_sessionid;
+            privacy_session sessionid;
+            proxy_pass %%UPSTREAM%%;
+        }
         location /privacy/ { privacy_center; }
         location = /status { privacy_status; }
     }
@@ -99,11 +104,13 @@ like(($t->check_config)[1], qr/"privacy_durability" directive is duplicate/, 'no
 
 # With a replica
 
-$redis->start("port $port", 'bind ' . $t->address);
+$redis->start("port $port", 'bind ' . $t->address, 'repl-diskless-sync-delay 0');
 follow();
 ok(online(), 'a replica follows');
 config('privacy_durability replicas=1;');
 $t->publish($t->bundle);
+$t->upstream(sub { return { headers => ['Content-Type' => 'text/html'],
+    body => '<!doctype html><title>t</title><p>hello' } });
 $t->start;
 $t->allow(qr/connect\(\) to unix:.*(?:redis|server)\.sock failed/);
 
@@ -126,6 +133,7 @@ $redis->command('CONFIG', 'SET', 'min-replicas-to-write', 0);       # what follo
 
 # Many at once: while one batch is under way, all others wait for the next
 
+is(visitor()->choose('accept_all')->status, 303, 'one more');
 my $before = records($redis);
 my @visitors = map { visitor() } 1 .. 50;
 $redis->command('CONFIG', 'RESETSTAT');
@@ -150,6 +158,7 @@ is($_->choose('accept_all')->status, 303, 'agreed before') for $refuses, $insist
 $_->get('/privacy/choices') for $refuses, $insists;
 my ($short, $recorded) = (durability()->{short}, counter('pending_recorded'));
 $before = records($redis);
+sleep 1.2;                          # what was written up to here the replica has acknowledged, asked for or not
 $replica->pause;
 
 is($refuses->choose('reject_all')->status, 503, 'the replica is stopped: a refusal is not acknowledged');
@@ -183,6 +192,26 @@ is(records($redis), $before, '... not recorded twice');
 is_deeply([map { $replica->command('HGETALL', $_) } ledgers($redis)],
     [map { $redis->command('HGETALL', $_) } ledgers($redis)], 'the replica has all of it');
 like($t->log, qr/\[notice\].*replicas have what is written again/, 'and the log says that all is well again');
+
+# What a user answers to a notice is no less
+
+spew($t->dir . '/notice.json', '{"kind":"announcement","texts":{"en":{"title":"A","summary":"B."},'
+    . '"zh-CN":{"title":"A","summary":"B."}}}');
+my $user = $t->visitor(headers => ['Accept-Language' => 'en']);
+$user->jar->{sessionid} = 'bob';
+$user->get('/app');
+sleep 1.1;                                      # met before is met in an earlier second
+my ($rc, $out) = $t->ctl('notice', 'send', $t->ctl_site, '--key', $t->keys_dir . '/example.key', '--json',
+    $t->dir . '/notice.json');
+is($rc, 0, 'a notice is sent') or diag($out);
+my $id = json($out)->{id};
+ok(wait_for(sub { $user->get('/app')->body =~ /data-notice="$id"/ }, 20), 'a user is shown it');
+my %form = $user->form;
+sub answer { return $user->post("/privacy/notices/$id/ack", { %form, answer => 'acknowledge' })->status }
+$replica->pause;
+is(answer(), 503, 'nothing that they answer is acknowledged while the replica is stopped');
+$replica->resume;
+is(answer(), 303, '... the same again is when it goes on');
 
 # Redis itself refuses, when it is told to
 

@@ -25,7 +25,11 @@ typedef struct {
 
 
 struct ngx_http_privacy_mark_s {
+    ngx_http_privacy_main_conf_t  *main;
     ngx_http_privacy_site_t       *site;
+    u_char                         subject[PV_SUBJECT_LEN];
+    ngx_http_privacy_mark_what_t   what;
+    ngx_msec_t                     end;             /* ngx_current_msec when it has to be over */
     ngx_privacy_redis_request_t   *request;
     ngx_http_privacy_mark_pt       handler;         /* NULL: nobody waits for it any more */
     void                          *data;
@@ -37,6 +41,8 @@ static void ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ng
 static void ngx_http_privacy_written_again(pv_buf_t *commands, pv_str_t first, pv_str_t site, const u_char *subject);
 static void ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static void ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static ngx_int_t ngx_http_privacy_mark_settle(ngx_http_privacy_mark_t *mark);
+static void ngx_http_privacy_mark_settled(void *data, pvr_status_t status);
 
 
 int64_t
@@ -252,7 +258,11 @@ ngx_http_privacy_notice_mark(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
         return NULL;
     }
 
+    mark->main = pmcf;
     mark->site = notice->site;
+    mark->what = what;
+    mark->end = ngx_current_msec + deadline;
+    ngx_memcpy(mark->subject, reader->subject, PV_SUBJECT_LEN);
     mark->handler = handler;
     mark->data = data;
 
@@ -322,6 +332,50 @@ ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies
     for (i = 0; status == PVR_OK && i < n; i++) {
         status = pvr_status(replies[i]);
     }
+
+    if (status == PVR_OK) {
+
+        switch (ngx_http_privacy_mark_settle(mark)) {
+
+        case NGX_OK:
+            return;
+
+        case NGX_DECLINED:
+            break;
+
+        default:
+            status = PVR_SHORT;
+            break;
+        }
+    }
+
+    ngx_http_privacy_mark_settled(mark, status);
+}
+
+
+/* An answer is proof: it has to be as durable as a choice. That it was seen, or put off, need not be. */
+
+static ngx_int_t
+ngx_http_privacy_mark_settle(ngx_http_privacy_mark_t *mark)
+{
+    pv_buf_t  touch;
+
+    if (mark->what < NGX_HTTP_PRIVACY_MARK_ACKNOWLEDGED) {
+        return NGX_DECLINED;
+    }
+
+    pv_buf_init(&touch, NGX_HTTP_PRIVACY_MARK_BYTES);
+    (void) pvr_notice_expire(&touch, ngx_http_privacy_str(&mark->site->name), mark->subject,
+                             ngx_http_privacy_notice_term(mark->main, mark->site));
+
+    return ngx_http_privacy_settle(mark->main, &touch, mark->end, ngx_http_privacy_mark_settled, mark, NULL);
+}
+
+
+static void
+ngx_http_privacy_mark_settled(void *data, pvr_status_t status)
+{
+    ngx_http_privacy_mark_t  *mark = data;
 
     if (status != PVR_OK) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "privacy: site \"%V\": what a user answered to a notice could "
