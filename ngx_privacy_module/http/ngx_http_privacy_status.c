@@ -627,7 +627,9 @@ ngx_http_privacy_status_text_sites(pv_buf_t *b, ngx_http_privacy_main_conf_t *pm
         { "privacy_policy_sequence", "Number of the version in force; 0 when none is known." },
         { "privacy_policy_age_seconds", "Since the version in force came into force." },
         { "privacy_policy_log_missing", "1 when Redis has lost the publication log." },
-        { "privacy_leases", "Subjects whose newest state this node keeps." }
+        { "privacy_leases", "Subjects whose newest state this node keeps." },
+        { "privacy_events_heard", "1 while this worker hears what other nodes say." },
+        { "privacy_notices_lost", "1 when Redis has lost notices that this worker knows." }
     };
 
     sites = pmcf->sites.elts;
@@ -642,7 +644,9 @@ ngx_http_privacy_status_text_sites(pv_buf_t *b, ngx_http_privacy_main_conf_t *pm
                 policy ? (long) policy->sequence : 0,
                 policy ? (long) (ngx_time() - (time_t) policy->effective) : 0,
                 sites[k]->store ? (long) sites[k]->store->log_missing : 0,
-                (long) ngx_http_privacy_zone_lease_count(pmcf->zone, sites[k]->slot)
+                (long) ngx_http_privacy_zone_lease_count(pmcf->zone, sites[k]->slot),
+                (long) ngx_http_privacy_status_subscribed(pmcf, sites[k]),
+                sites[k]->notices ? (long) ngx_http_privacy_notices_lost(sites[k]) : 0
             };
 
             pv_buf_printf(b, "%s{site=", metrics[i].name);

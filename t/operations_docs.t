@@ -1,0 +1,256 @@
+#!/usr/bin/perl
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# docs/operations.md: its commands are run and its configurations tried as they stand there; every field, metric, setting
+# and spec that it names exists, and every field and metric that there is, it names; its sums are right.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use File::Basename qw(dirname);
+use Test::More;
+use Test::Privacy;
+use Time::HiRes qw(sleep time);
+
+my $t = Test::Privacy->new('operations_docs');
+my $b = Test::Privacy->new('operations_docs_b');
+my $redis = $t->redis;
+my $root = $t->root;
+my $dir = $t->dir;
+my $docs = slurp("$root/docs/operations.md");
+my %section = $docs =~ /^## ([^\n]+)\n(.*?)(?=^## |\z)/msg;
+
+# What is named exists
+
+my %specs = map { $_ => 1 } $docs =~ m{`((?:t|lua-free-tests)/[\w/.-]+\.t)`}g;
+cmp_ok(scalar keys %specs, '>=', 15, 'specs are named');
+is_deeply([grep { !-e "$root/$_" } sort keys %specs], [], '... and each is there');
+
+sub anchor { my ($title) = @_; return lc($title =~ s/[^\w -]//gr) =~ tr/ /-/r }
+my %anchors = map { anchor($_) => 1 } $docs =~ /^#+ (.*)$/mg;
+is_deeply([grep { !$anchors{$_} } $docs =~ /\]\(#([^)]*)\)/g], [], 'links within lead somewhere');
+for my $link ($docs =~ /\]\(([\w.]+\.md(?:#[\w-]*)?)\)/g) {
+    my ($file, $part) = split /#/, $link;
+    my $text = slurp("$root/docs/$file");
+    ok($text ne '' && (!defined $part || (grep { anchor($_) eq $part } $text =~ /^#+ (.*)$/mg)), "... and without: $link");
+}
+
+# Its sums: the expression in a row with ×, and what comes of it
+
+my $sums = 0;
+for my $row (grep { /×|\// } $section{'Capacity plan to a billion subjects'} =~ /^\|(.*)\|$/mg) {
+    my (undef, $sum, $result) = map { s/^ +| +$//gr } split /\|/, $row;
+    next if $sum !~ /^[\d., ×+\/()]+(?:B|GB|s|)$/;
+    my ($number, $unit) = $result =~ m{^([\d.,]+) ?(\S*)$} or next;
+    (my $expression = $sum) =~ s/,//g;
+    my $of = $expression =~ s/ ?(B|GB|s)$// ? $1 : '';
+    $expression =~ s/×/*/g;
+    my $value = eval $expression;
+    $value /= $unit =~ /^GB/ ? 1e9 : $unit =~ /^MB/ ? 1e6 : 1 if $of eq 'B' || $unit =~ m{^MB/s};
+    $number =~ s/,//g;
+    cmp_ok(abs($value - $number), '<=', 0.006 * $number + ($number < 30 ? 0.05 : 0), "$sum = $result") or diag($value);
+    $sums++;
+}
+cmp_ok($sums, '>=', 20, 'sums are checked');
+my ($zone, $sum) = $section{Sizing} =~ /knows ([\d.,× \/]+) = ([\d,]+) active/;
+is(int(eval($zone =~ s/,//gr =~ s/×/*/gr)), $sum =~ s/,//gr, 'the zone of 16m, too');
+
+# A site that has been used
+
+my $site = $t->site;
+my $keys = $t->keys_dir;
+$redis->start;
+$t->publish($t->bundle);
+$t->upstream(sub { { headers => ['Content-Type' => 'text/html'], body => '<!doctype html><body>hi</body>' } });
+my $config = <<'CONF';
+%%MAIN%%
+http {
+    %%HTTP%%
+    %%PRIVACY%%
+    privacy_durability replicas=1;
+    server {
+        listen %%LISTEN%%;
+        privacy enforce;
+        privacy_site %%SITE%%;
+        privacy_lease 2s grace=1h;
+        add_header X-Consent "<$privacy_consent>" always;
+        location / { proxy_pass %%UPSTREAM%%; }
+        location /privacy/ { privacy_center; }
+        location = /privacy-status { privacy_status; }
+    }
+}
+CONF
+$t->config($config =~ s/replicas=1/memory/r);
+$t->start;
+my $v = $t->visitor;
+$v->get('/');
+is($v->choose('accept_all')->status, 303, 'a choice');
+
+# Status and metrics: named here, and there
+
+my $monitoring = $section{'Monitoring and alerts'};
+my $status = json($t->get('/privacy-status')->body);
+my %fields = (node => $status->{node}, redis => $status->{redis}, counters => $status->{sites}[0]{counters},
+    'sites[]' => $status->{sites}[0]);
+my @paths = $monitoring =~ /`((?:node|redis|sites\[\]|counters)\.[\w.\[\]]+)`/g;
+cmp_ok(scalar @paths, '>=', 30, 'fields are named');
+is_deeply([grep { !there(\%fields, split /\./) } @paths], [], '... and each is there');
+my %words = map { $_ => 1 } map { /([\w\[\]]+)/g } $monitoring =~ /`([^`]*)`/g;
+for my $part (['node', $status->{node}], ['redis', $status->{redis}], ['a site', $status->{sites}[0]],
+    ['durability', $status->{redis}{durability}], ['notices', $status->{sites}[0]{notices}])
+{
+    my @missing = grep { !$words{$_} && !$words{$_ . '[]'} } sort keys %{$part->[1]};
+    is_deeply(\@missing, [], "each field of $part->[0] is named");
+}
+is_deeply([grep { !exists $status->{redis}{$_} && !/^(?:address|breaker|slots)$/ }
+    sort keys %{$status->{redis}{endpoints}[0]}], [], 'an endpoint has nothing else');
+
+my $text = $t->get('/privacy-status?format=prometheus')->body;
+my %metrics = map { $_ => 1 } $text =~ /^(privacy_\w+)/mg;
+my %named = map { $_ => 1 } $docs =~ /`(privacy_\w+)/g;
+delete $named{privacy_NAME_total};
+my %directives = map { $_ => 1 } slurp("$root/docs/directives.md") =~ /^### (privacy_\w+)/mg;
+is_deeply([grep { !$metrics{$_} && !$directives{$_} } sort keys %named], [], 'metrics that are named are there');
+my %counter = map { ("privacy_${_}_total" => 1) } keys %{$status->{sites}[0]{counters}};
+is_deeply([grep { !$named{$_} && !$counter{$_} && $_ ne 'privacy_streams' } sort keys %metrics], [],
+    'metrics that are there are named');
+my ($failed, $out) = $t->ctl('status', '--url', 'http://' . $t->listen . '/privacy-status');
+is($failed, 0, 'privacyctl status prints it') or diag $out;
+like($out, qr/connected/, '... in words');
+
+# Settings of Redis
+
+for my $setting ($docs =~ /`((?:appendonly|appendfsync|maxmemory|maxmemory-policy|min-replicas-[\w-]+|no-appendfsync-[\w-]+|
+        hash-max-[\w-]+|auto-aof-[\w-]+)(?:[ ][\w]+)?)`/gx)
+{
+    my ($name, $value) = split / /, $setting;
+    my $is = $redis->command('CONFIG', 'GET', $name);
+    ok(@$is == 2, "Redis has $name");
+    $value = 2 if defined $value && $value eq 'N';
+    ok(!defined $value || eval { $redis->command('CONFIG', 'SET', $name, $value); 1 }, "... which can be set: $setting");
+}
+$redis->command('CONFIG', 'SET', $_->[0], $_->[1]) for ['min-replicas-to-write', 0], ['maxmemory', 0];
+for my $default (['hash-max-listpack-entries', 512], ['hash-max-listpack-value', 64]) {
+    like($docs, qr/`$default->[0]` at $default->[1]/, "$default->[0] is said");
+    is($redis->command('CONFIG', 'GET', $default->[0])->[1], $default->[1], '... as it is by default');
+}
+like($redis->command('INFO', $_->[0]), qr/^$_->[1]:/m, "INFO has $_->[1]") for ['memory', 'used_memory'],
+    ['persistence', 'aof_last_write_status'], ['persistence', 'aof_last_bgrewrite_status'],
+    ['replication', 'connected_slaves'];
+
+# The commands, one after the other, on a desk with the files that they name
+
+my $desk = "$dir/desk";
+mkdir $desk;
+symlink "$keys/$_", "$desk/$_" for "$site.key", "$site.pub", 'keys';
+mkdir "$dir/bin";
+spew("$dir/bin/nginx", "#!/bin/sh\nkill -HUP " . $t->pid . "\n");
+spew("$dir/bin/redis-cli", "#!/bin/sh\nexec /usr/bin/redis-cli -s " . $redis->socket . " \"\$@\"\n");
+chmod 0755, "$dir/bin/nginx", "$dir/bin/redis-cli";
+$ENV{PRIVACY_REDIS} = $redis->url;
+$ENV{PATH} = "$dir/bin:" . dirname($t->{ctl}) . ":$ENV{PATH}";
+
+sub run {
+    my ($command) = @_;
+    (my $run = $command) =~ s{/etc/nginx/privacy}{$keys}g;
+    return Test::Privacy::_run({}, 'sh', '-c', 'cd "$0" && eval "$1"', $desk, $run);
+}
+sub commands { my ($name) = @_; return map { split /(?<!\\)\n/ } $section{$name} =~ /^```sh\n(.*?)^```$/msg }
+
+for my $name ('Accounts', 'Backup and restore', 'Keys', 'Moving to a cluster') {
+    next if !$section{$name};
+    for my $command (commands($name)) {
+        next if $command =~ m{cluster://|sentinel://};      # t/cluster_move.t and the like
+        ($failed, $out) = run($command);
+        is($failed, 0, "$name: " . ($command =~ /^(.{1,60})/)[0]) or diag($out);
+    }
+}
+is((() = slurp("$keys/keys") =~ /^(?:cookie|form|ledger) /mg), 6, 'keys of three kinds were rotated');
+is((() = slurp("$keys/keys") =~ /^pseudonym /mg), 1, '... and one was not');
+ok(-s "$desk/example.backup", 'there is a backup');
+ok(wait_for(sub { $v->get('/')->header('X-Consent') eq '<analytics,marketing>' }, 10), 'what was chosen holds');
+$v->get('/privacy/choices');
+is($v->choose('withdraw')->status, 303, '... and can be withdrawn');
+($failed, $out) = $t->ctl('ledger', $t->ctl_site, '--keys', "$keys/keys", subject($v));
+is($failed, 0, '... in one chain, over both keys') or diag $out;
+
+# Accounts outlive a restart, one way and the other
+
+$redis->command('CONFIG', 'REWRITE');
+like(slurp("$dir/redis/redis.conf"), qr/^user privacy-nginx on .*hsetnx/m, 'CONFIG REWRITE keeps accounts');
+my $other = Test::Privacy::Redis->new("$dir/other");
+spew("$dir/other/users.acl", '');
+$other->start("aclfile $dir/other/users.acl");
+is($other->command('ACL', 'SETUSER', 'privacy-nginx', 'on', '>secret'), 'OK', 'with an aclfile');
+is($other->command('ACL', 'SAVE'), 'OK', '... ACL SAVE');
+like(slurp("$dir/other/users.acl"), qr/^user privacy-nginx on/m, '... keeps them');
+$other->stop;
+
+# Nodes with other keys do not know each other's cookies, and say so
+
+$b->keys_dir;
+spew($b->dir . "/keys/$site.pub", slurp("$keys/$site.pub"));
+$b->config($config =~ s/replicas=1/memory/r, REDIS => $redis->url, UPSTREAM => "http://unix:$dir/upstream.sock:");
+$b->start;
+$v->{peer} = $b->listen;
+is($v->get('/')->header('X-Consent'), '<>', 'a node with other keys: what was chosen counts for nothing');
+cmp_ok(json($b->get('/privacy-status')->body)->{sites}[0]{counters}{cookies_invalid}, '>', 0, '... and is counted');
+$b->stop;
+is_deeply([$b->problems], [], 'nothing alarming there');
+$b->{finished} = $b->{clean} = 1;
+
+# Configurations that are quoted
+
+mkdir "$dir/conf";
+for my $quoted ($docs =~ /^```nginx\n(.*?)^```$/msg) {
+    my @lines = $quoted =~ /^\s*(privacy_redis [^\n]*;)/mg;
+    for my $line (@lines ? @lines : ()) {
+        (my $here = $line) =~ s{/etc/nginx/privacy}{$keys}g;
+        my ($url) = $here =~ /privacy_redis (\S+);/;
+        for my $file ($url =~ /(?:_file|ca|cert|key)=([^&]+)/g) {
+            next if -e $file;
+            $file =~ /password/ ? spew($file, "secret\n") : certificate($file);
+        }
+        $t->config($config, REDIS => $url);
+        my ($status, $said) = $t->check_config;
+        is($status, 0, "nginx -t: $line") or diag $said;
+    }
+}
+
+$t->finish;
+
+
+sub there {
+    my ($in, @path) = @_;
+
+    for my $name (@path) {
+        my $list = $name ne 'sites[]' && $name =~ s/\[\]$//;
+        return 0 if ref $in ne 'HASH' || !exists $in->{$name};
+        $in = $list ? $in->{$name}[0] : $in->{$name};
+    }
+    return 1;
+}
+
+
+sub subject {
+    my ($visitor) = @_;
+
+    my ($key) = @{$redis->command('KEYS', 'privacy:{*:ledger')};
+    return $key =~ /:([\w-]{22})\}/ ? $1 : die 'no ledger';
+}
+
+
+# A certificate and its key, in both files.
+sub certificate {
+    my ($file) = @_;
+
+    system('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', 2, '-subj', '/CN=redis.internal',
+        '-keyout', "$dir/key.pem", '-out', "$dir/cert.pem", '-quiet') == 0
+        or system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=redis.internal -keyout $dir/key.pem "
+            . "-out $dir/cert.pem 2>/dev/null") == 0 or die 'openssl';
+    spew($file, $file =~ /\.key$/ ? slurp("$dir/key.pem") : slurp("$dir/cert.pem"));
+}
