@@ -283,6 +283,20 @@ is(warned(), '', 'without +config|get and +info: nothing is said of settings');
 $redis->command('ACL', 'SETUSER', 'privacy-nginx', '+config|get', '+info');
 ok(wait_for(sub { warned() =~ /maxmemory-policy is "allkeys-lru"/ }, 25), '... with them, what loses choices is');
 
+# To wait for replicas needs a rule more
+
+$t->config($config =~ s/(%%PRIVACY%%)/$1 privacy_durability replicas=1;/r, REDIS => url('nginx'));
+$t->reload;
+sub replicas { return json($t->get('/status')->body)->{redis}{durability}{last_count} }
+for my $rule ('-wait', '+wait') {
+    $redis->command('ACL', 'SETUSER', 'privacy-nginx', $rule);
+    $v = $t->visitor;
+    ok(wait_for(sub { $v->get('/')->header('X-Version') && $v->choose('accept_all')->status == 503 }, 20),
+        "replicas=1 with $rule, and no replica there: not acknowledged");
+    is(replicas(), $rule eq '+wait' ? 0 : undef, '... and the status says why');
+}
+like($t->log, qr/whether replicas have what was written is not known: noperm/, '... and the log');
+
 $b->stop;
 $b->{finished} = $b->{clean} = 1;
 $t->finish;
