@@ -229,6 +229,21 @@ follow();
 ok(online(), 'it comes back');
 ok(wait_for(sub { visitor()->choose('accept_all')->status == 303 }, 20), '... and all is well');
 
+# A worker that is to leave waits for what it is waiting for
+
+my ($worker) = $t->workers;
+my $leaving = visitor();
+$replica->pause;
+my $client = send_choice($leaving, 'accept_all');
+ok(wait_for(sub { durability()->{waiting} }, 10), 'one waits');
+kill 'HUP', $t->pid;
+ok(wait_for(sub { grep { $_ != $worker } $t->workers }, 10), 'nginx reloads');
+$replica->resume;
+is($client->read('POST', 20)->status, 303, '... and it is acknowledged by the old worker');
+$client->close;
+ok(wait_for(sub { !kill 0, $worker }, 20), '... which then leaves');
+ok(wait_for(sub { visitor()->choose('accept_all')->status == 303 }, 20), 'the new one is well');
+
 # One address, two servers: what one wrote the other cannot vouch for
 
 my $other = Test::Privacy::Redis->new($t->dir . '/other');

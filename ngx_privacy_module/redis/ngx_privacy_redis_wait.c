@@ -276,6 +276,12 @@ ngx_privacy_redis_wait_begin(ngx_privacy_redis_wait_t *wait)
     wait->asked = 2;
     wait->status = PVR_OK;
 
+    if (wait->endpoint->redis->conf->kind == NGX_PRIVACY_REDIS_CLUSTER) {
+        /* the ledger may be in a slot that is on its way to this server */
+        (void) pvr_asking(&wait->commands);
+        wait->asked++;
+    }
+
     pv_buf_add(&wait->commands, newest->touch, newest->len);
     (void) pvr_wait(&wait->commands, wait->endpoint->redis->conf->durability.replicas, (unsigned) left);
 
@@ -304,21 +310,29 @@ ngx_privacy_redis_wait_reply(ngx_privacy_redis_link_t *link, redisReply **reply)
         return ngx_privacy_redis_wait_identify(wait, *reply);
     }
 
-    if (wait->answered < wait->asked) {
+    switch (wait->asked - wait->answered) {
 
+    case 0:
+        ngx_privacy_redis_link_expect(link, 0);
+        ngx_privacy_redis_wait_counted(wait, *reply);
+
+        if (!ngx_queue_empty(&wait->waiting)) {
+            ngx_privacy_redis_link_flush(link);
+        }
+
+        break;
+
+    case 1:
         if (!pvr_touched(*reply)) {
             wait->status = pvr_status(*reply);
             wait->status = (wait->status == PVR_OK) ? PVR_SHORT : wait->status;
         }
 
-        return NGX_OK;
-    }
+        break;
 
-    ngx_privacy_redis_link_expect(link, 0);
-    ngx_privacy_redis_wait_counted(wait, *reply);
-
-    if (!ngx_queue_empty(&wait->waiting)) {
-        ngx_privacy_redis_link_flush(link);
+    default:
+        /* of ASKING */
+        break;
     }
 
     return NGX_OK;

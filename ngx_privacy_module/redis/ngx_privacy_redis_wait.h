@@ -38,8 +38,7 @@ struct ngx_privacy_redis_wait_s {
     size_t                           sent;
     ngx_uint_t                       asked;         /* replies that it has */
     ngx_uint_t                       answered;
-    ngx_uint_t                       touched;       /* its write was carried out */
-    pvr_status_t                     status;
+    pvr_status_t                     status;        /* of its write */
 
     ngx_uint_t                       identified;    /* INFO was answered on this connection */
     u_char                           run_id[NGX_PRIVACY_REDIS_RUN_ID];      /* of the server here; zeros: not told */
