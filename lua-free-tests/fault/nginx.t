@@ -35,6 +35,7 @@ $f->settle;
 my $sum = $f->account("$reloads reloads");
 is($sum->{unknown}, 0, 'reload: every choice was answered, and saved');
 is($sum->{refused}, 0, 'reload: none was turned away');
+is($sum->{failed}, 0, 'reload: every form was served');
 my $kept = $f->forget;
 
 $f->write(fresh => 1);

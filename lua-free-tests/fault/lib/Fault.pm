@@ -59,12 +59,14 @@ sub times {
 }
 
 
-# Further options: http, server (lines of configuration), redis (its URL for nginx), policy => 0 (none is published).
+# Further options: http, server (lines of configuration), redis (its URL for nginx), policy => 0 (none is published),
+# store (what is there instead of a single Redis, and runs already: Test::Privacy::Sentinel or ::Cluster).
 sub new {
     my ($class, $name, %options) = @_;
 
-    my %own = map { $_ => delete $options{$_} } qw(http server redis policy);
+    my %own = map { $_ => delete $options{$_} } qw(http server redis policy store);
     my $t = Test::Privacy->new("fault-$name", workers => 2, %options);
+    $t->{redis} = $own{store} if $own{store};
     my $self = bless { t => $t, name => $name, %own, journals => [], network => 0 }, $class;
     return $self;
 }
@@ -78,7 +80,7 @@ sub start {
     my ($self, @lines) = @_;
 
     my $t = $self->{t};
-    $t->redis->start(@lines) if !$t->redis->pid;
+    $t->redis->start(@lines) if !$self->{store} && !$t->redis->pid;
     $t->publish($t->bundle);
     $self->configure;
     $t->start;
@@ -206,8 +208,17 @@ sub account {
 sub ledgers {
     my ($self) = @_;
 
-    my @subjects = map { /\{\w+:([\w-]+)\}:ledger$/ ? $1 : () } @{$self->{t}->redis->command('KEYS', '*:ledger')};
+    my @subjects = map { /\{\w+:([\w-]+)\}:ledger$/ ? $1 : () } map { @{$_->command('KEYS', '*:ledger')} } $self->_masters;
     return { map { $_ => $self->ledger($_) } @subjects };
+}
+
+
+# The servers that have what is stored.
+sub _masters {
+    my ($self) = @_;
+
+    my $store = $self->{t}->redis;
+    return $store->can('masters') ? $store->masters : $store->can('master') ? $store->master : $store;
 }
 
 
@@ -215,7 +226,9 @@ sub ledger {
     my ($self, $subject, @site) = @_;
 
     my $t = $self->{t};
-    my ($status, $out) = $t->ctl('ledger', @site ? @site : $t->ctl_site, '--keys', $t->keys_dir . '/keys',
+    my @masters = $self->_masters;
+    @site = ('--site', $t->site, '--redis', @masters == 1 ? $masters[0]->url : $t->redis->url) if !@site;
+    my ($status, $out) = $t->ctl('ledger', @site, '--keys', $t->keys_dir . '/keys',
         '--public', $t->keys_dir . '/example.pub', '--json', $subject);
     return eval { json($out)->{records} } // [{ proof => $out, granted => [], position => 1, client => '' }];
 }

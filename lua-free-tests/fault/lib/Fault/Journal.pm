@@ -11,6 +11,8 @@ package Fault::Journal;
 #   unproven    a record that the chain does not prove
 #   differ      what a browser is told at the end is not what the ledger says
 #
+# In a sum are also choices that were hasty: turned away (503) before the 2 s were over that nginx has for one.
+#
 # A choice that was not acknowledged (503, or no answer at all) may be there or not, but not twice: except for one that
 # grants and refuses, whose answer was lost. It may be there whole, and its refusal, which the browser took along, on top
 # of it: what was not said to be saved is then not granted.
@@ -70,12 +72,15 @@ sub entries {
 sub account {
     my ($entries, $ledgers) = @_;
 
-    my %sum = (map({ $_ => [] } keys %means), map { $_ => 0 } qw(acknowledged unknown refused unknown_recorded records));
+    my %sum = (map({ $_ => [] } 'hasty', keys %means),
+        map { $_ => 0 } qw(acknowledged unknown refused unknown_recorded records failed));
     my (%asked, %told);
     for (@$entries) {
         my ($what, $number, @more) = @$_;
         $asked{$number} = join ',', @{$more[1]} if $what eq 'asked';
-        $told{$number} = { status => $more[0], subject => $more[1], position => $more[2] } if $what eq 'told';
+        $told{$number} = { status => $more[0], subject => $more[1], position => $more[2], took => $more[3] }
+            if $what eq 'told';
+        $sum{failed}++ if $what eq 'failed';
     }
 
     my %recorded = _records(\%sum, $ledgers, \%asked, \%told);
@@ -91,6 +96,8 @@ sub account {
         } elsif ($told->{status} == 503 || $told->{status} == 0) {
             $sum{unknown}++;
             $sum{unknown_recorded}++ if $recorded{$number};
+            push @{$sum{hasty}}, sprintf 'choice %d: %d after %.2f s', $number, @$told{qw(status took)}
+                if $told->{status} == 503 && $told->{took} < 1.9;
         } else {
             $sum{refused}++;
         }

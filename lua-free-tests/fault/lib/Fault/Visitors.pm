@@ -6,7 +6,8 @@ package Fault::Visitors;
 # Visitors who choose without end, one after another, in a process of its own, and note what they were told:
 #
 #     ["asked", number, visitor, granted purposes]       before it is sent
-#     ["told", number, status, subject, position]        the answer; status 0: none, or half of one
+#     ["told", number, status, subject, position, took]  the answer; status 0: none, or half of one; after so many seconds
+#     ["failed", visitor, status]                        no form: a page that was not served, or not whole; 0: no connection
 #     ["holds", visitor, subject, position, consent]     at the end: what the visitor's browser is told
 #
 # The number is the network that the choice comes from, and thereby in the record. A new choice differs from the three
@@ -80,16 +81,22 @@ sub _choose {
     my $token = $v->{token} // $self->_form($v) // return sleep 0.02;
     my %granted = map { $_ => 1 } @{$sets[$v->{turn}++ % @sets]};
     my $number = ++$self->{number};
-    my $client = $self->_connection($v) // return sleep 0.02;
+    my $client = $self->_connection($v);
+    if (!$client) {
+        $self->_failed($v, 0);
+        return sleep 0.02;
+    }
 
     $self->_note('asked', $number, $v->{name}, [sort keys %granted]);
+    my $began = time;
     my $r = $self->_request($client, $v, 'POST', '/privacy/choices', $json->encode({ token => $token,
         choice => 'custom', purposes => { map { $_ => $granted{$_} ? JSON::PP::true : JSON::PP::false } @purposes } }),
         'X-Real-IP' => join('.', ($number >> 16) + 10, $number >> 8 & 255, $number & 255, 1));
 
     my $state = $r->complete && $r->status ? eval { $json->decode($r->body) } : undef;
     $state = $state->{state} || $state if $state;
-    $self->_note('told', $number, $r->complete ? $r->status : 0, $r->header('X-Subject') // '', $state->{position} // 0);
+    $self->_note('told', $number, $r->complete ? $r->status : 0, $r->header('X-Subject') // '', $state->{position} // 0,
+        time - $began);
 
     # whose first choice was never answered knows no ledger, and is somebody else from now on
     $v->{token} = $state->{token};
@@ -102,9 +109,9 @@ sub _choose {
 sub _form {
     my ($self, $v) = @_;
 
-    my $client = $self->_connection($v) // return;
+    my $client = $self->_connection($v) // return $self->_failed($v, 0);
     my $r = $self->_request($client, $v, 'GET', '/privacy/choices');
-    return if $r->status != 200 || !$r->complete;
+    return $self->_failed($v, $r->status) if $r->status != 200 || !$r->complete;
     my $state = eval { $json->decode($r->body) } // return;
     $v->{pending} = $state->{pending};
     $v->{position} = $state->{position};
@@ -153,6 +160,14 @@ sub _request {
         $v->{jar} = $1 || undef if /^privacy=([^;]*)/;
     }
     return $r;
+}
+
+
+sub _failed {
+    my ($self, $v, $status) = @_;
+
+    $self->_note('failed', $v->{name}, $status);
+    return;
 }
 
 
