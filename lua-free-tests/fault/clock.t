@@ -65,6 +65,8 @@ for my $jump (sort { $jumps{$a} <=> $jumps{$b} } keys %jumps) {
     is($new->choose('withdraw')->status, 303, "$jump: it can be withdrawn");
     is($redis->command('HLEN', "privacy:{example:$subject}:ledger"), 2, "$jump: which is on the ledger");
     $f->progress(times(200, 10));
+    ok(wait_for(sub { consent($agreed) eq '<analytics,marketing>' }, 10), "$jump: who accepted was looked up by that clock")
+        if $jump eq 'an hour ahead';
 
     shift_clock(0);
     ok(wait_for(sub { abs(nginx_time() - time) < 10 }, 10), "$jump: the clock is right again");

@@ -16,7 +16,6 @@
 #define NGX_HTTP_PRIVACY_REFRESH_DEADLINE  2000     /* ms */
 #define NGX_HTTP_PRIVACY_REFRESH_HOLD      5        /* s between two look-ups of one subject */
 #define NGX_HTTP_PRIVACY_WAIT_DEADLINE     250      /* ms: the first page of a user without a consent cookie */
-#define NGX_HTTP_PRIVACY_CLOCK_SKEW        60       /* s between nodes */
 
 
 /* A look-up that no request waits for: it has its own memory. */
@@ -45,6 +44,8 @@ ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx)
 {
     time_t  age;
 
+    ctx->consent.checked = ngx_http_privacy_zone_lease_checked(ctx->consent.checked);
+
     ngx_http_privacy_lease_adopt(ctx);
 
     if (!ctx->has_consent) {
@@ -61,15 +62,13 @@ ngx_http_privacy_lease_check(ngx_http_privacy_ctx_t *ctx)
 
     age = ngx_time() - (time_t) ctx->consent.checked;
 
-    if (age >= -NGX_HTTP_PRIVACY_CLOCK_SKEW && age <= ctx->server->lease) {
+    if (age <= ctx->server->lease) {
         return;
     }
 
     ngx_http_privacy_lease_refresh(ctx);
 
-    /* A state from the future says that some clock is wrong: it can not be known how old it is. */
-
-    if (age < -NGX_HTTP_PRIVACY_CLOCK_SKEW || age > ctx->server->lease + ctx->server->grace) {
+    if (age > ctx->server->lease + ctx->server->grace) {
         ngx_http_privacy_count(ctx, NGX_HTTP_PRIVACY_LEASE_EXPIRED, 1);
 
         /* A refusal on its way holds, however old: only what was granted beside it is gone. */

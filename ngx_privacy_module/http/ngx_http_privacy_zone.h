@@ -129,6 +129,11 @@ ngx_int_t ngx_http_privacy_zone_set_lease(ngx_shm_zone_t *zone, ngx_int_t site, 
 ngx_int_t ngx_http_privacy_zone_claim(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, time_t hold);
 /* A revocation was heard: what is known of the subject below `position` is not trusted any more. */
 void ngx_http_privacy_zone_revoke(ngx_shm_zone_t *zone, ngx_int_t site, const u_char *subject, uint32_t position);
+/*
+ * What was looked up in the future (the clock was ahead, and is right again; or another node's is) was looked up who knows
+ * when: 0, which any reading is later than. Else when it was.
+ */
+uint32_t ngx_http_privacy_zone_lease_checked(uint32_t checked);
 ngx_uint_t ngx_http_privacy_zone_lease_count(ngx_shm_zone_t *zone, ngx_int_t site);
 
 /*

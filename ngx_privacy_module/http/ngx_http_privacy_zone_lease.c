@@ -9,6 +9,8 @@
 #include "ngx_http_privacy_zone_shared.h"
 
 
+#define NGX_HTTP_PRIVACY_CLOCK_SKEW  60     /* s between nodes */
+
 /* A lease that is pushed out although it was used this recently: the zone is too small. */
 #define NGX_HTTP_PRIVACY_LEASE_RECENT  300
 
@@ -216,6 +218,13 @@ ngx_http_privacy_zone_revoke(ngx_shm_zone_t *zone, ngx_int_t site, const u_char 
 }
 
 
+uint32_t
+ngx_http_privacy_zone_lease_checked(uint32_t checked)
+{
+    return (time_t) checked > ngx_time() + NGX_HTTP_PRIVACY_CLOCK_SKEW ? 0 : checked;
+}
+
+
 ngx_uint_t
 ngx_http_privacy_zone_lease_count(ngx_shm_zone_t *zone, ngx_int_t site)
 {
@@ -261,6 +270,7 @@ ngx_http_privacy_zone_lease_load(ngx_http_privacy_zone_t *ctx, ngx_int_t site, c
 
     if (known != NULL) {
         *entry = *known;
+        entry->consent.checked = ngx_http_privacy_zone_lease_checked(entry->consent.checked);
         return;
     }
 
