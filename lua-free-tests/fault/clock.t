@@ -77,6 +77,8 @@ for my $jump (sort { $jumps{$a} <=> $jumps{$b} } keys %jumps) {
     $f->progress(times(200, 10));
 }
 
+# whose state was looked up just before the last jump is not looked up again for 5 s
+sleep 5;
 $f->settle;
 $f->account('a clock that jumps');
 $f->finish;
