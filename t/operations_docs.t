@@ -65,7 +65,10 @@ my $site = $t->site;
 my $keys = $t->keys_dir;
 $redis->start;
 $t->publish($t->bundle);
-$t->upstream(sub { { headers => ['Content-Type' => 'text/html'], body => '<!doctype html><body>hi</body>' } });
+$t->upstream(sub {
+    { headers => ['Content-Type' => 'text/html', 'Set-Cookie' => 'sessionid=1', 'Set-Cookie' => '_ga=1'],
+        body => '<!doctype html><body>hi</body>' };
+});
 my $config = <<'CONF';
 %%MAIN%%
 http {
@@ -89,6 +92,9 @@ $t->start;
 my $v = $t->visitor;
 $v->get('/');
 is($v->choose('accept_all')->status, 303, 'a choice');
+my $away = $t->visitor;
+$away->get('/');
+is($away->choose('accept_all')->status, 303, '... and another one');
 
 # Status and metrics: named here, and there
 
@@ -161,7 +167,7 @@ sub run {
 }
 sub commands { my ($name) = @_; return map { split /(?<!\\)\n/ } $section{$name} =~ /^```sh\n(.*?)^```$/msg }
 
-for my $name ('Accounts', 'Backup and restore', 'Keys', 'Moving to a cluster') {
+for my $name ('Accounts', 'Keys', 'Backup and restore', 'Moving to a cluster') {
     next if !$section{$name};
     for my $command (commands($name)) {
         next if $command =~ m{cluster://|sentinel://};      # t/cluster_move.t and the like
@@ -173,10 +179,30 @@ is((() = slurp("$keys/keys") =~ /^(?:cookie|form|ledger) /mg), 6, 'keys of three
 is((() = slurp("$keys/keys") =~ /^pseudonym /mg), 1, '... and one was not');
 ok(-s "$desk/example.backup", 'there is a backup');
 ok(wait_for(sub { $v->get('/')->header('X-Consent') eq '<analytics,marketing>' }, 10), 'what was chosen holds');
+
+# Redis is emptied, and the backup brought back, while nginx runs
+
+sub lost { return json($t->get('/privacy-status')->body)->{sites}[0]{log_missing} }
+$redis->command('FLUSHALL');
+$redis->command('PUBLISH', "privacy:$site:events", 'published 1');
+ok(wait_for(sub { $v->get('/')->header('X-Consent') eq '<>' }, 10), 'Redis is emptied: what was chosen counts for nothing');
+ok(wait_for(\&lost, 10), '... the status says that the log is gone');
+($failed, $out) = run((grep { /^privacyctl restore/ } commands('Backup and restore'))[0]);
+is($failed, 0, '... restored') or diag $out;
+ok(wait_for(sub { !lost() }, 10), '... the log is back');
+is($v->get('/')->header('X-Consent'), '<>', '... who came by meanwhile is asked again');
+is($away->get('/')->header('X-Consent'), '<analytics,marketing>', '... all others are not');
+sleep 2.1;
+$away->get('/');
+is(json($t->get('/privacy-status')->body)->{sites}[0]{counters}{ledger_missing}, 1, '... nor when they were looked up');
+is($away->get('/')->header('X-Consent'), '<analytics,marketing>', '... again');
 $v->get('/privacy/choices');
-is($v->choose('withdraw')->status, 303, '... and can be withdrawn');
-($failed, $out) = $t->ctl('ledger', $t->ctl_site, '--keys', "$keys/keys", subject($v));
-is($failed, 0, '... in one chain, over both keys') or diag $out;
+is($v->choose('reject_all')->status, 303, '... and can choose again');
+for my $ledger (@{$redis->command('KEYS', 'privacy:{*:ledger')}) {
+    my ($subject) = $ledger =~ /:([\w-]{22})\}/;
+    ($failed, $out) = $t->ctl('ledger', $t->ctl_site, '--keys', "$keys/keys", $subject);
+    is($failed, 0, '... each ledger holds, over both keys') or diag $out;
+}
 
 # Accounts outlive a restart, one way and the other
 
@@ -201,6 +227,22 @@ is($v->get('/')->header('X-Consent'), '<>', 'a node with other keys: what was ch
 cmp_ok(json($b->get('/privacy-status')->body)->{sites}[0]{counters}{cookies_invalid}, '>', 0, '... and is counted');
 $b->stop;
 is_deeply([$b->problems], [], 'nothing alarming there');
+$b->{finished} = $b->{clean} = 1;
+
+# A node that knows nothing
+
+sub passes { return [map { /^(\w+)=/ ? $1 : () } $b->get('/')->headers('Set-Cookie')] }
+for my $directive ('privacy_necessary sessionid;', '') {
+    $b->config($config =~ s/replicas=1/memory/r =~ s/(privacy_site)/$directive $1/r
+            =~ s/%%PRIVACY%%/privacy_zone 4m; privacy_redis unix:%%DIR%%\/none; privacy_keys %%KEYS%%\/keys;/r,
+        UPSTREAM => "http://unix:$dir/upstream.sock:");
+    $b->{finished} = $b->{clean} = 0;
+    $b->start;
+    is_deeply(passes(), $directive ? ['sessionid'] : ['sessionid', '_ga'],
+        'without any policy: ' . ($directive || 'without privacy_necessary everything passes'));
+    is(json($b->get('/privacy-status')->body)->{sites}[0]{sequence}, 0, '... and the status says so');
+    $b->stop;
+}
 $b->{finished} = $b->{clean} = 1;
 
 # Configurations that are quoted
@@ -233,14 +275,6 @@ sub there {
         $in = $list ? $in->{$name}[0] : $in->{$name};
     }
     return 1;
-}
-
-
-sub subject {
-    my ($visitor) = @_;
-
-    my ($key) = @{$redis->command('KEYS', 'privacy:{*:ledger')};
-    return $key =~ /:([\w-]{22})\}/ ? $1 : die 'no ledger';
 }
 
 
