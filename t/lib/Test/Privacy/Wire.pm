@@ -13,6 +13,7 @@ package Test::Privacy::Wire;
 #     cut => N        after N more bytes of answers to commands that match `on` (all commands when there is none), both
 #                     sides are closed, once; then pass
 #     away => N       the same, but nobody is let in again
+#     instead => TEXT what is answered to commands that match `on` is taken away, and this said for it
 #     drip => N       answers in pieces of N bytes, each in a packet of its own
 #
 # Options of an order: on => PATTERN, tried on what nginx sends.
@@ -89,7 +90,7 @@ sub _take_order {
 
     sysread($self->{orders}, my $text, 65536) or POSIX::_exit(0);
     $self->{order} = JSON::PP->new->latin1->decode($text);
-    delete $_->{concerned} for values %{$self->{pairs}};
+    delete @$_{qw(concerned said)} for values %{$self->{pairs}};
     if (defined $self->{order}{say} || defined $self->{order}{lie}) {
         my %pairs = map { $_ => $_ } values %{$self->{pairs}};
         $self->_drain($_) for values %pairs;
@@ -149,7 +150,10 @@ sub _asked {
         syswrite $pair->{client}, $lie if length $lie;
         return $pair->{client}->blocking(1);
     }
-    $pair->{concerned} = 1 if !defined $order->{on} || $bytes =~ /$order->{on}/;
+    if (!defined $order->{on} || $bytes =~ /$order->{on}/) {
+        $pair->{concerned} = 1;
+        delete $pair->{said};
+    }
     syswrite $pair->{server}, $bytes;
 }
 
@@ -162,6 +166,10 @@ sub _answered {
 
     my $order = $self->{order};
     return syswrite $pair->{client}, join '', reverse _replies($bytes) if ($order->{lie} // '') eq 'backwards';
+    if (defined $order->{instead} && $pair->{concerned}) {
+        syswrite $pair->{client}, $order->{instead} if !$pair->{said}++;
+        return;
+    }
     if ($order->{drip} && $pair->{concerned}) {
         while (length $bytes) {
             syswrite $pair->{client}, substr $bytes, 0, $order->{drip}, '';
