@@ -15,7 +15,7 @@ ngx_privacy_redis_create(ngx_pool_t *pool, ngx_privacy_redis_conf_t *conf, ngx_l
     ngx_privacy_redis_t  *redis;
 
     static const ngx_privacy_redis_topology_t  *const  topologies[] = {
-        &ngx_privacy_redis_single
+        &ngx_privacy_redis_single, &ngx_privacy_redis_sentinels, &ngx_privacy_redis_slots
     };
 
     redis = ngx_pcalloc(pool, sizeof(ngx_privacy_redis_t));
@@ -208,7 +208,7 @@ ngx_privacy_redis_reachable(ngx_privacy_redis_t *redis, ngx_str_t *key)
 void
 ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_status_t *status)
 {
-    ngx_uint_t                           i;
+    ngx_uint_t                           i, slots;
     ngx_privacy_redis_endpoint_status_t  one;
 
     ngx_memzero(status, sizeof(ngx_privacy_redis_status_t));
@@ -218,6 +218,7 @@ ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_status_t 
     status->changed = redis->changed;
     status->endpoints = redis->nendpoints;
     status->connected = 1;
+    slots = 0;
 
     for (i = 0; i < redis->nendpoints; i++) {
         ngx_privacy_redis_endpoint_status(redis, i, &one);
@@ -226,6 +227,7 @@ ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_status_t 
             status->connected = 0;
         }
 
+        slots += one.slots;
         status->queued += one.queued;
         status->in_flight += one.in_flight;
         status->reconnects += one.reconnects;
@@ -241,6 +243,10 @@ ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_status_t 
         if (one.warning.len) {
             status->warning = one.warning;
         }
+    }
+
+    if (redis->conf->kind == NGX_PRIVACY_REDIS_CLUSTER && slots != PVR_SLOTS) {
+        status->connected = 0;
     }
 }
 

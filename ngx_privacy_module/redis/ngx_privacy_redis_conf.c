@@ -3,11 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_privacy_redis_link.h"
+#include "ngx_privacy_redis_private.h"
 
 
-#define NGX_PRIVACY_REDIS_PORT      6379
-#define NGX_PRIVACY_REDIS_PORT_OF_SENTINELS  26379
 #define NGX_PRIVACY_REDIS_DATABASE  16383
 #define NGX_PRIVACY_REDIS_SECRET    4096
 
@@ -28,9 +26,6 @@ static ngx_int_t ngx_privacy_redis_parse_account(ngx_conf_t *cf, ngx_privacy_red
 static ngx_int_t ngx_privacy_redis_parse_secret(ngx_conf_t *cf, ngx_str_t *out, u_char *p, u_char *last);
 static ngx_int_t ngx_privacy_redis_parse_database(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *out,
     u_char *p, u_char *last);
-static ngx_int_t ngx_privacy_redis_parse_hosts(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *hosts);
-static ngx_int_t ngx_privacy_redis_resolve(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *address);
-static ngx_int_t ngx_privacy_redis_host(ngx_conf_t *cf, ngx_privacy_redis_host_t *to, ngx_str_t *host);
 static ngx_int_t ngx_privacy_redis_name(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, const char *scheme,
     ngx_str_t *address);
 
@@ -128,12 +123,6 @@ ngx_privacy_redis_parse(ngx_conf_t *cf, ngx_str_t *url)
         rest.data = url->data + scheme->prefix.len;
         rest.len = url->len - scheme->prefix.len;
 
-        if (scheme->kind != NGX_PRIVACY_REDIS_SINGLE) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" is not supported yet: use \"redis://\", "
-                               "\"rediss://\" or \"unix:\"", &scheme->prefix);
-            return NULL;
-        }
-
         conf->kind = scheme->kind;
         conf->encrypted = scheme->encrypted;
 
@@ -213,7 +202,7 @@ ngx_privacy_redis_parse_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf,
     address.len = (slash ? slash : last) - p;
 
     if (ngx_privacy_redis_parse_path(cf, conf, slash ? slash + 1 : last, last) != NGX_OK
-        || ngx_privacy_redis_parse_hosts(cf, conf, &address) != NGX_OK
+        || ngx_privacy_redis_conf_hosts(cf, conf, &address) != NGX_OK
         || ngx_privacy_redis_parse_tls(cf, conf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -261,57 +250,6 @@ ngx_privacy_redis_parse_path(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, u_c
 }
 
 
-/* HOST[:PORT][,HOST[:PORT]]... Of several, one that can be found is enough. */
-
-static ngx_int_t
-ngx_privacy_redis_parse_hosts(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *hosts)
-{
-    u_char      *p, *last, *comma;
-    ngx_str_t    one;
-    ngx_uint_t   i;
-
-    p = hosts->data;
-    last = hosts->data + hosts->len;
-
-    for ( ;; ) {
-        comma = (conf->kind == NGX_PRIVACY_REDIS_SINGLE) ? NULL : ngx_strlchr(p, last, ',');
-
-        one.data = p;
-        one.len = (comma ? comma : last) - p;
-
-        if (one.len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no host in the Redis address");
-            return NGX_ERROR;
-        }
-
-        if (conf->nhosts == NGX_PRIVACY_REDIS_HOSTS) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "more than %d hosts in the Redis address",
-                               NGX_PRIVACY_REDIS_HOSTS);
-            return NGX_ERROR;
-        }
-
-        if (ngx_privacy_redis_resolve(cf, conf, &one) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (comma == NULL) {
-            break;
-        }
-
-        p = comma + 1;
-    }
-
-    for (i = 0; i < conf->nhosts && conf->hosts[i].naddrs == 0; i++) { /* void */ }
-
-    if (i == conf->nhosts) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no address for Redis at \"%V\"", hosts);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
 /* unix:PATH[?PARAMETERS] */
 
 static ngx_int_t
@@ -332,7 +270,7 @@ ngx_privacy_redis_parse_unix(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx
         return NGX_ERROR;
     }
 
-    if (ngx_privacy_redis_resolve(cf, conf, &address) != NGX_OK) {
+    if (ngx_privacy_redis_conf_host(cf, conf, &address) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -636,66 +574,6 @@ ngx_privacy_redis_parse_database(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf,
     }
 
     conf->database = n;
-
-    return NGX_OK;
-}
-
-
-/* One more host. */
-
-static ngx_int_t
-ngx_privacy_redis_resolve(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *address)
-{
-    ngx_url_t                  u;
-    ngx_privacy_redis_host_t  *host;
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = *address;
-    u.default_port = (conf->kind == NGX_PRIVACY_REDIS_SENTINEL) ? NGX_PRIVACY_REDIS_PORT_OF_SENTINELS
-                                                                : NGX_PRIVACY_REDIS_PORT;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
-
-        if (conf->kind == NGX_PRIVACY_REDIS_SINGLE || u.host.len == 0 || u.err == NULL
-            || ngx_strcmp(u.err, "host not found") != 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in the Redis address \"%V\"",
-                               u.err ? u.err : "cannot resolve the host", address);
-            return NGX_ERROR;
-        }
-
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0, "%s in the Redis address \"%V\"", u.err, address);
-        u.naddrs = 0;
-    }
-
-    host = &conf->hosts[conf->nhosts++];
-
-    host->text = *address;
-    host->port = u.port;
-    host->addrs = u.addrs;
-    host->naddrs = u.naddrs;
-
-    return (u.family == AF_UNIX) ? NGX_OK : ngx_privacy_redis_host(cf, host, &u.host);
-}
-
-
-/* Without the brackets of IPv6, and zero-terminated. */
-
-static ngx_int_t
-ngx_privacy_redis_host(ngx_conf_t *cf, ngx_privacy_redis_host_t *to, ngx_str_t *host)
-{
-    ngx_uint_t  brackets;
-
-    brackets = (host->len > 2 && host->data[0] == '[') ? 1 : 0;
-
-    to->host.len = host->len - 2 * brackets;
-    to->host.data = ngx_pnalloc(cf->pool, to->host.len + 1);
-    if (to->host.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_cpystrn(to->host.data, host->data + brackets, to->host.len + 1);
 
     return NGX_OK;
 }

@@ -101,6 +101,7 @@ ngx_privacy_redis_link_move(ngx_privacy_redis_link_t *link, ngx_privacy_redis_se
     ngx_privacy_redis_link_drop(link);
 
     link->server = server;
+    link->failures = 0;
     link->closed(link, PVR_CLOSED);
 
     ngx_privacy_redis_link_wake(link);
@@ -547,8 +548,9 @@ ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t
             }
 
             if (rc == NGX_ABORT) {
-                status = PVR_READONLY;
-                why = ngx_privacy_redis_replica;
+                status = link->why ? PVR_ERROR : PVR_READONLY;
+                why = link->why ? link->why : ngx_privacy_redis_replica;
+                link->why = NULL;
             }
 
         } else {

@@ -83,6 +83,7 @@ struct ngx_privacy_redis_link_s {
     ngx_log_t                       *log;
     ngx_log_t                        quiet;
     const char                      *name;          /* for the log */
+    const char                      *why;           /* the owner's words when it aborts; NULL: it is no master */
 
     /* The owner's side. None may close the link; each may send and detach. */
     void                           (*ready)(ngx_privacy_redis_link_t *link);

@@ -163,6 +163,10 @@ struct ngx_privacy_redis_s {
 };
 
 
+/* ngx_privacy_redis_conf_hosts.c. Each logs what is wrong. */
+ngx_int_t ngx_privacy_redis_conf_hosts(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *hosts);
+ngx_int_t ngx_privacy_redis_conf_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *conf, ngx_str_t *host);
+
 /* ngx_privacy_redis.c. To one endpoint, whatever its breaker says; as ngx_privacy_redis_send() else. */
 ngx_privacy_redis_request_t *ngx_privacy_redis_send_to(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t slot,
     u_char *commands, size_t len, ngx_uint_t n, ngx_msec_t deadline, ngx_uint_t retry,

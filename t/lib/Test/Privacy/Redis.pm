@@ -44,8 +44,8 @@ sub start {
     chmod 0755, $self->{dir};
     open my $out, '>', "$self->{dir}/redis.conf" or die "$self->{dir}/redis.conf: $!";
     print $out map { "$_\n" } 'port 0', "unixsocket $self->{socket}", 'unixsocketperm 777', "dir $self->{dir}",
-        'daemonize no', "logfile $self->{dir}/redis.log", 'save ""', 'appendonly yes', 'appendfsync always',
-        'enable-debug-command yes', @lines;
+        'daemonize no', "logfile $self->{dir}/redis.log", $self->{sentinel} ? () : ('save ""', 'appendonly yes',
+        'appendfsync always', 'enable-debug-command yes'), @lines;
     close $out;
 
     unlink $self->{socket};
@@ -55,7 +55,7 @@ sub start {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', '/dev/null';
         open STDERR, '>&', \*STDOUT;
-        exec 'redis-server', "$self->{dir}/redis.conf" or POSIX::_exit(127);
+        exec 'redis-server', "$self->{dir}/redis.conf", $self->{sentinel} ? '--sentinel' : () or POSIX::_exit(127);
     }
 
     # told to take its time with reading what it has, it is there when it says so

@@ -1,0 +1,509 @@
+/*
+ * Copyright (C) ngx_privacy_module authors
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+
+#include "ngx_privacy_redis_private.h"
+
+
+/*
+ * Which master has which slot: asked of any of them with CLUSTER SLOTS when
+ * one is connected, after each failure or MOVED, and now and then. What is
+ * sent before that is known goes to any server, which says where it belongs.
+ * A shard that is away holds up the requests of its own slots only.
+ *
+ * Source: the Redis Cluster specification, "Redirection and resharding".
+ */
+
+#define NGX_PRIVACY_REDIS_SLOTS_SOON     50     /* ms, and as much again and again at random */
+#define NGX_PRIVACY_REDIS_SLOTS_AGAIN    500
+#define NGX_PRIVACY_REDIS_SLOTS_EVERY    30000
+#define NGX_PRIVACY_REDIS_SLOTS_ANSWER   1000
+#define NGX_PRIVACY_REDIS_SLOTS_BYTES    64
+
+
+struct ngx_privacy_redis_cluster_s {
+    u_char        owner[PVR_SLOTS];     /* an index of endpoints and 1; 0: unknown */
+    ngx_event_t   refresh;
+    ngx_uint_t    asked;                /* the answer is under way */
+    ngx_uint_t    next;                 /* whom to ask */
+    ngx_msec_t    asked_at;
+};
+
+
+static ngx_int_t ngx_privacy_redis_cluster_start(ngx_privacy_redis_t *redis);
+static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_cluster_route(ngx_privacy_redis_t *redis, ngx_uint_t slot);
+static void ngx_privacy_redis_cluster_ready(ngx_privacy_redis_endpoint_t *endpoint);
+static void ngx_privacy_redis_cluster_failed(ngx_privacy_redis_endpoint_t *endpoint);
+static ngx_int_t ngx_privacy_redis_cluster_refused(ngx_privacy_redis_request_t *request, const redisReply *reply);
+static void ngx_privacy_redis_cluster_redirect(ngx_privacy_redis_request_t *request, const redisReply *reply);
+static void ngx_privacy_redis_cluster_stop(ngx_privacy_redis_t *redis);
+static void ngx_privacy_redis_cluster_refresh(ngx_privacy_redis_t *redis, ngx_msec_t delay);
+static void ngx_privacy_redis_cluster_ask(ngx_event_t *ev);
+static ngx_int_t ngx_privacy_redis_cluster_send(ngx_privacy_redis_endpoint_t *endpoint);
+static void ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static ngx_int_t ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisReply *reply,
+    u_char *owner);
+static void ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner);
+static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_cluster_endpoint(ngx_privacy_redis_endpoint_t *told,
+    pvr_address_t *address);
+static ngx_uint_t ngx_privacy_redis_cluster_same(ngx_privacy_redis_endpoint_t *endpoint, const pvr_address_t *address);
+static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_cluster_retired(ngx_privacy_redis_t *redis);
+
+
+const ngx_privacy_redis_topology_t  ngx_privacy_redis_slots = {
+    .name = "cluster",
+    .start = ngx_privacy_redis_cluster_start,
+    .route = ngx_privacy_redis_cluster_route,
+    .ready = ngx_privacy_redis_cluster_ready,
+    .failed = ngx_privacy_redis_cluster_failed,
+    .refused = ngx_privacy_redis_cluster_refused,
+    .stop = ngx_privacy_redis_cluster_stop
+};
+
+
+static ngx_int_t
+ngx_privacy_redis_cluster_start(ngx_privacy_redis_t *redis)
+{
+    ngx_uint_t                     i;
+    ngx_privacy_redis_cluster_t   *cluster;
+    ngx_privacy_redis_endpoint_t  *endpoint;
+
+    cluster = ngx_pcalloc(redis->pool, sizeof(ngx_privacy_redis_cluster_t));
+    if (cluster == NULL) {
+        return NGX_ERROR;
+    }
+
+    redis->cluster = cluster;
+
+    cluster->refresh.handler = ngx_privacy_redis_cluster_ask;
+    cluster->refresh.data = redis;
+    cluster->refresh.log = redis->log;
+    cluster->refresh.cancelable = 1;
+
+    for (i = 0; i < redis->conf->nhosts; i++) {
+        endpoint = ngx_privacy_redis_endpoint_add(redis, NGX_PRIVACY_REDIS_ANY_ROLE);
+        if (endpoint == NULL) {
+            return NGX_ERROR;
+        }
+
+        endpoint->seed = 1;
+
+        ngx_privacy_redis_server_set_host(&endpoint->server, &redis->conf->hosts[i]);
+        ngx_privacy_redis_link_wake(&endpoint->link);
+    }
+
+    /* workers do not all ask the same one */
+    cluster->next = (ngx_uint_t) ngx_random() % redis->nendpoints;
+
+    return NGX_OK;
+}
+
+
+static ngx_privacy_redis_endpoint_t *
+ngx_privacy_redis_cluster_route(ngx_privacy_redis_t *redis, ngx_uint_t slot)
+{
+    ngx_uint_t                     i;
+    ngx_privacy_redis_cluster_t   *cluster;
+    ngx_privacy_redis_endpoint_t  *endpoint;
+
+    cluster = redis->cluster;
+
+    if (cluster->owner[slot]) {
+        return redis->endpoints[cluster->owner[slot] - 1];
+    }
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        endpoint = redis->endpoints[(cluster->next + i) % redis->nendpoints];
+
+        if (ngx_privacy_redis_endpoint_ready(endpoint)) {
+            return endpoint;
+        }
+    }
+
+    return redis->endpoints[cluster->next % redis->nendpoints];
+}
+
+
+static void
+ngx_privacy_redis_cluster_ready(ngx_privacy_redis_endpoint_t *endpoint)
+{
+    ngx_privacy_redis_cluster_refresh(endpoint->redis, 0);
+}
+
+
+static void
+ngx_privacy_redis_cluster_failed(ngx_privacy_redis_endpoint_t *endpoint)
+{
+    ngx_privacy_redis_cluster_refresh(endpoint->redis, NGX_PRIVACY_REDIS_SLOTS_SOON);
+}
+
+
+static ngx_int_t
+ngx_privacy_redis_cluster_refused(ngx_privacy_redis_request_t *request, const redisReply *reply)
+{
+    switch (pvr_status(reply)) {
+
+    case PVR_MOVED:
+    case PVR_ASK:
+        ngx_privacy_redis_cluster_redirect(request, reply);
+        break;
+
+    case PVR_TRYAGAIN:
+        /* some of its keys are here, some there: the rest follows */
+        request->again = PVR_TRYAGAIN;
+        break;
+
+    case PVR_CLUSTERDOWN:
+        ngx_privacy_redis_cluster_refresh(request->redis, NGX_PRIVACY_REDIS_SLOTS_SOON);
+        break;
+
+    default:
+        break;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_privacy_redis_cluster_redirect(ngx_privacy_redis_request_t *request, const redisReply *reply)
+{
+    ngx_privacy_redis_t           *redis;
+    pvr_redirect_t                 redirect;
+    ngx_privacy_redis_endpoint_t  *target;
+
+    redis = request->redis;
+
+    if (pvr_redirect(&redirect, reply) != PV_OK) {
+        return;
+    }
+
+    target = ngx_privacy_redis_cluster_endpoint(request->endpoint, &redirect.address);
+    if (target == NULL) {
+        return;
+    }
+
+    if (redirect.kind == PVR_MOVED) {
+        redis->cluster->owner[redirect.slot] = (u_char) (target->index + 1);
+        ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_SOON);
+    }
+
+    if (redirect.slot == request->slot) {
+        request->again = redirect.kind;
+        request->target = target;
+    }
+}
+
+
+static void
+ngx_privacy_redis_cluster_stop(ngx_privacy_redis_t *redis)
+{
+    if (redis->cluster->refresh.timer_set) {
+        ngx_del_timer(&redis->cluster->refresh);
+    }
+}
+
+
+/* Not more often than twice a second, whatever happens. */
+
+static void
+ngx_privacy_redis_cluster_refresh(ngx_privacy_redis_t *redis, ngx_msec_t delay)
+{
+    ngx_msec_t                    since;
+    ngx_privacy_redis_cluster_t  *cluster;
+
+    cluster = redis->cluster;
+
+    if (ngx_exiting || cluster->asked) {
+        return;
+    }
+
+    since = ngx_current_msec - cluster->asked_at;
+
+    if (delay) {
+        delay += (ngx_msec_t) ngx_random() % (2 * delay);
+    }
+
+    if (cluster->asked_at && since < NGX_PRIVACY_REDIS_SLOTS_AGAIN) {
+        delay = ngx_max(delay, NGX_PRIVACY_REDIS_SLOTS_AGAIN - since);
+    }
+
+    if (cluster->refresh.timer_set) {
+
+        if ((ngx_msec_int_t) (cluster->refresh.timer.key - (ngx_current_msec + delay)) <= 0) {
+            return;
+        }
+
+        ngx_del_timer(&cluster->refresh);
+    }
+
+    ngx_add_timer(&cluster->refresh, delay);
+}
+
+
+static void
+ngx_privacy_redis_cluster_ask(ngx_event_t *ev)
+{
+    ngx_uint_t                     i, n;
+    ngx_privacy_redis_t           *redis;
+    ngx_privacy_redis_cluster_t   *cluster;
+    ngx_privacy_redis_endpoint_t  *endpoint;
+
+    redis = ev->data;
+    cluster = redis->cluster;
+    cluster->asked_at = ngx_current_msec;
+
+    n = redis->nendpoints;
+
+    for (i = 0; i < n; i++) {
+        endpoint = redis->endpoints[(cluster->next + i) % n];
+
+        if (ngx_privacy_redis_endpoint_ready(endpoint) && ngx_privacy_redis_cluster_send(endpoint) == NGX_OK) {
+            cluster->next = (endpoint->index + 1) % n;
+            return;
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        if (redis->endpoints[i]->seed) {
+            ngx_privacy_redis_link_wake(&redis->endpoints[i]->link);
+        }
+    }
+
+    ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_AGAIN);
+}
+
+
+static ngx_int_t
+ngx_privacy_redis_cluster_send(ngx_privacy_redis_endpoint_t *endpoint)
+{
+    pv_buf_t                      out;
+    ngx_privacy_redis_request_t  *request;
+
+    pv_buf_init(&out, NGX_PRIVACY_REDIS_SLOTS_BYTES);
+    (void) pvr_cluster_slots(&out);
+
+    request = out.failed ? NULL : ngx_privacy_redis_send_to(endpoint, NGX_PRIVACY_REDIS_NO_SLOT, out.data, out.len, 1,
+                                                            NGX_PRIVACY_REDIS_SLOTS_ANSWER, 0,
+                                                            ngx_privacy_redis_cluster_answered, endpoint);
+    pv_buf_free(&out);
+
+    endpoint->redis->cluster->asked = (request != NULL);
+
+    return request ? NGX_OK : NGX_ERROR;
+}
+
+
+static void
+ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
+{
+    ngx_privacy_redis_t           *redis;
+    ngx_privacy_redis_endpoint_t  *endpoint;
+    u_char                         owner[PVR_SLOTS];
+
+    (void) n;
+
+    endpoint = data;
+    redis = endpoint->redis;
+    redis->cluster->asked = 0;
+
+    if (status == PVR_OK) {
+        status = pvr_status(replies[0]);
+    }
+
+    if (status != PVR_OK) {
+        ngx_log_error(NGX_LOG_INFO, redis->log, 0, "privacy: Redis at %V does not say who has which slot: %s",
+                      &endpoint->server.name, pvr_status_name(status));
+        ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_AGAIN);
+        return;
+    }
+
+    if (ngx_privacy_redis_cluster_read(endpoint, replies[0], owner) != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, redis->log, 0, "privacy: Redis at %V knows of no cluster that can be used",
+                      &endpoint->server.name);
+        ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_AGAIN);
+        return;
+    }
+
+    ngx_privacy_redis_cluster_take(redis, owner);
+    ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_EVERY);
+}
+
+
+/* Into a table of its own: nothing is changed by half an answer. */
+
+static ngx_int_t
+ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisReply *reply, u_char *owner)
+{
+    size_t                         i;
+    pvr_range_t                    range;
+    ngx_privacy_redis_endpoint_t  *endpoint;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(owner, PVR_SLOTS);
+
+    for (i = 0; i < reply->elements; i++) {
+
+        if (pvr_cluster_range(&range, reply, i) != PV_OK) {
+            return NGX_ERROR;
+        }
+
+        endpoint = ngx_privacy_redis_cluster_endpoint(asked, &range.master);
+
+        if (endpoint == NULL) {
+            ngx_log_error(NGX_LOG_ERR, asked->redis->log, 0, "privacy: a Redis cluster of more than %d masters",
+                          NGX_PRIVACY_REDIS_ENDPOINTS);
+            return NGX_ERROR;
+        }
+
+        ngx_memset(owner + range.first, (int) (endpoint->index + 1), range.last - range.first + 1);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner)
+{
+    ngx_uint_t                     i;
+    ngx_privacy_redis_cluster_t   *cluster;
+    ngx_privacy_redis_endpoint_t  *endpoint;
+
+    cluster = redis->cluster;
+
+    if (ngx_memcmp(cluster->owner, owner, PVR_SLOTS) != 0) {
+        redis->changed = ngx_time();
+    }
+
+    ngx_memcpy(cluster->owner, owner, PVR_SLOTS);
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        redis->endpoints[i]->slots = 0;
+    }
+
+    for (i = 0; i < PVR_SLOTS; i++) {
+        if (owner[i]) {
+            redis->endpoints[owner[i] - 1]->slots++;
+        }
+    }
+
+    ngx_privacy_redis_reroute(redis);
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        endpoint = redis->endpoints[i];
+
+        if (endpoint->slots) {
+            ngx_privacy_redis_link_wake(&endpoint->link);
+
+        } else {
+            endpoint->link.resting = 1;
+        }
+    }
+
+    /* who has no slots may not be in the cluster any more, and hear nothing */
+
+    if (redis->endpoints[redis->listening]->slots == 0) {
+        ngx_privacy_redis_subscribe_move(redis);
+    }
+}
+
+
+/* told: who named it; it is meant itself where the host is empty. */
+
+static ngx_privacy_redis_endpoint_t *
+ngx_privacy_redis_cluster_endpoint(ngx_privacy_redis_endpoint_t *told, pvr_address_t *address)
+{
+    ngx_uint_t                     i;
+    ngx_privacy_redis_t           *redis;
+    ngx_privacy_redis_endpoint_t  *endpoint;
+
+    redis = told->redis;
+
+    if (address->host[0] == '\0') {
+
+        if (told->server.port == address->port || told->server.host.len >= PVR_HOST_MAX) {
+            return told;
+        }
+
+        ngx_memcpy(address->host, told->server.host.data, told->server.host.len);
+        address->host[told->server.host.len] = '\0';
+    }
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        if (ngx_privacy_redis_cluster_same(redis->endpoints[i], address)) {
+            return redis->endpoints[i];
+        }
+    }
+
+    endpoint = ngx_privacy_redis_endpoint_add(redis, NGX_PRIVACY_REDIS_ANY_ROLE);
+
+    if (endpoint == NULL) {
+        endpoint = ngx_privacy_redis_cluster_retired(redis);
+    }
+
+    if (endpoint == NULL || ngx_privacy_redis_server_set_address(&endpoint->server, address) != NGX_OK) {
+        return NULL;
+    }
+
+    endpoint->link.failures = 0;
+    endpoint->unanswered = 0;
+
+    return endpoint;
+}
+
+
+/* By the name that it goes by, or by the only address that the configuration's name led to. */
+
+static ngx_uint_t
+ngx_privacy_redis_cluster_same(ngx_privacy_redis_endpoint_t *endpoint, const pvr_address_t *address)
+{
+    size_t                       len;
+    ngx_privacy_redis_server_t  *server;
+    u_char                       text[NGX_SOCKADDR_STRLEN];
+
+    server = &endpoint->server;
+    len = ngx_strlen(address->host);
+
+    if (server->port != address->port) {
+        return 0;
+    }
+
+    if (server->host.len == len && ngx_strncmp(server->host.data, address->host, len) == 0) {
+        return 1;
+    }
+
+    if (server->naddrs != 1) {
+        return 0;
+    }
+
+    return ngx_sock_ntop(server->addrs[0].sockaddr, server->addrs[0].socklen, text, NGX_SOCKADDR_STRLEN, 0) == len
+           && ngx_strncmp(text, address->host, len) == 0;
+}
+
+
+/* One that has nothing to do any more. */
+
+static ngx_privacy_redis_endpoint_t *
+ngx_privacy_redis_cluster_retired(ngx_privacy_redis_t *redis)
+{
+    ngx_uint_t                     i;
+    ngx_privacy_redis_endpoint_t  *endpoint;
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        endpoint = redis->endpoints[i];
+
+        if (endpoint->slots == 0 && !endpoint->seed && endpoint->link.state == NGX_PRIVACY_REDIS_DOWN
+            && endpoint->queued == 0 && endpoint->in_flight == 0 && redis->listening != i
+            && memchr(redis->cluster->owner, (int) (i + 1), PVR_SLOTS) == NULL)
+        {
+            return endpoint;
+        }
+    }
+
+    return NULL;
+}

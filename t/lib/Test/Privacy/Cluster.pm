@@ -1,0 +1,131 @@
+package Test::Privacy::Cluster;
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# A Redis Cluster: new(DIR, masters => 3, replicas => 0, address => '127.0.0.1', lines => [...]).
+#
+#   url(USER:PASSWORD)    for privacy_redis and privacyctl
+#   nodes, masters        Test::Privacy::Redis each, with {address} and {port}
+#   node_of(KEY)          the master that has it; slot(KEY)
+#   move(SLOT, NODE)      there, a key at a time; BETWEEN, when given, is called while the slot is on its way
+#   failover(NODE)        a replica of the master NODE takes over; returns it
+#   again(NODE)           starts one that was killed
+#   ready                 waits until all that run agree; stop
+
+use strict;
+use warnings;
+
+use Test::Privacy::Servers qw(node ports wait_for);
+
+
+sub new {
+    my ($class, $dir, %options) = @_;
+
+    my $masters = $options{masters} // 3;
+    my $address = $options{address} // '127.0.0.1';
+    my $n = $masters * (1 + ($options{replicas} // 0));
+    my @ports = ports($address, 2 * $n);
+    my @nodes = map {
+        node("$dir/node$_", $address, $ports[$_], 'cluster-enabled yes', 'cluster-port ' . $ports[$n + $_],
+            'cluster-node-timeout ' . ($options{timeout} // 1500), 'cluster-require-full-coverage no',
+            'cluster-allow-replica-migration no', @{$options{lines} // []})
+    } 0 .. $n - 1;
+    my $self = bless { nodes => \@nodes, address => $address }, $class;
+
+    my $auth = $options{password} ? "-a $options{password} --no-auth-warning" : '';
+    my $out = qx(redis-cli $auth --cluster create @{[map { "$address:$_->{port}" } @nodes]} --cluster-yes \\
+        --cluster-replicas @{[$options{replicas} // 0]} 2>&1);
+    die "no cluster: $out" if $?;
+    $self->ready;
+    return $self;
+}
+
+
+sub nodes   { return @{$_[0]{nodes}} }
+sub running { return grep { $_->{pid} } $_[0]->nodes }
+sub masters { return grep { $_->command('ROLE')->[0] eq 'master' } $_[0]->running }
+
+
+sub ready {
+    my ($self) = @_;
+
+    my @nodes = $self->running;
+    for my $node (@nodes) {
+        wait_for(sub {
+            my $info = $node->command('CLUSTER', 'INFO');
+            my ($state, $slots, $known) = map { $info =~ /^cluster_$_:(\w+)/m } qw(state slots_ok known_nodes);
+            return $state eq 'ok' && $slots == 16384 && $known == $self->nodes;
+        }, 30) or die "the cluster does not come together: " . $node->command('CLUSTER', 'INFO');
+    }
+    for my $node (@nodes) {
+        wait_for(sub { my $role = $node->command('ROLE'); $role->[0] ne 'slave' || $role->[3] eq 'connected' }, 30)
+            or die 'a replica does not connect';
+    }
+    wait_for(sub {
+        my %tables = map { join(' ', map { "@$_[0, 1] $_->[2][1]" } sort { $a->[0] <=> $b->[0] }
+            @{$_->command('CLUSTER', 'SLOTS')}) => 1 } $self->running;
+        return keys %tables == 1;
+    }, 30) or die 'the servers do not agree on their slots';
+    return;
+}
+
+
+sub url {
+    my ($self, $account) = @_;
+
+    return 'cluster://' . (defined $account ? "$account@" : '')
+        . join ',', map { "$_->{address}:$_->{port}" } $self->nodes;
+}
+
+
+sub slot { my ($self, $key) = @_; return ($self->running)[0]->command('CLUSTER', 'KEYSLOT', $key) }
+sub id   { my ($self, $node) = @_; return $node->command('CLUSTER', 'MYID') }
+
+
+sub node_of {
+    my ($self, $key) = @_;
+
+    my $slot = $key =~ /^\d+$/ ? $key : $self->slot($key);
+    for my $range (@{($self->running)[0]->command('CLUSTER', 'SLOTS')}) {
+        next if $slot < $range->[0] || $slot > $range->[1];
+        my ($node) = grep { $_->{port} == $range->[2][1] } $self->nodes;
+        return $node;
+    }
+    return;
+}
+
+
+sub move {
+    my ($self, $slot, $to, $between) = @_;
+
+    my $from = $self->node_of($slot);
+    return if $from == $to;
+    $to->command('CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $self->id($from));
+    $from->command('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $self->id($to));
+    $between->() if $between;
+    while (my ($key) = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 1)}) {
+        $from->command('MIGRATE', $to->{address}, $to->{port}, $key, 0, 5000);
+    }
+    $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $self->id($to)) for $to, $from;
+    return;
+}
+
+
+sub failover {
+    my ($self, $master) = @_;
+
+    my ($replica) = grep { my $role = $_->command('ROLE');
+        $role->[0] eq 'slave' && $role->[2] == $master->{port} } $self->running;
+    die 'no replica' if !$replica;
+    $replica->command('CLUSTER', 'FAILOVER');
+    wait_for(sub { $replica->command('ROLE')->[0] eq 'master' }, 20) or die 'no failover';
+    return $replica;
+}
+
+
+sub again { my ($self, $node) = @_; return $node->start(@{$node->{lines}}) }
+sub stop  { $_->stop for $_[0]->nodes; return }
+
+
+1;

@@ -1,0 +1,113 @@
+package Test::Privacy::Sentinel;
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# A master, its replicas, and three sentinels that watch it: new(DIR, replicas => 1, address => '127.0.0.1',
+# lines => [...] of the servers, sentinel_lines => [...]).
+#
+#   url(USER:PASSWORD)    for privacy_redis and privacyctl; name
+#   nodes, sentinels      Test::Privacy::Redis each, with {address} and {port}
+#   master                the one that the sentinels name (of those that are asked)
+#   failover              by order; returns the new master when it is one
+#   again(NODE)           starts one that was killed
+#   stop
+
+use strict;
+use warnings;
+
+use Test::Privacy::Redis;
+use Test::Privacy::Servers qw(node ports wait_for);
+
+
+sub new {
+    my ($class, $dir, %options) = @_;
+
+    my $address = $options{address} // '127.0.0.1';
+    my $replicas = $options{replicas} // 1;
+    my @ports = ports($address, 1 + $replicas + 3);
+    my @lines = @{$options{lines} // []};
+    my @nodes = map { node("$dir/node$_", $address, $ports[$_], @lines, $_ ? "replicaof $address $ports[0]" : ()) }
+        0 .. $replicas;
+    my $self = bless { nodes => \@nodes, address => $address, name => $options{name} // 'privacy', sentinels => [] },
+        $class;
+
+    for my $n (1 .. 3) {
+        my $s = Test::Privacy::Redis->new("$dir/sentinel$n");
+        @$s{qw(address port sentinel)} = ($address, $ports[$replicas + $n], 1);
+        $s->{lines} = ["port $s->{port}", "bind $address", 'protected-mode no',
+            "sentinel monitor $self->{name} $address $ports[0] 2",
+            "sentinel down-after-milliseconds $self->{name} " . ($options{down} // 1000),
+            "sentinel failover-timeout $self->{name} 3000", @{$options{sentinel_lines} // []}];
+        push @{$self->{sentinels}}, $s->start(@{$s->{lines}});
+    }
+    for my $s ($self->sentinels) {
+        wait_for(sub {
+            my %about = @{$s->command('SENTINEL', 'MASTER', $self->{name})};
+            return $about{'num-other-sentinels'} == 2 && $about{'num-slaves'} == $replicas;
+        }, 30) or die 'the sentinels do not find each other';
+    }
+    $self->connected;
+    return $self;
+}
+
+
+sub name      { return $_[0]{name} }
+sub nodes     { return @{$_[0]{nodes}} }
+sub sentinels { return @{$_[0]{sentinels}} }
+sub again     { my ($self, $node) = @_; return $node->start(@{$node->{lines}}) }
+
+
+sub url {
+    my ($self, $account) = @_;
+
+    return 'sentinel://' . (defined $account ? "$account@" : '')
+        . join(',', map { "$_->{address}:$_->{port}" } $self->sentinels) . "/$self->{name}";
+}
+
+
+sub master {
+    my ($self, @asked) = @_;
+
+    for my $s (grep { $_->{pid} } @asked ? @asked : $self->sentinels) {
+        my $at = eval { $s->command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', $self->{name}) } or next;
+        return (grep { $_->{address} eq $at->[0] && $_->{port} == $at->[1] } $self->nodes)[0];
+    }
+    return;
+}
+
+
+# All others follow the master.
+sub connected {
+    my ($self) = @_;
+
+    wait_for(sub { !grep { my $role = $_->command('ROLE'); $role->[0] eq 'slave' && $role->[3] ne 'connected' }
+        grep { $_->{pid} } $self->nodes }, 30) or die 'replicas do not connect';
+    return;
+}
+
+
+sub failover {
+    my ($self) = @_;
+
+    my $old = $self->master;
+    wait_for(sub { ($self->sentinels)[0]->command('SENTINEL', 'FAILOVER', $self->{name}) }, 20) or die 'no failover';
+    return $self->moved($old);
+}
+
+
+# From the master that it was; all sentinels agree, and the new one knows it.
+sub moved {
+    my ($self, $old) = @_;
+
+    return wait_for(sub {
+        my ($new, @others) = map { $self->master($_) } grep { $_->{pid} } $self->sentinels;
+        return $new != $old && !(grep { $_ != $new } @others) && $new->command('ROLE')->[0] eq 'master' && $new;
+    }, 40) || die 'no failover';
+}
+
+
+sub stop { $_->stop for $_[0]->sentinels, $_[0]->nodes; return }
+
+
+1;

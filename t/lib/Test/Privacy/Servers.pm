@@ -1,0 +1,54 @@
+package Test::Privacy::Servers;
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# What clusters and Sentinel's masters are made of: node(DIR, ADDRESS, PORTS, LINES) is a Test::Privacy::Redis that
+# listens to TCP, too ({address}, {port}, {lines}); ports(ADDRESS, N) are free ones; wait_for(CODE, SECONDS).
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IO::Socket::INET;
+use Time::HiRes qw(sleep time);
+
+use Test::Privacy::Redis;
+
+our @EXPORT_OK = qw(node ports wait_for);
+
+
+# Held together until all are known: else one is given twice.
+sub ports {
+    my ($address, $n) = @_;
+
+    my @held = map { IO::Socket::INET->new(Listen => 1, LocalAddr => $address, LocalPort => 0) or die "no port: $!" }
+        1 .. $n;
+    return map { $_->sockport } @held;
+}
+
+
+sub node {
+    my ($dir, $address, $port, @lines) = @_;
+
+    my $node = Test::Privacy::Redis->new($dir);
+    @$node{qw(address port lines)} = ($address, $port,
+        ["port $port", "bind $address", 'protected-mode no', 'repl-diskless-sync-delay 0', @lines]);
+    return $node->start(@{$node->{lines}});
+}
+
+
+sub wait_for {
+    my ($condition, $seconds) = @_;
+
+    my $end = time + $seconds;
+    my $answer;
+    until ($answer = eval { $condition->() }) {
+        return 0 if time > $end;
+        sleep 0.05;
+    }
+    return $answer;
+}
+
+
+1;
