@@ -28,7 +28,7 @@ sub new {
     my @ports = ports($address, 2 * $n);
     my @nodes = map {
         node("$dir/node$_", $address, $ports[$_], 'cluster-enabled yes', 'cluster-port ' . $ports[$n + $_],
-            'cluster-node-timeout ' . ($options{timeout} // 1500), 'cluster-require-full-coverage no',
+            "cluster-announce-ip $address", 'cluster-node-timeout ' . ($options{timeout} // 1500), 'cluster-require-full-coverage no',
             'cluster-allow-replica-migration no', @{$options{lines} // []})
     } 0 .. $n - 1;
     my $self = bless { nodes => \@nodes, address => $address }, $class;

@@ -26,7 +26,7 @@ sub new {
     my $address = $options{address} // '127.0.0.1';
     my $replicas = $options{replicas} // 1;
     my @ports = ports($address, 1 + $replicas + 3);
-    my @lines = @{$options{lines} // []};
+    my @lines = ("replica-announce-ip $address", @{$options{lines} // []});
     my @nodes = map { node("$dir/node$_", $address, $ports[$_], @lines, $_ ? "replicaof $address $ports[0]" : ()) }
         0 .. $replicas;
     my $self = bless { nodes => \@nodes, address => $address, name => $options{name} // 'privacy', sentinels => [] },
@@ -36,7 +36,7 @@ sub new {
         my $s = Test::Privacy::Redis->new("$dir/sentinel$n");
         @$s{qw(address port sentinel)} = ($address, $ports[$replicas + $n], 1);
         $s->{lines} = ["port $s->{port}", "bind $address", 'protected-mode no',
-            "sentinel monitor $self->{name} $address $ports[0] 2",
+            "sentinel announce-ip $address", "sentinel monitor $self->{name} $address $ports[0] 2",
             "sentinel down-after-milliseconds $self->{name} " . ($options{down} // 1000),
             "sentinel failover-timeout $self->{name} 3000", @{$options{sentinel_lines} // []}];
         push @{$self->{sentinels}}, $s->start(@{$s->{lines}});
@@ -91,7 +91,8 @@ sub failover {
     my ($self) = @_;
 
     my $old = $self->master;
-    wait_for(sub { ($self->sentinels)[0]->command('SENTINEL', 'FAILOVER', $self->{name}) }, 20) or die 'no failover';
+    my $asked = ($self->sentinels)[0];
+    wait_for(sub { $asked->command('SENTINEL', 'FAILOVER', $self->{name}) }, 30) or die "no failover: $@";
     return $self->moved($old);
 }
 

@@ -1,0 +1,160 @@
+#!/usr/bin/perl
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# The master that sentinels name: found, followed when it is another one, left when it was put back or cut off from
+# what the sentinels know. What was acknowledged is there afterwards, once.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Test::Privacy;
+use Test::Privacy::Sentinel;
+use Time::HiRes qw(sleep time);
+
+my $t = Test::Privacy->new('sentinel', workers => 2);
+my $set = Test::Privacy::Sentinel->new($t->dir . '/set', replicas => 2, address => $t->address);
+my $config = <<'CONF';
+%%MAIN%%
+http {
+    %%HTTP%%
+    %%PRIVACY%%
+    set_real_ip_from 127.0.0.0/8;
+    server {
+        listen %%LISTEN%%;
+        privacy enforce;
+        privacy_site %%SITE%%;
+        privacy_lease 2s grace=20s;
+        add_header X-Version "$privacy_version" always;
+        add_header X-Consent "<$privacy_consent>" always;
+        add_header X-Subject "$privacy_subject" always;
+        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
+        location /privacy/ { privacy_center; }
+        location = /status { privacy_status; }
+    }
+}
+CONF
+$t->allow(qr/connect\(\) failed \(111/);
+
+# privacyctl speaks to the master itself here: that it finds it is t/ctl_cluster.t's
+my $plain = Test::Privacy::Redis->new($t->dir . '/plain');
+sub publish {
+    my (%changes) = @_;
+
+    my $master = $set->master;
+    $t->{redis} = bless { url => "redis://$master->{address}:$master->{port}" }, 'Address';
+    $t->publish($t->bundle(%changes));
+}
+sub Address::url { return $_[0]{url} }
+
+sub status { return json($t->get('/status')->body)->{redis} }
+
+my ($network, %recorded) = (0);
+sub visitor {
+    my $v = $t->visitor(headers => ['X-Real-IP' => join '.', 10, 7, ++$network, 1]);
+    $v->get('/');
+    return $v;
+}
+sub choose {
+    my ($v, $what) = @_;
+
+    $v->get('/privacy/choices') if $v->{chose}++;
+    my $r = $v->choose($what);
+    return $r->status if $r->status != 303;
+    my $subject = $v->get('/')->header('X-Subject');
+    $recorded{$subject}++;
+    return 303;
+}
+sub ledgers { return map { $_ => $set->master->command('HLEN', "privacy:{example:$_}:ledger") } keys %recorded }
+
+publish();
+$t->config($config, REDIS => $set->url);
+$t->start;
+
+subtest 'found' => sub {
+    my $master = $set->master;
+    my $status = status();
+    is($status->{topology}, 'sentinel', 'the status says what it is');
+    is($status->{endpoints}[0]{address}, "$master->{address}:$master->{port}", 'and where the master is');
+    is($t->get('/')->header('X-Version'), '2026-01-01', 'the policy is in force');
+    is(choose(visitor(), 'accept_all'), 303, 'a choice is recorded');
+};
+
+subtest 'followed' => sub {
+    my $v = visitor();
+    is(choose($v, 'accept_all'), 303, 'a choice');
+    my $old = $set->master;
+    my $begin = time;
+    my $new = $set->failover;
+    isnt($new, $old, 'another master by order');
+    ok(wait_for(sub { status()->{endpoints}[0]{address} eq "$new->{address}:$new->{port}" }, 5), 'is followed');
+    note(sprintf 'after %.3f s', time - $begin);
+    is(choose($v, 'withdraw'), 303, 'a withdrawal there');
+    is(choose(visitor(), 'accept_all'), 303, 'and a choice');
+    $set->connected;
+    publish(version => 'v2', changes => [{ kind => 'editorial', purposes => [],
+        summary => { 'zh-CN' => '修订', en => 'Revised.' } }]);
+    ok(wait_for(sub { $t->get('/')->header('X-Version') eq 'v2' }, 5), 'what is published there is heard of');
+};
+
+subtest 'it dies' => sub {
+    my $old = $set->master;
+    $old->kill;
+    my $v = visitor();
+    my $early = $v->choose('accept_all')->status;
+    ok($early == 303 || $early == 503, "a choice meanwhile is saved or refused ($early)");
+    my $new = $set->moved($old);
+    ok(wait_for(sub { choose(visitor(), 'accept_all') == 303 }, 10), 'the next master takes choices');
+    is(status()->{endpoints}[0]{breaker}, 'closed', 'the breaker is closed');
+    $set->again($old);
+    ok(wait_for(sub { $old->command('ROLE')->[0] eq 'slave' }, 20), 'the old one comes back, and is put back');
+    $set->connected;
+};
+
+# Nobody tells the workers: the connection stays, the server behind it is a replica from now on
+
+subtest 'put back' => sub {
+    my $master = $set->master;
+    my ($other) = grep { $_ != $master } $set->nodes;
+    is(choose(visitor(), 'accept_all'), 303, 'a choice before');
+    my $v = visitor();
+    $_->pause for $set->sentinels;
+    $master->command('REPLICAOF', $other->{address}, $other->{port});
+    is($v->choose('accept_all')->status, 503, 'a master that was put back is asked for nothing more');
+    like($t->log, qr/readonly: it is a replica/, 'the log says why');
+    $master->command('REPLICAOF', 'NO', 'ONE');
+    $_->resume for $set->sentinels;
+    ok(wait_for(sub { choose(visitor(), 'accept_all') == 303 }, 20), 'it is a master again');
+    $set->connected;
+};
+
+# A sentinel that names somebody who is no master is not believed
+
+subtest 'a sentinel that is wrong' => sub {
+    $t->stop;
+    my $master = $set->master;
+    my ($replica) = grep { $_ != $master } $set->nodes;
+    my ($port) = Test::Privacy::Servers::ports($t->address, 1);
+    my $liar = Test::Privacy::Redis->new($t->dir . '/liar');
+    @$liar{qw(address port sentinel)} = ($t->address, $port, 1);
+    $liar->start("port $port", 'bind ' . $t->address, 'protected-mode no',
+        'sentinel monitor liar ' . "$replica->{address} $replica->{port} 2");
+    wait_for(sub { $liar->command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'liar')->[1] == $replica->{port} }, 5);
+    $t->config($config, REDIS => "sentinel://$liar->{address}:$port/liar");
+    $t->start(any => 1);
+    ok(wait_for(sub { status()->{last_error} ne 'ok' && !status()->{connected} }, 10), 'a replica is left at once');
+    like($t->log, qr/readonly: it is a replica/, 'and the log says why');
+    is(visitor()->choose('accept_all')->status, 503, 'nothing is recorded by it');
+    $liar->stop;
+};
+
+$t->stop;
+my %found = ledgers();
+is_deeply(\%found, \%recorded, 'all that was acknowledged is there, once');
+$set->stop;
+$t->{redis} = $plain;
+$t->finish;
