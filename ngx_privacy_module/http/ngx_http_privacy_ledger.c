@@ -69,6 +69,9 @@ struct ngx_http_privacy_append_s {
 static ngx_int_t ngx_http_privacy_ledger_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privacy_site_t *site,
     const u_char *subject, pv_buf_t *commands, ngx_uint_t n, ngx_msec_t end,
     ngx_privacy_redis_handler_pt handler, void *data, ngx_privacy_redis_request_t **request);
+static ngx_int_t ngx_http_privacy_ledger_send_to(ngx_http_privacy_main_conf_t *pmcf, ngx_str_t *route,
+    pv_buf_t *commands, ngx_uint_t n, ngx_msec_t end, ngx_privacy_redis_handler_pt handler, void *data,
+    ngx_privacy_redis_request_t **request);
 static ngx_int_t ngx_http_privacy_ledger_read_length(ngx_http_privacy_ledger_read_t *read);
 static void ngx_http_privacy_ledger_length_done(void *data, pvr_status_t status, redisReply **replies,
     ngx_uint_t n);
@@ -105,8 +108,23 @@ ngx_http_privacy_ledger_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
     const u_char *subject, pv_buf_t *commands, ngx_uint_t n, ngx_msec_t end,
     ngx_privacy_redis_handler_pt handler, void *data, ngx_privacy_redis_request_t **request)
 {
-    char                          key[PVR_KEY_MAX];
-    ngx_str_t                     route;
+    char       key[PVR_KEY_MAX];
+    ngx_str_t  route;
+
+    route.data = (u_char *) key;
+    route.len = pvr_key_ledger(key, ngx_http_privacy_str(&site->name), subject);
+
+    return ngx_http_privacy_ledger_send_to(pmcf, &route, commands, n, end, handler, data, request);
+}
+
+
+/* Frees the commands. */
+
+static ngx_int_t
+ngx_http_privacy_ledger_send_to(ngx_http_privacy_main_conf_t *pmcf, ngx_str_t *route, pv_buf_t *commands,
+    ngx_uint_t n, ngx_msec_t end, ngx_privacy_redis_handler_pt handler, void *data,
+    ngx_privacy_redis_request_t **request)
+{
     ngx_msec_int_t                left;
     ngx_privacy_redis_request_t  *sent;
 
@@ -117,10 +135,7 @@ ngx_http_privacy_ledger_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
         return NGX_ERROR;
     }
 
-    route.data = (u_char *) key;
-    route.len = pvr_key_ledger(key, ngx_http_privacy_str(&site->name), subject);
-
-    sent = ngx_privacy_redis_send(pmcf->redis, &route, commands->data, commands->len, n, (ngx_msec_t) left, 1,
+    sent = ngx_privacy_redis_send(pmcf->redis, route, commands->data, commands->len, n, (ngx_msec_t) left, 1,
                                   handler, data);
 
     pv_buf_free(commands);
@@ -523,8 +538,10 @@ ngx_http_privacy_append_detach(ngx_http_privacy_append_t *append)
 static ngx_int_t
 ngx_http_privacy_append_form(ngx_http_privacy_append_t *append, ngx_http_privacy_form_t *form)
 {
-    pv_str_t  document;
-    pv_buf_t  commands;
+    char       key[PVR_KEY_MAX];
+    pv_str_t   document;
+    pv_buf_t   commands;
+    ngx_str_t  route;
 
     append->form = form->number;
     append->form_version = form->policy->sequence;
@@ -535,8 +552,11 @@ ngx_http_privacy_append_form(ngx_http_privacy_append_t *append, ngx_http_privacy
     pv_buf_init(&commands, NGX_HTTP_PRIVACY_FORM_BYTES);
     pvr_form_put(&commands, ngx_http_privacy_str(&append->server->site->name), form->number, document);
 
-    return ngx_http_privacy_ledger_send(append->main, append->server->site, append->subject, &commands, 1,
-                                        append->end, ngx_http_privacy_append_form_done, append, NULL);
+    route.data = (u_char *) key;
+    route.len = pvr_key_form(key, ngx_http_privacy_str(&append->server->site->name), form->number);
+
+    return ngx_http_privacy_ledger_send_to(append->main, &route, &commands, 1, append->end,
+                                           ngx_http_privacy_append_form_done, append, NULL);
 }
 
 

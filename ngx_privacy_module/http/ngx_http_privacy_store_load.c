@@ -435,7 +435,7 @@ ngx_http_privacy_store_fetch(ngx_http_privacy_store_load_t *load)
 
     site = ngx_http_privacy_store_site(load->store);
 
-    route.len = pvr_key_policies(key, site);
+    route.len = pvr_key_bundle(key, site, load->head->digest);
     route.data = (u_char *) key;
 
     pv_buf_init(&command, 4096);

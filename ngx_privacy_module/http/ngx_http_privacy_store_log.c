@@ -451,15 +451,9 @@ static void
 ngx_http_privacy_store_send(ngx_http_privacy_store_t *store, pv_buf_t *command, ngx_uint_t n, ngx_msec_t deadline,
     ngx_privacy_redis_handler_pt handler)
 {
-    char       key[PVR_KEY_MAX];
-    ngx_str_t  route;
-
-    route.len = pvr_key_policies(key, ngx_http_privacy_store_site(store));
-    route.data = (u_char *) key;
-
     if (!command->failed) {
-        store->request = ngx_privacy_redis_send(store->redis, &route, command->data, command->len, n, deadline, 1,
-                                                handler, store);
+        store->request = ngx_privacy_redis_send_each(store->redis, command->data, command->len, n, deadline, 1,
+                                                     handler, store);
     }
 
     pv_buf_free(command);

@@ -171,6 +171,11 @@ ngx_privacy_redis_send_to(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t slo
 void
 ngx_privacy_redis_detach(ngx_privacy_redis_request_t *request)
 {
+    if (request->parts) {
+        ngx_privacy_redis_detach_each(request);
+        return;
+    }
+
     ngx_privacy_redis_forget(request);
 
     if (!request->in_flight) {

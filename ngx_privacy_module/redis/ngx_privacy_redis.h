@@ -124,12 +124,15 @@ typedef void (*ngx_privacy_redis_handler_pt)(void *data, pvr_status_t status, re
 
 /*
  * Queues `commands` (bytes of RESP that hold exactly n commands; copied).
- * route: the key that decides the endpoint. Returns NULL when it could not be
+ * route: the key that decides the endpoint, and whose slot all of them are in. Returns NULL when it could not be
  * queued (queue full or out of memory): then the handler is not called.
  */
 ngx_privacy_redis_request_t *ngx_privacy_redis_send(ngx_privacy_redis_t *redis, ngx_str_t *route,
     u_char *commands, size_t len, ngx_uint_t n, ngx_msec_t deadline, ngx_uint_t retry,
     ngx_privacy_redis_handler_pt handler, void *data);
+/* As that, where each command goes by its own key (pvr_command_next()): none of them is a transaction. */
+ngx_privacy_redis_request_t *ngx_privacy_redis_send_each(ngx_privacy_redis_t *redis, u_char *commands, size_t len,
+    ngx_uint_t n, ngx_msec_t deadline, ngx_uint_t retry, ngx_privacy_redis_handler_pt handler, void *data);
 /*
  * For callers that put commands about many keys into one request: the keys of one endpoint may share it, and those that
  * moved meanwhile are answered with an error. endpoint is an index below endpoints.

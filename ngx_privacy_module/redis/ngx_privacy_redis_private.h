@@ -10,6 +10,7 @@
  * Private to the Redis client: what its files know of each other.
  *
  *   ngx_privacy_redis.c            the client: takes requests, says how things are
+ *   ngx_privacy_redis_each.c       commands about keys that may be anywhere
  *   ngx_privacy_redis_request.c    a request: deadline, answer, end
  *   ngx_privacy_redis_endpoint.c   one server and the requests that wait for it or are under way; its breaker
  *   ngx_privacy_redis_topology.c   one server only
@@ -37,6 +38,7 @@ typedef struct ngx_privacy_redis_subscription_s  ngx_privacy_redis_subscription_
 typedef struct ngx_privacy_redis_topology_s      ngx_privacy_redis_topology_t;
 typedef struct ngx_privacy_redis_sentinel_s      ngx_privacy_redis_sentinel_t;
 typedef struct ngx_privacy_redis_cluster_s       ngx_privacy_redis_cluster_t;
+typedef struct ngx_privacy_redis_parts_s         ngx_privacy_redis_parts_t;
 
 
 struct ngx_privacy_redis_request_s {
@@ -59,6 +61,8 @@ struct ngx_privacy_redis_request_s {
     ngx_uint_t                       redirects;
     ngx_uint_t                       asking;        /* ASKING goes before it */
     ngx_uint_t                       skip;          /* replies of it that come before ours */
+
+    ngx_privacy_redis_parts_t       *parts;         /* it is in no queue, its commands are requests (_each.c) */
 
     redisReply                     **replies;
     ngx_uint_t                       n;
@@ -171,6 +175,9 @@ ngx_int_t ngx_privacy_redis_conf_host(ngx_conf_t *cf, ngx_privacy_redis_conf_t *
 ngx_privacy_redis_request_t *ngx_privacy_redis_send_to(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t slot,
     u_char *commands, size_t len, ngx_uint_t n, ngx_msec_t deadline, ngx_uint_t retry,
     ngx_privacy_redis_handler_pt handler, void *data);
+
+/* ngx_privacy_redis_each.c */
+void ngx_privacy_redis_detach_each(ngx_privacy_redis_request_t *whole);
 
 /* ngx_privacy_redis_request.c. Calls the handler, once. */
 void ngx_privacy_redis_answer(ngx_privacy_redis_request_t *request, pvr_status_t status);

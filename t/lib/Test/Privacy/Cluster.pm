@@ -87,7 +87,7 @@ sub node_of {
     my ($self, $key) = @_;
 
     my $slot = $key =~ /^\d+$/ ? $key : $self->slot($key);
-    for my $range (@{($self->running)[0]->command('CLUSTER', 'SLOTS')}) {
+    for my $range (@{($self->masters)[0]->command('CLUSTER', 'SLOTS')}) {
         next if $slot < $range->[0] || $slot > $range->[1];
         my ($node) = grep { $_->{port} == $range->[2][1] } $self->nodes;
         return $node;
@@ -107,7 +107,9 @@ sub move {
     while (my ($key) = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 1)}) {
         $from->command('MIGRATE', $to->{address}, $to->{port}, $key, 0, 5000);
     }
-    $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $self->id($to)) for $to, $from;
+    # told to all masters: what they hear of each other comes later
+    $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $self->id($to))
+        for $to, $from, grep { $_ != $to && $_ != $from } $self->masters;
     return;
 }
 

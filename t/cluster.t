@@ -1,0 +1,230 @@
+#!/usr/bin/perl
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# Redis Cluster: each subject's choices go to the shard that has its slot, follow it when it moves, and wait or are
+# refused only where their own shard is away. What was acknowledged is there afterwards, once.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use POSIX ();
+use Test::More;
+use Test::Privacy;
+use Test::Privacy::Cluster;
+use Time::HiRes qw(sleep time);
+
+my $t = Test::Privacy->new('cluster', workers => 2);
+my $second = Test::Privacy->new('cluster-b');
+my $cluster = Test::Privacy::Cluster->new($t->dir . '/cluster', masters => 3, replicas => 1, address => $t->address);
+my $config = <<'CONF';
+%%MAIN%%
+http {
+    %%HTTP%%
+    %%PRIVACY%%
+    set_real_ip_from 127.0.0.0/8;
+    server {
+        listen %%LISTEN%%;
+        privacy enforce;
+        privacy_site %%SITE%%;
+        privacy_lease 60s grace=60s;
+        add_header X-Version "$privacy_version" always;
+        add_header X-Consent "<$privacy_consent>" always;
+        add_header X-Subject "$privacy_subject" always;
+        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
+        location /privacy/ { privacy_center; }
+        location = /status { privacy_status; }
+    }
+}
+CONF
+$_->allow(qr/connect\(\) failed \(111/) for $t, $second;
+
+# Published to a single server and moved: that privacyctl speaks to clusters is t/ctl_cluster.t's
+sub publish {
+    $t->redis->start if !$t->redis->pid;
+    my $out = $t->publish($t->bundle(@_));
+    for my $key (@{$t->redis->command('KEYS', '*')}) {
+        $cluster->node_of($key)->command('RESTORE', $key, 0, $t->redis->command('DUMP', $key), 'REPLACE');
+    }
+    my ($sequence) = map { $_->[0] =~ /(\d+)/ } $t->redis->command('XREVRANGE', 'privacy:example:policies', '+', '-',
+        'COUNT', 1)->[0];
+    ($cluster->masters)[-1]->command('PUBLISH', 'privacy:example:events', "published $sequence");
+}
+
+sub status { my ($node) = @_; return json(($node // $t)->get('/status')->body)->{redis} }
+
+my ($network, %recorded, %refused) = (0);
+sub visitor {
+    my ($node) = @_;
+
+    my $v = ($node // $t)->visitor(headers => ['X-Real-IP' => join '.', 10, 8, ++$network, 1]);
+    $v->get('/');
+    return $v;
+}
+sub key { my ($subject) = @_; return "privacy:{example:$subject}:ledger" }
+sub choose {
+    my ($v, $what) = @_;
+
+    $network++;
+    $v->{headers} = ['X-Real-IP' => join '.', 10, 9 + int($network / 250), $network % 250, 1];
+    $v->get('/privacy/choices');
+    my $r = $v->choose($what);
+    return $r->status if $r->status != 303;
+    # the same once more is no new choice
+    my $granted = $what eq 'accept_all' ? 1 : 0;
+    $recorded{subject($v)}++ if ($v->{granted} // -1) != $granted;
+    $v->{granted} = $granted;
+    return 303;
+}
+sub subject { my ($v) = @_; return $v->get('/')->header('X-Subject') }
+
+publish();
+$t->config($config, REDIS => $cluster->url);
+$t->start;
+system('cp', '-a', $t->keys_dir, $second->dir . '/keys') == 0 or die 'no keys for the second node';
+$second->config($config, REDIS => 'cluster://' . join ',', map { "$_->{address}:$_->{port}" } ($cluster->masters)[0]);
+$second->start;
+ok(wait_for(sub { $_->get('/')->header('X-Version') }, 5), 'the policy is in force') for $t, $second;
+
+# Twelve visitors, on all three shards
+
+my @visitors = map { visitor() } 1 .. 12;
+
+subtest 'slots' => sub {
+    is_deeply([map { choose($_, 'accept_all') } @visitors], [(303) x 12], 'twelve choices are recorded');
+    my %shards = map { $cluster->node_of(key($_))->{port} => 1 } keys %recorded;
+    is(keys %shards, 3, 'on three shards');
+    for my $node ($t, $second) {
+        ok(wait_for(sub { my $s = status($node); $s->{connected} && 3 == grep { $_->{slots} } @{$s->{endpoints}} }, 10),
+            'the status knows three masters') or diag(explain(status($node)));
+    }
+    is(status()->{topology}, 'cluster', 'and what it speaks to');
+    my $before = status()->{redirected};
+    is_deeply([map { choose($_, 'reject_all') } @visitors], [(303) x 12], 'twelve more');
+    is(status()->{redirected}, $before, 'each went to its shard at once');
+};
+
+subtest 'revoked everywhere' => sub {
+    my $v = visitor($second);
+    is(choose($v, 'accept_all'), 303, 'a grant on one node');
+    my $cookie = $v->consent;
+    is($t->get('/', Cookie => "privacy=$cookie")->header('X-Consent'), '<analytics,marketing>', 'the other trusts it');
+    is(choose($v, 'withdraw'), 303, 'a withdrawal');
+    my $begin = time;
+    ok(wait_for(sub { 2 == grep { $t->get('/', Cookie => "privacy=$cookie")->header('X-Consent') eq '<>' } 1 .. 2 }, 2),
+        'is in effect on the other within two seconds');
+    note(sprintf 'after %.3f s', time - $begin);
+};
+
+sub slot    { return $cluster->slot(key(subject($_[0]))) }
+
+subtest 'a slot on its way' => sub {
+    my ($v, $w) = @visitors[0, 1];
+    for my $one ($v, $w) {
+        my $slot = slot($one);
+        my $from = $cluster->node_of($slot);
+        my ($to) = grep { $_ != $from } $cluster->masters;
+        $cluster->move($slot, $to, sub {
+            # its key is still where it was; a new one is asked for at the other end
+            is(choose($one, 'accept_all'), 303, 'a choice while its slot is being moved');
+        });
+        is(choose($one, 'withdraw'), 303, 'and after it was');
+        is($to->command('HLEN', key(subject($one))), $recorded{subject($one)}, 'all of it is there');
+    }
+    cmp_ok(status()->{redirected} + status()->{redirected}, '>', 0, 'redirections were followed');
+    ok(wait_for(sub { status()->{changed} && status()->{connected} }, 5), 'the table is read again');
+};
+
+# A visitor without a ledger, whose slot is being moved: ASK, and all of the transaction behind ASKING
+
+subtest 'asked elsewhere' => sub {
+    my $v = visitor();
+    is(choose($v, 'accept_all'), 303, 'a choice');
+    my $subject = subject($v);
+    my $slot = $cluster->slot(key($subject));
+    my $from = $cluster->node_of($slot);
+    my ($to) = grep { $_ != $from } $cluster->masters;
+    $cluster->move($slot, $to, sub {
+        # the keys are there already, the slot is not
+        my @keys = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 100)};
+        $from->command('MIGRATE', $to->{address}, $to->{port}, '', 0, 5000, 'KEYS', @keys);
+        is(choose($v, 'withdraw'), 303, 'behind ASKING');
+        is($from->command('CLUSTER', 'COUNTKEYSINSLOT', $slot), 0, 'nothing of it stays');
+    });
+    is($to->command('HLEN', key($subject)), 2, 'both are there');
+};
+
+subtest 'resharding while writing' => sub {
+    my @slots = map { slot($_) } @visitors;
+    my $pid = fork // die $!;
+    if (!$pid) {
+        delete $_->{connection} for $cluster->nodes;
+        my @masters = $cluster->masters;
+        for my $round (1 .. 2) {
+            for my $slot (@slots) {
+                my ($to) = grep { $_ != $cluster->node_of($slot) } @masters[$round % 3, ($round + 1) % 3];
+                $cluster->move($slot, $to);
+            }
+        }
+        POSIX::_exit(0);
+    }
+    my %answers;
+    until (waitpid $pid, POSIX::WNOHANG()) {
+        $answers{choose($_, $_->{granted} ? 'withdraw' : 'accept_all')}++ for @visitors;
+    }
+    is($?, 0, '24 slots were moved');
+    is_deeply([keys %answers], [303], 'every choice was saved') or diag(explain(\%answers));
+    note("$answers{303} choices");
+};
+
+subtest 'a shard is away' => sub {
+    $cluster->ready;
+    my %by = map { my $v = $_; my $node = $cluster->node_of(key(subject($v))); ($node->{port} => [$node, $v]) } @visitors;
+    my ($dead, $victim) = @{(sort { $a->[0]{port} <=> $b->[0]{port} } values %by)[0]};
+    my @others = map { $_->[1] } grep { $_->[0] != $dead } values %by;
+    my ($replica) = grep { my $r = $_->command('ROLE'); $r->[0] eq 'slave' && $r->[2] == $dead->{port} } $cluster->running;
+    $replica->command('CONFIG', 'SET', 'cluster-replica-no-failover', 'yes');
+    $dead->kill;
+    my $subject = subject($victim);
+    $refused{$subject}++;
+    is(choose($victim, 'accept_all'), 503, 'a choice of its subjects is refused');
+    is_deeply([map { choose($_, 'accept_all') } @others], [(303) x @others], 'those of the others are saved');
+    ok(wait_for(sub { grep { $_->{breaker} ne 'closed' && $_->{slots} } @{status()->{endpoints}} }, 10), 'its breaker opens');
+    my $begin = time;
+    is(choose($victim, 'accept_all'), 503, 'then it is refused');
+    cmp_ok(time - $begin, '<', 1.5, 'at once');
+    is(choose($others[0], 'reject_all'), 303, 'and the others are still saved');
+    $replica->command('CONFIG', 'SET', 'cluster-replica-no-failover', 'no');
+    ok(wait_for(sub { $replica->command('ROLE')->[0] eq 'master' }, 30), 'a replica takes over');
+    ok(wait_for(sub { choose($victim, 'withdraw') == 303 }, 15), 'its subjects are served');
+    $cluster->again($dead);
+    $cluster->ready;
+};
+
+subtest 'all of it ends and begins again' => sub {
+    $_->stop for $cluster->nodes;
+    $refused{subject($visitors[2])}++;
+    is(choose($visitors[2], 'accept_all'), 503, 'a choice is refused');
+    $cluster->again($_) for $cluster->nodes;
+    $cluster->ready;
+    ok(wait_for(sub { choose($visitors[2], 'accept_all') == 303 }, 15), 'then it is saved');
+};
+
+publish(version => 'v2', changes => [{ kind => 'editorial', purposes => [],
+    summary => { 'zh-CN' => '修订', en => 'Revised.' } }]);
+ok(wait_for(sub { $t->get('/')->header('X-Version') eq 'v2' && $second->get('/')->header('X-Version') eq 'v2' }, 5),
+    'what is published is heard of by each node');
+
+# A refused one may have been carried out, where the answer did not come back; nothing else may be more than was said
+my %found = map { $_ => $cluster->node_of(key($_))->command('HLEN', key($_)) } keys %recorded;
+is_deeply({ map { $_ => $found{$_} } grep { !$refused{$_} } keys %found }, { map { $_ => $recorded{$_} }
+    grep { !$refused{$_} } keys %recorded }, 'all that was acknowledged is there, once');
+cmp_ok($found{$_}, '>=', $recorded{$_}, 'and where a choice was refused') for keys %refused;
+$t->stop;
+$second->stop;
+$second->{finished} = $second->{clean} = 1;
+$cluster->stop;
+$t->finish;
