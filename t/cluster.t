@@ -192,7 +192,8 @@ subtest 'a shard is away' => sub {
     $refused{$subject}++;
     is(choose($victim, 'accept_all'), 503, 'a choice of its subjects is refused');
     is_deeply([map { choose($_, 'accept_all') } @others], [(303) x @others], 'those of the others are saved');
-    ok(wait_for(sub { grep { $_->{breaker} ne 'closed' && $_->{slots} } @{status()->{endpoints}} }, 10), 'its breaker opens');
+    ok(wait_for(sub { grep { $_->{breaker} ne 'closed' && $_->{slots} } @{status()->{endpoints}} }, 10),
+        'its breaker opens');
     my $begin = time;
     is(choose($victim, 'accept_all'), 503, 'then it is refused');
     cmp_ok(time - $begin, '<', 1.5, 'at once');

@@ -131,8 +131,10 @@ refused("a necessary cookie $_", qr/cookie name|at its ends|every cookie|is empt
 refused('a user who is always the same', qr/expected a variable/, location => 'privacy_user alice;');
 refused('a database out of range', qr/up to 16383/, redis => 'privacy_redis unix:/run/redis.sock?db=99999;');
 refused('a cluster with a database', qr/has no databases/, redis => 'privacy_redis cluster://127.0.0.1/1;');
-refused('sentinels without a name', qr/by which the sentinels know the master/, redis => 'privacy_redis sentinel://127.0.0.1;');
-refused('a hundred hosts', qr/more than 16 hosts/, redis => 'privacy_redis cluster://' . join(',', ('127.0.0.1') x 100) . ';');
+refused('sentinels without a name', qr/by which the sentinels know the master/,
+    redis => 'privacy_redis sentinel://127.0.0.1;');
+refused('a hundred hosts', qr/more than 16 hosts/,
+    redis => 'privacy_redis cluster://' . join(',', ('127.0.0.1') x 100) . ';');
 refused('a certificate without TLS', qr/need "tls=on"/, redis => 'privacy_redis cluster://127.0.0.1?ca=x;');
 refused('a user of Redis without a password', qr/without a password/, redis => 'privacy_redis redis://user@127.0.0.1;');
 refused('a password file that is not there', qr/nonexistent/,
