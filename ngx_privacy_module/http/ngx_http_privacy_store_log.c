@@ -113,7 +113,8 @@ ngx_http_privacy_store_message(void *data, ngx_str_t *channel, ngx_str_t *messag
     len = sizeof(PVR_EVENT_PUBLISHED) - 1;
 
     if (message == NULL) {
-        /* what was said while nobody listened is in the log */
+        /* what was said while nobody listened is in the log; Redis is there, so that the next failure is not one of many */
+        store->failures = ngx_min(store->failures, 1);
         ngx_http_privacy_store_sync(store);
 
         if (store->on_event) {
