@@ -6,10 +6,12 @@
 /*
  * Sends the same requests again and again over kept connections, one in flight on each:
  *
- *     bench_load ADDRESS PORT CONNECTIONS COUNT REQUEST_FILE...
+ *     bench_load [-n FIRST] [-l] ADDRESS PORT CONNECTIONS COUNT REQUEST_FILE...
  *
- * and prints: answers, answers that were no 2xx or 3xx, seconds, bytes read. A request file holds one request as it
- * goes over the wire; several are sent in turn. Connections that the server closes are opened again.
+ * and prints: answers, answers that were no 2xx or 3xx, seconds, bytes read; with -l also the median and the 99th
+ * percentile of what an answer took, in microseconds. A request file holds one request as it goes over the wire;
+ * several are sent in turn. Connections that the server closes are opened again. With -n, the word @@NETWORK@@@ in a
+ * request is an address of another /24 network with each request, by their numbers from FIRST on.
  */
 
 #include <arpa/inet.h>
@@ -28,11 +30,13 @@
 #define REQUEST_MAX  65536
 #define HEAD_MAX     16384
 #define READ_SIZE    (256 * 1024)
+#define NETWORK      "@@NETWORK@@@"     /* as long as what takes its place */
 
 
 typedef struct {
     char   *bytes;
     size_t  len;
+    char   *network;                    /* where an address is filled in, or NULL */
     int     head;
 } request_t;
 
@@ -47,6 +51,7 @@ typedef struct {
     size_t      line;               /* characters of the line that is read: a chunk's size, a trailer */
     size_t      sent;
     int         close;
+    double      begun;
     request_t  *request;
 } connection_t;
 
@@ -55,6 +60,8 @@ static struct sockaddr_in  address;
 static request_t          *requests;
 static size_t              requests_count, next_request;
 static long long           to_send, answers, failures, bytes_read;
+static long long           network = -1;
+static double             *took;                /* seconds of each answer, where asked for */
 static int                 epoll;
 
 
@@ -88,9 +95,22 @@ connection_open(connection_t *c)
 }
 
 
+static double
+now(void)
+{
+    struct timespec  t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+
 static void
 connection_send(connection_t *c)
 {
+    char  text[sizeof(NETWORK)];
+
     if (to_send == 0) {
         return;
     }
@@ -100,6 +120,16 @@ connection_send(connection_t *c)
     c->state = IN_HEAD;
     c->head_len = 0;
     c->close = 0;
+
+    if (network >= 0 && c->request->network != NULL) {
+        snprintf(text, sizeof(text), "10.%03d.%03d.1", (int) (network >> 8 & 255), (int) (network & 255));
+        memcpy(c->request->network, text, sizeof(NETWORK) - 1);
+        network++;
+    }
+
+    if (took != NULL) {
+        c->begun = now();
+    }
 
     /* Requests are smaller than a socket's buffer. */
     if (write(c->fd, c->request->bytes, c->request->len) != (ssize_t) c->request->len) {
@@ -114,6 +144,9 @@ connection_done(connection_t *c)
     int  status;
 
     status = atoi(c->head + 9);
+    if (took != NULL) {
+        took[answers] = now() - c->begun;
+    }
     answers++;
     if (status < 200 || status >= 400) {
         failures++;
@@ -284,7 +317,9 @@ request_load(request_t *r, const char *path)
     }
 
     memcpy(r->bytes, bytes, r->len);
+    r->bytes[r->len] = '\0';
     r->head = r->len > 4 && memcmp(r->bytes, "HEAD", 4) == 0;
+    r->network = strstr(r->bytes, NETWORK);
     fclose(file);
 }
 
@@ -322,48 +357,75 @@ run(long long total)
 }
 
 
+static int
+by_size(const void *one, const void *two)
+{
+    double  a = *(const double *) one, b = *(const double *) two;
+
+    return (a > b) - (a < b);
+}
+
+
 int
 main(int argc, char **argv)
 {
-    int              i, connections;
-    long long        total;
-    double           seconds;
-    connection_t    *all;
-    struct timespec  begin, end;
+    int            i, c, connections, latency;
+    double         begin, seconds;
+    long long      total;
+    connection_t  *all;
 
-    if (argc < 6) {
-        fprintf(stderr, "usage: %s ADDRESS PORT CONNECTIONS COUNT REQUEST_FILE...\n", argv[0]);
+    latency = 0;
+    while ((c = getopt(argc, argv, "n:l")) != -1) {
+        if (c == 'n') {
+            network = atoll(optarg);
+        } else if (c == 'l') {
+            latency = 1;
+        } else {
+            return 2;
+        }
+    }
+
+    argc -= optind;
+    argv += optind;
+    if (argc < 5) {
+        fprintf(stderr, "usage: bench_load [-n FIRST] [-l] ADDRESS PORT CONNECTIONS COUNT REQUEST_FILE...\n");
         return 2;
     }
 
     address.sin_family = AF_INET;
-    address.sin_port = htons(atoi(argv[2]));
-    inet_pton(AF_INET, argv[1], &address.sin_addr);
-    connections = atoi(argv[3]);
-    total = to_send = atoll(argv[4]);
-    requests_count = argc - 5;
+    address.sin_port = htons(atoi(argv[1]));
+    inet_pton(AF_INET, argv[0], &address.sin_addr);
+    connections = atoi(argv[2]);
+    total = to_send = atoll(argv[3]);
+    requests_count = argc - 4;
     requests = calloc(requests_count, sizeof(request_t));
     all = calloc(connections, sizeof(connection_t));
+    took = latency ? calloc(total, sizeof(double)) : NULL;
     epoll = epoll_create1(0);
-    if (requests == NULL || all == NULL || epoll == -1) {
+    if (requests == NULL || all == NULL || (latency && took == NULL) || epoll == -1) {
         fail("start");
     }
 
-    for (i = 5; i < argc; i++) {
-        request_load(&requests[i - 5], argv[i]);
+    for (i = 4; i < argc; i++) {
+        request_load(&requests[i - 4], argv[i]);
     }
 
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    begin = now();
     for (i = 0; i < connections; i++) {
         connection_open(&all[i]);
         connection_send(&all[i]);
     }
     run(total);
-    clock_gettime(CLOCK_MONOTONIC, &end);
+    seconds = now() - begin;
 
-    seconds = (end.tv_sec - begin.tv_sec) + (end.tv_nsec - begin.tv_nsec) / 1e9;
-    printf("%lld %lld %.6f %lld\n", answers, failures, seconds, bytes_read);
+    printf("%lld %lld %.6f %lld", answers, failures, seconds, bytes_read);
+    if (latency) {
+        qsort(took, answers, sizeof(double), by_size);
+        printf(" %.0f %.0f", took[answers / 2] * 1e6, took[answers * 99 / 100] * 1e6);
+    }
+    printf("\n");
 
+    free(took);
     free(requests);
     free(all);
 

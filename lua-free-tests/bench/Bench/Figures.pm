@@ -206,14 +206,14 @@ sub requests_a_second {
 
 
 # Instructions of a request, by callgrind: the difference between many and few requests, so that start and end cancel.
+# file: one request, or a list of those that are sent in turn.
 sub instructions {
-    my ($self, $name, $modules, $http, $file) = @_;
+    my ($self, $name, $modules, $http, $file, $few, $many) = @_;
 
-    my @total;
-    for my $count (200, 600) {
-        push @total, $self->_callgrind($name, $modules, $http, $file, $count);
-    }
-    return ($total[1] - $total[0]) / 400;
+    $few ||= 200;
+    $many ||= 600;
+    my @total = map { $self->_callgrind($name, $modules, $http, $file, $_) } $few, $many;
+    return ($total[1] - $total[0]) / ($many - $few);
 }
 
 
@@ -223,6 +223,7 @@ sub _callgrind {
     my $b = $self->{b};
     my $t = $b->t;
     my $dir = $b->{dir};
+    my @files = ref $file ? @$file : $file;
     my $address = $t->listen("callgrind");
     $b->{ports}{callgrind} = ($address =~ /:(\d+)$/)[0];
     spew("$dir/callgrind.conf", <<"END");
@@ -251,9 +252,9 @@ END
         my $r = eval { Test::Privacy::Client->new(peer => $address, timeout => 60)->request('GET', '/privacy/versions') };
         $r && $r->status == 200;
     }, 60) or die "$name: no policy came into force under callgrind\n" if $modules =~ /privacy/;
-    eval { $b->load('callgrind', 1, 20, $file) };
+    eval { $b->load('callgrind', 1, 20, @files) };
     qx(callgrind_control -z $pid 2>&1);     # what it took to begin is not the same twice
-    $b->load('callgrind', 1, $count, $file);
+    $b->load('callgrind', 1, $count, @files);
     # A signal that comes just before nginx waits is noticed with the next event only: it is sent again.
     wait_for(sub { kill 'TERM', $pid; waitpid($pid, POSIX::WNOHANG()) != 0 }, 60)
         or die "$name: nginx under callgrind did not end\n";
@@ -321,55 +322,6 @@ sub gate_request_anonymous {
 
     return $self->{b}->request('GET', '/cookies/2k.html', [Accept => '*/*', 'Sec-Fetch-Dest' => 'empty',
         Cookie => $Bench::Servers::cookies]);
-}
-
-
-# A recorded choice against a POST that is answered by return 204; and Redis's share against a bare client.
-sub record {
-    my ($self) = @_;
-
-    my $b = $self->{b};
-    my $t = $b->t;
-    my ($ours, $plain) = ($b->ours, $b->plain);
-    my $redis = $t->redis->pid;
-
-    my $v = Test::Privacy::Visitor->new(peer => "$t->{address}:$b->{ports}{ours}");
-    $v->get('/2k.html');
-    my %form = $v->form;
-    my $body = Test::Privacy::Client::form(%form, choice => 'accept_all');
-
-    # Visitors from many networks: one network alone would be told to slow down.
-    my @headers = ('Sec-Fetch-Site' => 'same-origin', 'Content-Type' => 'application/x-www-form-urlencoded',
-        Accept => 'application/json');
-    my $n = 1500;
-    my (@ours, @plain, @redis, @bare);
-    for my $round (0 .. $self->{rounds}) {
-        my (@post, @empty);
-        for my $i (0 .. $n - 1) {
-            my $address = join '.', 10 + $round, $i >> 8, $i & 255, 1;
-            push @post, $b->request('POST', '/privacy/choices', [@headers, 'X-Real-IP' => $address], $body);
-        }
-        @empty = $b->request('POST', '/post', [@headers, 'X-Real-IP' => '10.0.0.1'], $body);
-
-        my $before = Bench::Servers::cpu($redis);
-        my $ours = $self->cost($ours, 'ours', 50, $n, @post);
-        my $redis_ours = (Bench::Servers::cpu($redis) - $before) / 1000 / $n;
-
-        my $plain = $self->cost($plain, 'plain', 50, $n, @empty);
-
-        $before = Bench::Servers::cpu($redis);
-        my ($sent) = `$b->{programs}/bench_redis @{[$t->redis->socket]} 50 $n` =~ /(\d+)/ or die 'bench_redis failed';
-        my $redis_bare = (Bench::Servers::cpu($redis) - $before) / 1000 / $sent;
-
-        unlink @post;
-        next if !$round;
-        push @ours, $ours;
-        push @plain, $plain;
-        push @redis, $redis_ours;
-        push @bare, $redis_bare;
-    }
-    say_figure('record.nginx.cpu', \@ours, \@plain, ratios(\@ours, \@plain));
-    say_figure('record.redis.cpu', \@redis, \@bare, ratios(\@redis, \@bare));
 }
 
 
