@@ -3,7 +3,8 @@ package Test::Privacy::Cluster;
 # Copyright (C) ngx_privacy_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# A Redis Cluster: new(DIR, masters => 3, replicas => 0, address => '127.0.0.1', lines => [...]).
+# A Redis Cluster: new(DIR, masters => 3, replicas => 0, address => '127.0.0.1', lines => [...]); encrypted with
+# lines that name certificates, and tls => what redis-cli needs to show its own.
 #
 #   url(USER:PASSWORD)    for privacy_redis and privacyctl
 #   nodes, masters        Test::Privacy::Redis each, with {address} and {port}
@@ -34,6 +35,7 @@ sub new {
     my $self = bless { nodes => \@nodes, address => $address }, $class;
 
     my $auth = $options{password} ? "-a $options{password} --no-auth-warning" : '';
+    $auth .= " --tls --insecure $options{tls}" if $options{tls};
     my $out = qx(redis-cli $auth --cluster create @{[map { "$address:$_->{port}" } @nodes]} --cluster-yes \\
         --cluster-replicas @{[$options{replicas} // 0]} 2>&1);
     die "no cluster: $out" if $?;

@@ -4,7 +4,7 @@ package Test::Privacy::Redis;
 # SPDX-License-Identifier: BSD-2-Clause
 
 # A private redis-server on a unix socket, with its own folder and an append-only file that is synced always:
-# start, stop, kill (-9), pause and resume (SIGSTOP, SIGCONT), command(NAME, ...) for a reply as Perl values
+# {account} [USER, PASSWORD] when it asks for one; start, stop, kill (-9), pause and resume (SIGSTOP, SIGCONT), command(NAME, ...) for a reply as Perl values
 # (an error reply dies, nil is undef).
 
 use strict;
@@ -105,8 +105,11 @@ END {
 sub command {
     my ($self, @words) = @_;
 
-    $self->{connection} //= IO::Socket::UNIX->new(Peer => $self->{socket}, Type => SOCK_STREAM)
-        or die "$self->{socket}: $!\n";
+    if (!$self->{connection}) {
+        $self->{connection} = IO::Socket::UNIX->new(Peer => $self->{socket}, Type => SOCK_STREAM)
+            or die "$self->{socket}: $!\n";
+        $self->command('AUTH', @{$self->{account}}) if $self->{account};
+    }
     my $reply = eval {
         local $SIG{PIPE} = 'IGNORE';
         print {$self->{connection}} '*' . @words . "\r\n", map { '$' . length($_) . "\r\n$_\r\n" } @words;

@@ -4,7 +4,7 @@ package Test::Privacy::Sentinel;
 # SPDX-License-Identifier: BSD-2-Clause
 
 # A master, its replicas, and three sentinels that watch it: new(DIR, replicas => 1, address => '127.0.0.1',
-# lines => [...] of the servers, sentinel_lines => [...]).
+# lines => [...] of the servers, sentinel_lines => [...], sentinel_account => [USER, PASSWORD]).
 #
 #   url(USER:PASSWORD)    for privacy_redis and privacyctl; name
 #   nodes, sentinels      Test::Privacy::Redis each, with {address} and {port}
@@ -17,7 +17,7 @@ use strict;
 use warnings;
 
 use Test::Privacy::Redis;
-use Test::Privacy::Servers qw(node ports wait_for);
+use Test::Privacy::Servers qw(node ports port_lines wait_for);
 
 
 sub new {
@@ -35,10 +35,11 @@ sub new {
     for my $n (1 .. 3) {
         my $s = Test::Privacy::Redis->new("$dir/sentinel$n");
         @$s{qw(address port sentinel)} = ($address, $ports[$replicas + $n], 1);
-        $s->{lines} = ["port $s->{port}", "bind $address", 'protected-mode no',
+        $s->{lines} = [port_lines($s->{port}, @{$options{sentinel_lines} // []}), "bind $address", 'protected-mode no',
             "sentinel announce-ip $address", "sentinel monitor $self->{name} $address $ports[0] 2",
             "sentinel down-after-milliseconds $self->{name} " . ($options{down} // 1000),
             "sentinel failover-timeout $self->{name} 3000", @{$options{sentinel_lines} // []}];
+        $s->{account} = $options{sentinel_account};
         push @{$self->{sentinels}}, $s->start(@{$s->{lines}});
     }
     for my $s ($self->sentinels) {

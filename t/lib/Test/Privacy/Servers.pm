@@ -15,7 +15,7 @@ use Time::HiRes qw(sleep time);
 
 use Test::Privacy::Redis;
 
-our @EXPORT_OK = qw(node ports wait_for);
+our @EXPORT_OK = qw(node ports port_lines wait_for);
 
 
 # Held together until all are known: else one is given twice.
@@ -33,8 +33,16 @@ sub node {
 
     my $node = Test::Privacy::Redis->new($dir);
     @$node{qw(address port lines)} = ($address, $port,
-        ["port $port", "bind $address", 'protected-mode no', 'repl-diskless-sync-delay 0', @lines]);
+        [port_lines($port, @lines), "bind $address", 'protected-mode no', 'repl-diskless-sync-delay 0', @lines]);
     return $node->start(@{$node->{lines}});
+}
+
+
+# Encrypted where there are certificates.
+sub port_lines {
+    my ($port, @lines) = @_;
+
+    return (grep { /^tls-cert-file / } @lines) ? ('port 0', "tls-port $port") : "port $port";
 }
 
 
