@@ -1,0 +1,88 @@
+#!/usr/bin/perl
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# The breaker: after some failures in a row Redis is not waited for any more, now and then one request tries, and the
+# first answer closes it. The same for a server that is gone and for one that hangs.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Test::Privacy;
+use Time::HiRes qw(sleep time);
+
+my $t = Test::Privacy->new('breaker');
+$t->redis->start;
+$t->publish($t->bundle);
+$t->config(<<'CONF');
+%%MAIN%%
+http {
+    %%HTTP%%
+    %%PRIVACY%%
+    set_real_ip_from 127.0.0.0/8;
+    server {
+        listen %%LISTEN%%;
+        privacy enforce;
+        privacy_site %%SITE%%;
+        add_header X-Consent "<$privacy_consent>" always;
+        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
+        location /privacy/ { privacy_center; }
+        location = /status { privacy_status; }
+    }
+}
+CONF
+$t->allow(qr/connect\(\) to unix:.*redis\.sock failed/);
+$t->start;
+
+sub breaker { return json($t->get('/status')->body)->{redis}{endpoints}[0]{breaker} }
+
+my $network = 0;
+sub visitor {
+    my $v = $t->visitor(headers => ['X-Real-IP' => join '.', 10, 4 + ($network >> 8), $network++ & 255, 1]);
+    $v->get('/');
+    return $v;
+}
+
+sub timed {
+    my ($v) = @_;
+
+    my $begin = time;
+    my $status = $v->choose('accept_all')->status;
+    return ($status, time - $begin);
+}
+
+is(breaker(), 'closed', 'closed at first');
+is((timed(visitor()))[0], 303, 'a choice is saved');
+
+for my $fault (['gone', sub { $t->redis->kill }, sub { $t->redis->start }],
+    ['hung', sub { $t->redis->pause }, sub { $t->redis->resume }]) {
+    my ($what, $begin, $end) = @$fault;
+
+    my @visitors = map { visitor() } 1 .. 8;
+    $begin->();
+    my ($status, $waited) = timed($visitors[0]);
+    is($status, 503, "$what: a choice is refused");
+    cmp_ok($waited, '>', 1.5, "$what: after Redis was waited for") if $what eq 'hung';
+    if ($what eq 'hung') {
+        my @forks = map { my $v = $_; my $pid = fork // die $!; $pid || do { $v->choose('accept_all'); POSIX::_exit(0) } }
+            @visitors[1 .. 5];
+        waitpid $_, 0 for @forks;
+    }
+    ok(wait_for(sub { breaker() ne 'closed' }, 10), "$what: the breaker opens");
+    ok(wait_for(sub { my ($refused, $time) = timed(visitor()); $refused == 503 && $time < 0.5 }, 10),
+        "$what: then it is refused at once");
+    ok(wait_for(sub { sleep 0.05; visitor()->choose('accept_all'); breaker() eq 'half-open' }, 15),
+        "$what: now and then it is tried") if $what eq 'hung';
+    my $page = time;
+    is($t->get('/')->status, 200, "$what: pages are served");
+    cmp_ok(time - $page, '<', 0.5, "$what: at once");
+    $end->();
+    ok(wait_for(sub { visitor()->choose('accept_all')->status == 303 }, 10), "$what, and back: a choice is saved");
+    is(breaker(), 'closed', "$what, and back: the breaker is closed");
+}
+
+$t->finish;
