@@ -3,8 +3,8 @@
 # Copyright (C) ngx_privacy_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# Redis under names: found again where the name leads to another address, by nginx's resolver and without a reload;
-# servers of a cluster that call each other by names; IPv6.
+# Servers of a cluster that call each other by names, which nginx's resolver knows; a host that is not found at the
+# start while others are; IPv6. That names are resolved again is t/resolver.t's.
 
 use strict;
 use warnings;
@@ -12,11 +12,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
-use POSIX ();
-use Socket qw(inet_aton);
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
+use Test::Privacy::NameServer;
 use Test::Privacy::Servers;
 use Time::HiRes qw(sleep);
 
@@ -25,7 +24,7 @@ my $config = <<'CONF';
 %%MAIN%%
 http {
     %%HTTP%%
-    resolver %%DNS%% valid=1s;
+    resolver %%DNS%% valid=1s ipv6=off;
     resolver_timeout 1s;
     %%PRIVACY%%
     set_real_ip_from 127.0.0.0/8;
@@ -43,27 +42,10 @@ http {
 CONF
 $t->allow(qr/connect\(\) failed \(111/);
 
-# A name server that knows what the file says: "NAME ADDRESS" a line. Of IPv6 it knows nothing.
-my $zone = $t->dir . '/zone';
-my $dns = IO::Socket::INET->new(Proto => 'udp', LocalAddr => $t->address, LocalPort => 0) or die "no port: $!";
-my $server = fork // die $!;
-if (!$server) {
-    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
-    while (defined $dns->recv(my $question, 512)) {
-        my ($id, $rest) = unpack 'n x10 a*', $question;
-        my ($name, $at) = ('', 0);
-        while (my $length = unpack "x$at C", $rest) {
-            $name .= ($name eq '' ? '' : '.') . substr $rest, $at + 1, $length;
-            $at += 1 + $length;
-        }
-        my $type = unpack 'x' . ($at + 1) . 'n', $rest;
-        my %known = map { split } split /\n/, slurp($zone);
-        my $answer = $type == 1 && $known{$name} ? pack('n n n N n a4', 0xc00c, 1, 1, 1, 4, inet_aton($known{$name})) : '';
-        $dns->send(pack('n n n n n n', $id, $known{$name} ? 0x8180 : 0x8183, 1, $answer ne '', 0, 0)
-            . substr($rest, 0, $at + 5) . $answer);
-    }
-    POSIX::_exit(0);
-}
+# All of them are at one address
+my $answers = $t->dir . '/dns';
+spew($answers, $t->address);
+my $dns = Test::Privacy::NameServer::start($t, $answers);
 
 sub status { return json($t->get('/status')->body)->{redis} }
 
@@ -74,35 +56,14 @@ sub choose {
     return $v->choose('accept_all')->status;
 }
 
-# One server, that moves to another machine
-
-my ($port) = Test::Privacy::Servers::ports('127.0.0.1', 1);
-my $elsewhere = $t->address;
-spew($zone, "localhost 127.0.0.1\n");
-$t->redis->start("port $port", 'bind 127.0.0.1', 'protected-mode no');
+$t->redis->start;
 $t->publish($t->bundle);
-$t->config($config, DNS => $dns->sockhost . ':' . $dns->sockport, REDIS => "redis://localhost:$port");
-$t->start;
-is(choose(), 303, 'a choice is recorded');
-$t->redis->stop;
-spew($zone, "localhost $elsewhere\n");
-$t->redis->start("port $port", "bind $elsewhere", 'protected-mode no');
-ok(wait_for(sub { choose() == 303 }, 15), 'the server is found at the other address that its name leads to');
-spew($zone, "other.test 127.0.0.1\n");
-$t->redis->stop;
-ok(wait_for(sub { $t->log =~ /its name could not be resolved/ }, 15), 'a name that is gone is said');
-is(choose(), 503, 'and a choice is refused');
-spew($zone, "localhost $elsewhere\n");
-$t->redis->start("port $port", "bind $elsewhere", 'protected-mode no');
-ok(wait_for(sub { choose() == 303 }, 15), 'what was known before is tried on');
-$t->stop;
 
 # A cluster whose servers call each other by names
 
 my $cluster = Test::Privacy::Cluster->new($t->dir . '/cluster', masters => 3, address => $t->address,
     lines => ['cluster-preferred-endpoint-type hostname']);
 my @nodes = $cluster->nodes;
-spew($zone, join '', map { "node$_.test $nodes[$_]{address}\n" } 0 .. 2);
 $nodes[$_]->command('CONFIG', 'SET', 'cluster-announce-hostname', "node$_.test") for 0 .. 2;
 ok(wait_for(sub {
     my %names = map { $_->[2][0] => 1 } map { @{$_->command('CLUSTER', 'SLOTS')} } @nodes;
@@ -111,7 +72,7 @@ ok(wait_for(sub {
 for my $key (@{$t->redis->command('KEYS', 'privacy:example:*')}) {
     $cluster->node_of($key)->command('RESTORE', $key, 0, $t->redis->command('DUMP', $key));
 }
-$t->config($config, DNS => $dns->sockhost . ':' . $dns->sockport,
+$t->config($config, DNS => $dns,
     REDIS => "cluster://nowhere.invalid,$nodes[0]{address}:$nodes[0]{port}");
 $t->start;
 like($t->log, qr/host not found in the Redis address "nowhere.invalid"/, 'a host that is not found is said');
@@ -130,12 +91,10 @@ SKIP: {
     $t->redis->stop;
     skip 'no IPv6', 1 if !eval { $t->redis->start("port $six", 'bind ::1', 'protected-mode no')
         && qx(redis-cli -h ::1 -p $six PING 2>&1) =~ /PONG/ };
-    $t->config($config, DNS => $dns->sockhost . ':' . $dns->sockport, REDIS => "redis://[::1]:$six");
+    $t->config($config, DNS => $dns, REDIS => "redis://[::1]:$six");
     $t->start;
     is(choose(), 303, 'a server at an address of IPv6');
 }
 
 $t->stop;
-kill 'KILL', $server;
-waitpid $server, 0;
 $t->finish;

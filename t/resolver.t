@@ -11,11 +11,9 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use IO::Socket::INET;
-use POSIX ();
-use Socket ();
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::NameServer;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('resolver');
@@ -24,7 +22,7 @@ my $address = $t->address;
 my (undef, $port) = split /:/, $t->listen('redis');
 delete $t->{ports}{redis};
 my $answers = $t->dir . '/dns';                 # what the name server says: addresses, or "none", "silent", "garbage"
-my $dns = name_server();
+my $dns = Test::Privacy::NameServer::start($t, $answers);
 
 # At first the name is that of 127.0.0.1, as the system says, where nobody listens
 
@@ -88,27 +86,3 @@ sleep 3;
 is(-s "$answers.asked", $asked, 'nobody is asked while all is well');
 
 $t->finish;
-
-
-# Answers queries for any A record; each is noted in "$answers.asked".
-sub name_server {
-    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => $address) or die $!;
-    my $pid = fork // die $!;
-    return "$address:" . $socket->sockport if $pid && $t->ends_with($pid);
-
-    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
-    while (defined(my $peer = recv $socket, my $query, 512, 0)) {
-        open my $note, '>>', "$answers.asked" or die $!;
-        print $note '.';
-        close $note;
-        my $says = slurp($answers);
-        next if $says eq 'silent';
-        my $question = substr $query, 12, index($query, "\0", 12) - 12 + 5;
-        my @addresses = $says =~ /^[\d. ]+$/ ? split ' ', $says : ();
-        my $answer = $says eq 'garbage' ? substr($query, 0, 2) . join '', map { chr int rand 256 } 1 .. 60
-            : substr($query, 0, 2) . pack('n5', @addresses ? 0x8180 : 0x8183, 1, scalar @addresses, 0, 0) . $question
-                . join '', map { pack 'n3 N n a4', 0xc00c, 1, 1, 1, 4, Socket::inet_aton($_) } @addresses;
-        send $socket, $answer, 0, $peer;
-    }
-    POSIX::_exit(0);
-}

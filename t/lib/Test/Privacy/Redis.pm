@@ -4,8 +4,8 @@ package Test::Privacy::Redis;
 # SPDX-License-Identifier: BSD-2-Clause
 
 # A private redis-server on a unix socket, with its own folder and an append-only file that is synced always:
-# {account} [USER, PASSWORD] when it asks for one; start, stop, kill (-9), pause and resume (SIGSTOP, SIGCONT), command(NAME, ...) for a reply as Perl values
-# (an error reply dies, nil is undef).
+# start, stop, kill (-9), pause and resume (SIGSTOP, SIGCONT), command(NAME, ...) for a reply as Perl values
+# (an error reply dies, nil is undef). {account} is [USER, PASSWORD] where it asks for one.
 
 use strict;
 use warnings;
