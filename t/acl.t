@@ -30,7 +30,7 @@ $redis->start("port $port", "bind $host", 'maxmemory-policy allkeys-lru');
 
 my $docs = slurp($t->root . '/docs/operations.md');
 my ($section) = $docs =~ /^## Accounts\n(.*?)(?=^## |\z)/ms or die 'no accounts in the docs';
-my @commands = grep { /ACL SETUSER/ } $section =~ /^```sh\n(.*?)^```$/msg;
+my @commands = grep { /redis-cli ACL SETUSER/ } $section =~ /^```sh\n(.*?)^```$/msg;
 my %rules;
 for my $command (@commands) {
     my @words = map { s/^'(.*)'$/$1/r } $command =~ s/\\\n//gr =~ /('[^']*'|[^\s']+)/g;

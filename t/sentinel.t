@@ -132,6 +132,14 @@ subtest 'put back' => sub {
     $set->connected;
 };
 
+subtest 'no sentinels' => sub {
+    $_->pause for $set->sentinels;
+    sleep 3;
+    ok(status()->{connected}, 'all sentinels are away: the master is spoken to');
+    is(choose(visitor(), 'accept_all'), 303, 'and choices are saved');
+    $_->resume for $set->sentinels;
+};
+
 # A sentinel that names somebody who is no master is not believed
 
 subtest 'a sentinel that is wrong' => sub {

@@ -1,0 +1,148 @@
+#!/usr/bin/perl
+
+# Copyright (C) ngx_privacy_module authors
+# SPDX-License-Identifier: BSD-2-Clause
+
+# What the accounts of docs/operations.md need more where there are sentinels, or a cluster: with it choices are saved
+# through a failover and while slots are moved; each such rule is used, and nothing else is asked for.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Test::Privacy;
+use Test::Privacy::Cluster;
+use Test::Privacy::Sentinel;
+use Time::HiRes qw(sleep time);
+
+my $t = Test::Privacy->new('acl_servers');
+my $site = $t->site;
+my $keys = $t->keys_dir;
+my ($section) = slurp($t->root . '/docs/operations.md') =~ /^## Accounts\n(.*?)(?=^## |\z)/ms;
+my %rules;
+for my $command (grep { /ACL SETUSER/ } $section =~ /^```sh\n(.*?)^```$/msg) {
+    my @words = map { s/^'(.*)'$/$1/r } $command =~ s/.*?ACL SETUSER //sr =~ s/\\\n//gr =~ /('[^']*'|[^\s']+)/g;
+    my $name = shift @words;
+    $rules{$name} = [map { s/PASSWORD/secret/r } @words];
+}
+my %more = ('Through Sentinel' => [], 'In a cluster' => []);
+for my $where (keys %more) {
+    my ($text) = $section =~ /\*\*\Q$where\E\*\*(.*?)\n\n/s or die "nothing about: $where";
+    $more{$where} = [$text =~ /`(\+[\w|]+)`/g];
+}
+is_deeply(\%more, { 'Through Sentinel' => ['+role'], 'In a cluster' => ['+cluster|slots', '+asking'] }, 'what the docs add');
+
+my $config = <<'CONF';
+%%MAIN%%
+http {
+    %%HTTP%%
+    %%PRIVACY%%
+    set_real_ip_from 127.0.0.0/8;
+    server {
+        listen %%LISTEN%%;
+        privacy enforce;
+        privacy_site %%SITE%%;
+        add_header X-Version "$privacy_version" always;
+        add_header X-Subject "$privacy_subject" always;
+        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
+        location /privacy/ { privacy_center; }
+        location = /status { privacy_status; }
+    }
+}
+CONF
+$t->allow(qr/connect\(\) failed \(111/);
+
+my $network = 0;
+sub visitor { return $t->visitor(headers => ['X-Real-IP' => join '.', 10, 7, ++$network, 1]) }
+sub saved { my $v = visitor(); $v->get('/'); return $v->choose('accept_all')->status == 303 }
+sub accounts {
+    my ($node, $more) = @_;
+    $node->command('ACL', 'SETUSER', 'privacy-nginx', @{$rules{'privacy-nginx'}}, @{$more || []});
+}
+# Who was refused what, but for what need not be allowed.
+sub refused { return grep { !/^(?:config\|get|info)$/ } map { +{@$_}->{object} } map { @{$_->command('ACL', 'LOG')} } @_ }
+sub status { return json($t->get('/status')->body)->{redis} }
+
+# Is asked for: without it somebody is refused.
+sub used {
+    my ($rule, $user, $nodes, $provoke) = @_;
+
+    my $command = substr $rule, 1;
+    for my $node (@$nodes) {
+        $node->command('ACL', 'LOG', 'RESET');
+        $node->command('ACL', 'SETUSER', $user, "-$command");
+        $node->command('CLIENT', 'KILL', 'USER', $user);
+    }
+    ok(wait_for(sub { $provoke->() if $provoke; grep { $_ eq $command } refused(@$nodes) }, 20), "$user: $rule is used");
+    for my $node (@$nodes) {
+        $node->command('ACL', 'SETUSER', $user, $rule);
+        $node->command('ACL', 'LOG', 'RESET');
+    }
+    ok(wait_for(\&saved, 20), '... and with it choices are saved');
+}
+
+subtest 'Sentinel' => sub {
+    my $set = Test::Privacy::Sentinel->new($t->dir . '/set', replicas => 1, address => $t->address);
+    my $master = $set->master;
+    my ($status, $out) = $t->ctl('publish', $t->bundle, '--site', $site, '--key', "$keys/$site.key", '--yes', '--redis',
+        "redis://$master->{address}:$master->{port}");
+    is($status, 0, 'published') or diag $out;
+    accounts($_, $more{'Through Sentinel'}) for $set->nodes;
+    $_->command('ACL', 'SETUSER', 'privacy-sentinel', @{$rules{'privacy-sentinel'}}) for $set->sentinels;
+    spew($t->dir . '/password', "secret\n");
+    $t->config($config, REDIS => $set->url('privacy-nginx:secret') . '?sentinel_user=privacy-sentinel'
+        . '&sentinel_password_file=' . $t->dir . '/password');
+    $t->start;
+    ok(wait_for(sub { $t->get('/')->header('X-Version') }, 20), 'the policy is in force');
+    ok(saved(), 'a choice is saved');
+    my $new = $set->failover;
+    ok(wait_for(sub { status()->{endpoints}[0]{address} eq "$new->{address}:$new->{port}" }, 10), 'a failover is followed');
+    ok(wait_for(\&saved, 20), '... and choices are saved there');
+    is_deeply([refused($set->nodes, $set->sentinels)], [], 'nobody was refused anything');
+    used($_, 'privacy-nginx', [$set->nodes]) for @{$more{'Through Sentinel'}};
+    my $cut = sub { $_->command('CLIENT', 'KILL', 'USER', 'privacy-nginx') for $set->nodes };
+    used($_, 'privacy-sentinel', [$set->sentinels], $_ eq '+unsubscribe' ? $cut : undef)
+        for grep { /^\+/ } @{$rules{'privacy-sentinel'}};
+    my ($one) = $set->sentinels;
+    like($_->[1], qr/NOPERM/, "a sentinel refuses $_->[0]") for map { my @words = @$_;
+        ["@words", eval { $one->command('AUTH', 'privacy-sentinel', 'secret'); $one->command(@words); '' } // $@] }
+        ['SENTINEL', 'FAILOVER', 'privacy'], ['SENTINEL', 'MASTERS'], ['ACL', 'LIST'], ['PSUBSCRIBE', '*'];
+    $t->stop;
+    $set->stop;
+};
+
+subtest 'Cluster' => sub {
+    my $cluster = Test::Privacy::Cluster->new($t->dir . '/cluster', masters => 3, replicas => 0, address => $t->address);
+    $t->redis->start;
+    $t->publish($t->bundle);
+    for my $key (@{$t->redis->command('KEYS', '*')}) {
+        $cluster->node_of($key)->command('RESTORE', $key, 0, $t->redis->command('DUMP', $key), 'REPLACE');
+    }
+    accounts($_, $more{'In a cluster'}) for $cluster->nodes;
+    $t->config($config, REDIS => $cluster->url('privacy-nginx:secret'));
+    $t->start;
+    ok(wait_for(sub { $t->get('/')->header('X-Version') }, 20), 'the policy is in force');
+    ok(saved(), 'choices are saved') for 1 .. 6;
+    is_deeply([refused($cluster->nodes)], [], 'nobody was refused anything');
+    my $asked = sub {
+        my $v = visitor();
+        $v->get('/');
+        $v->choose('accept_all');
+        my $slot = $cluster->slot("privacy:{$site:" . $v->get('/')->header('X-Subject') . '}:ledger');
+        my $from = $cluster->node_of($slot);
+        my ($to) = grep { $_ != $from } $cluster->masters;
+        $cluster->move($slot, $to, sub {
+            my @keys = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 100)};
+            $from->command('MIGRATE', $to->{address}, $to->{port}, '', 0, 5000, 'KEYS', @keys) if @keys;
+            $v->get('/privacy/choices');
+            $v->choose('withdraw');
+        });
+    };
+    used($_, 'privacy-nginx', [$cluster->nodes], $_ eq '+asking' ? $asked : undef) for @{$more{'In a cluster'}};
+    $t->stop;
+    $cluster->stop;
+};
+
+$t->finish;
