@@ -60,13 +60,13 @@ sub times {
 
 
 # Further options: http, server (lines of configuration), redis (its URL for nginx), policy => 0 (none is published),
-# store (what is there instead of a single Redis, and runs already: Test::Privacy::Sentinel or ::Cluster).
+# store (makes in a folder what is there instead of a single Redis: a Test::Privacy::Sentinel or ::Cluster).
 sub new {
     my ($class, $name, %options) = @_;
 
     my %own = map { $_ => delete $options{$_} } qw(http server redis policy store);
     my $t = Test::Privacy->new("fault-$name", workers => 2, %options);
-    $t->{redis} = $own{store} if $own{store};
+    $t->{redis} = $own{store}->($t->dir) if $own{store};
     my $self = bless { t => $t, name => $name, %own, journals => [], network => 0 }, $class;
     return $self;
 }
@@ -81,7 +81,11 @@ sub start {
 
     my $t = $self->{t};
     $t->redis->start(@lines) if !$self->{store} && !$t->redis->pid;
-    $t->publish($t->bundle);
+    {
+        my @masters = $self->_masters;
+        local $t->{redis} = $masters[0] if @masters == 1;
+        $t->publish($t->bundle);
+    }
     $self->configure;
     $t->start;
     return $self;

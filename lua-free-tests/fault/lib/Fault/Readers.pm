@@ -77,7 +77,12 @@ sub _load {
     my $answer = $id =~ /^v/ ? 'agree' : 'acknowledge';
     my $done = $self->_request($user, 'POST', "/privacy/notices/$id/ack", Test::Privacy::Client::form(%fields,
         answer => $answer), 'Content-Type' => 'application/x-www-form-urlencoded');
-    $self->_note('answered', $user->{name}, $id, $answer) if $done && $done->status == 303;
+    if ($done && $done->status == 303) {
+        $self->_note('answered', $user->{name}, $id, $answer);
+    } else {
+        # it may be known, although nobody was left to say so: then no page shows it again
+        $user->{answers}{$id} = time + 0.5;
+    }
 }
 
 

@@ -4,7 +4,8 @@ package Test::Privacy::Cluster;
 # SPDX-License-Identifier: BSD-2-Clause
 
 # A Redis Cluster: new(DIR, masters => 3, replicas => 0, address => '127.0.0.1', lines => [...]); encrypted with
-# lines that name certificates, and tls => what redis-cli needs to show its own.
+# lines that name certificates, and tls => what redis-cli needs to show its own. hosts => [[ADDRESS, words before a
+# command], ...]: its servers are on these, in turn.
 #
 #   url(USER:PASSWORD)    for privacy_redis and privacyctl
 #   nodes, masters        Test::Privacy::Redis each, with {address} and {port}
@@ -26,17 +27,19 @@ sub new {
     my $masters = $options{masters} // 3;
     my $address = $options{address} // '127.0.0.1';
     my $n = $masters * (1 + ($options{replicas} // 0));
-    my @ports = ports($address, 2 * $n);
+    my @hosts = @{$options{hosts} // [[$address]]};
+    my @ports = $options{hosts} ? (6379 .. 6378 + $n, 16379 .. 16378 + $n) : ports($address, 2 * $n);
     my @nodes = map {
-        node("$dir/node$_", $address, $ports[$_], 'cluster-enabled yes', 'cluster-port ' . $ports[$n + $_],
-            "cluster-announce-ip $address", 'cluster-node-timeout ' . ($options{timeout} // 1500), 'cluster-require-full-coverage no',
-            'cluster-allow-replica-migration no', @{$options{lines} // []})
+        my $host = $hosts[$_ % @hosts];
+        node("$dir/node$_", $host, $ports[$_], 'cluster-enabled yes', 'cluster-port ' . $ports[$n + $_],
+            "cluster-announce-ip $host->[0]", 'cluster-node-timeout ' . ($options{timeout} // 1500),
+            'cluster-require-full-coverage no', 'cluster-allow-replica-migration no', @{$options{lines} // []});
     } 0 .. $n - 1;
     my $self = bless { nodes => \@nodes, address => $address }, $class;
 
     my $auth = $options{password} ? "-a $options{password} --no-auth-warning" : '';
     $auth .= " --tls --insecure $options{tls}" if $options{tls};
-    my $out = qx(redis-cli $auth --cluster create @{[map { "$address:$_->{port}" } @nodes]} --cluster-yes \\
+    my $out = qx(redis-cli $auth --cluster create @{[map { "$_->{address}:$_->{port}" } @nodes]} --cluster-yes \\
         --cluster-replicas @{[$options{replicas} // 0]} 2>&1);
     die "no cluster: $out" if $?;
     $self->ready;

@@ -4,7 +4,8 @@ package Test::Privacy::Sentinel;
 # SPDX-License-Identifier: BSD-2-Clause
 
 # A master, its replicas, and three sentinels that watch it: new(DIR, replicas => 1, address => '127.0.0.1',
-# lines => [...] of the servers, sentinel_lines => [...], sentinel_account => [USER, PASSWORD]).
+# lines => [...] of the servers, sentinel_lines => [...], sentinel_account => [USER, PASSWORD]). hosts => [[ADDRESS, words
+# before a command], ...]: servers and sentinels are on these, in turn.
 #
 #   url(USER:PASSWORD)    for privacy_redis and privacyctl; name
 #   nodes, sentinels      Test::Privacy::Redis each, with {address} and {port}
@@ -25,18 +26,23 @@ sub new {
 
     my $address = $options{address} // '127.0.0.1';
     my $replicas = $options{replicas} // 1;
-    my @ports = ports($address, 1 + $replicas + 3);
-    my @lines = ("replica-announce-ip $address", @{$options{lines} // []});
-    my @nodes = map { node("$dir/node$_", $address, $ports[$_], @lines, $_ ? "replicaof $address $ports[0]" : ()) }
-        0 .. $replicas;
+    my @hosts = @{$options{hosts} // [[$address]]};
+    my @ports = $options{hosts} ? 6379 .. 6379 + $replicas + 3 : ports($address, 1 + $replicas + 3);
+    my $master = $hosts[0][0];
+    my @nodes = map {
+        my $host = $hosts[$_ % @hosts];
+        node("$dir/node$_", $host, $ports[$_], "replica-announce-ip $host->[0]", @{$options{lines} // []},
+            $_ ? "replicaof $master $ports[0]" : ());
+    } 0 .. $replicas;
     my $self = bless { nodes => \@nodes, address => $address, name => $options{name} // 'privacy', sentinels => [] },
         $class;
 
     for my $n (1 .. 3) {
         my $s = Test::Privacy::Redis->new("$dir/sentinel$n");
-        @$s{qw(address port sentinel)} = ($address, $ports[$replicas + $n], 1);
-        $s->{lines} = [port_lines($s->{port}, @{$options{sentinel_lines} // []}), "bind $address", 'protected-mode no',
-            "sentinel announce-ip $address", "sentinel monitor $self->{name} $address $ports[0] 2",
+        my ($at, @prefix) = @{$hosts[($n - 1) % @hosts]};
+        @$s{qw(address prefix port sentinel)} = ($at, \@prefix, $ports[$replicas + $n], 1);
+        $s->{lines} = [port_lines($s->{port}, @{$options{sentinel_lines} // []}), "bind $at", 'protected-mode no',
+            "sentinel announce-ip $at", "sentinel monitor $self->{name} $master $ports[0] 2",
             "sentinel down-after-milliseconds $self->{name} " . ($options{down} // 1000),
             "sentinel failover-timeout $self->{name} 3000", @{$options{sentinel_lines} // []}];
         $s->{account} = $options{sentinel_account};

@@ -3,8 +3,9 @@ package Test::Privacy::Servers;
 # Copyright (C) ngx_privacy_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# What clusters and Sentinel's masters are made of: node(DIR, ADDRESS, PORTS, LINES) is a Test::Privacy::Redis that
-# listens to TCP, too ({address}, {port}, {lines}); ports(ADDRESS, N) are free ones; wait_for(CODE, SECONDS).
+# What clusters and Sentinel's masters are made of: node(DIR, HOST, PORT, LINES) is a Test::Privacy::Redis that
+# listens to TCP, too ({address}, {port}, {lines}); HOST: an address, or [ADDRESS, words before redis-server].
+# ports(ADDRESS, N) are free ones; wait_for(CODE, SECONDS).
 
 use strict;
 use warnings;
@@ -29,10 +30,11 @@ sub ports {
 
 
 sub node {
-    my ($dir, $address, $port, @lines) = @_;
+    my ($dir, $host, $port, @lines) = @_;
 
+    my ($address, @prefix) = ref $host ? @$host : $host;
     my $node = Test::Privacy::Redis->new($dir);
-    @$node{qw(address port lines)} = ($address, $port,
+    @$node{qw(address prefix port lines)} = ($address, \@prefix, $port,
         [port_lines($port, @lines), "bind $address", 'protected-mode no', 'repl-diskless-sync-delay 0', @lines]);
     return $node->start(@{$node->{lines}});
 }
