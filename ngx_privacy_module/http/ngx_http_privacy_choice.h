@@ -73,6 +73,8 @@ void ngx_http_privacy_choice_judge(ngx_http_privacy_choice_t *choice);
 ngx_int_t ngx_http_privacy_choice_somebody_new(ngx_http_privacy_choice_t *choice);
 /* Judged and its subject set: carries it to the ledger and answers. */
 void ngx_http_privacy_choice_record(ngx_http_privacy_choice_t *choice);
+/* What ends it when it was saved: 303, to the page that it came from, or to the choices as they are now. */
+ngx_int_t ngx_http_privacy_choice_redirect(ngx_http_privacy_choice_t *choice);
 /* Ends the request with a page, or the same as JSON; 503: saved nowhere, or only in this browser. */
 void ngx_http_privacy_choice_unsaved(ngx_http_privacy_choice_t *choice, const char *key);
 void ngx_http_privacy_choice_refuse(ngx_http_privacy_choice_t *choice, ngx_uint_t status, const char *key);
