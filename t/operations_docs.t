@@ -87,7 +87,10 @@ http {
     }
 }
 CONF
-$t->config($config =~ s/replicas=1/memory/r);
+spew("$keys/redis.password", "PASSWORD\n");
+my $own = $redis->url . "?user=privacy-nginx&password_file=$keys/redis.password";
+$redis->command('ACL', 'SETUSER', 'privacy-nginx', 'on', '>PASSWORD', '~*', '&*', '+@all');
+$t->config($config =~ s/replicas=1/memory/r, REDIS => $own);
 $t->start;
 my $v = $t->visitor;
 $v->get('/');
@@ -175,6 +178,11 @@ for my $name ('Accounts', 'Keys', 'Backup and restore', 'Moving to a cluster') {
         is($failed, 0, "$name: " . ($command =~ /^(.{1,60})/)[0]) or diag($out);
     }
 }
+like(join("\n", @{{ @{$redis->command('ACL', 'GETUSER', 'privacy-nginx')} }->{passwords}}),
+    qr/^[0-9a-f]{64}$/, 'the account has one password, the new one');
+$redis->command('CLIENT', 'KILL', 'USER', 'privacy-nginx');
+sub connected { return json($t->get('/privacy-status')->body)->{redis}{connected} }
+ok(wait_for(\&connected, 20), '... with which nginx connects');
 is((() = slurp("$keys/keys") =~ /^(?:cookie|form|ledger) /mg), 6, 'keys of three kinds were rotated');
 is((() = slurp("$keys/keys") =~ /^pseudonym /mg), 1, '... and one was not');
 ok(-s "$desk/example.backup", 'there is a backup');
