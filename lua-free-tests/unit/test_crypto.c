@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "pv_crypto.h"
 
@@ -94,6 +96,50 @@ test_hmac(void **state)
          pv_str("This is a test using a larger than block-size key and a larger than block-size data. "
                 "The key needs to be hashed before being used by the HMAC algorithm."),
          "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
+}
+
+
+/* Short messages are padded here: each length up to beyond them, cut in three, has to give what OpenSSL says. */
+
+static void
+test_lengths(void **state)
+{
+    size_t         i, len;
+    pv_str_t       parts[3];
+    pv_hmac_t     *h;
+    unsigned char  data[600], out[PV_SHA256_LEN], want[PV_SHA256_LEN];
+
+    (void) state;
+
+    for (i = 0; i < sizeof(data); i++) {
+        data[i] = (unsigned char) (i * 7 + i / 256);
+    }
+
+    h = pv_hmac_create((pv_str_t) { data, 32 });
+    assert_non_null(h);
+
+    for (len = 0; len <= sizeof(data); len++) {
+        parts[0] = (pv_str_t) { data, len / 3 };
+        parts[1] = (pv_str_t) { data + len / 3, len / 2 - len / 3 };
+        parts[2] = (pv_str_t) { data + len / 2, len - len / 2 };
+
+        assert_int_equal(EVP_Digest(data, len, want, NULL, EVP_sha256(), NULL), 1);
+        assert_int_equal(pv_sha256(out, parts, 3), PV_OK);
+        assert_memory_equal(out, want, sizeof(want));
+
+        assert_non_null(HMAC(EVP_sha256(), data, 32, data, len, want, NULL));
+        assert_int_equal(pv_hmac(h, out, parts, 3), PV_OK);
+        assert_memory_equal(out, want, sizeof(want));
+    }
+
+    /* one part that is longer than all that is short: nothing is put together that has no room */
+
+    parts[0] = (pv_str_t) { data, sizeof(data) };
+    assert_int_equal(pv_sha256(out, parts, 1), PV_OK);
+    assert_int_equal(EVP_Digest(data, sizeof(data), want, NULL, EVP_sha256(), NULL), 1);
+    assert_memory_equal(out, want, sizeof(want));
+
+    pv_hmac_free(h);
 }
 
 
@@ -183,6 +229,7 @@ main(void)
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_sha256),
         cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_ed25519),
         cmocka_unit_test(test_random_and_equal)
     };

@@ -190,6 +190,7 @@ typedef struct {
 
     ngx_str_t                      matched;     /* the ETag of ours that a conditional request was translated from */
     ngx_uint_t                     matched_decoration;
+    u_char                        *written[2];  /* Set-Cookie lines of ours in the response, by cookie */
 
     unsigned                       ready:1;     /* the request side was worked out */
     unsigned                       has_consent:1;

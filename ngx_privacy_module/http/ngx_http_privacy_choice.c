@@ -252,7 +252,9 @@ ngx_http_privacy_choice_type(ngx_http_privacy_choice_t *choice)
     }
 
     for (i = 0; i < 2; i++) {
-        if (len == types[i].len && ngx_strncasecmp(h->value.data, types[i].data, len) == 0) {
+        if (len == types[i].len && (ngx_memcmp(h->value.data, types[i].data, len) == 0
+                                    || ngx_strncasecmp(h->value.data, types[i].data, len) == 0))
+        {
             choice->body_json = i;
             choice->json |= i;
             return NGX_OK;

@@ -9,7 +9,7 @@
 #define NGX_HTTP_PRIVACY_LEARNED_MAX  8         /* Domain and Path variants of one name */
 
 
-static ngx_uint_t ngx_http_privacy_gate_is_own(ngx_str_t *line);
+static ngx_uint_t ngx_http_privacy_gate_is_own(ngx_http_privacy_ctx_t *ctx, ngx_str_t *line);
 static ngx_uint_t ngx_http_privacy_gate_line(ngx_http_privacy_ctx_t *ctx, pv_str_t line, uint64_t *purposes);
 static void ngx_http_privacy_gate_learn(ngx_http_privacy_ctx_t *ctx, pv_set_cookie_t *c, pv_str_t line,
     uint64_t purposes, ngx_uint_t passes);
@@ -49,7 +49,7 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
                 continue;
             }
 
-            if (ctx->own && ngx_http_privacy_gate_is_own(&h[i].value)) {
+            if (ctx->own && ngx_http_privacy_gate_is_own(ctx, &h[i].value)) {
                 continue;           /* with the answer to a choice; from anybody else it is an attack */
             }
 
@@ -87,12 +87,18 @@ ngx_http_privacy_gate_response(ngx_http_privacy_ctx_t *ctx, ngx_uint_t *passed, 
 }
 
 
-/* By its name: attributes are for those that have to be judged. */
+/* Written by us just now, or of our name: attributes are for those that have to be judged. */
 
 static ngx_uint_t
-ngx_http_privacy_gate_is_own(ngx_str_t *line)
+ngx_http_privacy_gate_is_own(ngx_http_privacy_ctx_t *ctx, ngx_str_t *line)
 {
     pv_set_cookie_t  c;
+
+    if (line->data == ctx->written[NGX_HTTP_PRIVACY_CONSENT_COOKIE]
+        || line->data == ctx->written[NGX_HTTP_PRIVACY_USER_COOKIE])
+    {
+        return 1;
+    }
 
     return pv_set_cookie_parse(&c, ngx_http_privacy_str(line)) == PV_OK && ngx_http_privacy_own_cookie(c.name);
 }

@@ -31,7 +31,8 @@ ngx_http_privacy_header_in(ngx_http_request_t *r, const char *lowcase)
 
         for (i = 0; i < part->nelts; i++) {
             if (h[i].hash && h[i].key.len == len
-                && ngx_strncasecmp(h[i].key.data, (u_char *) lowcase, len) == 0)
+                && (h[i].lowcase_key ? ngx_memcmp(h[i].lowcase_key, lowcase, len)
+                                     : ngx_strncasecmp(h[i].key.data, (u_char *) lowcase, len)) == 0)
             {
                 return &h[i];
             }
@@ -327,7 +328,9 @@ ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie
         p = ngx_cpymem(p, value->data, value->len);
     }
 
-    p = ngx_sprintf(p, "; Max-Age=%T; Path=/", max_age < 0 ? (time_t) 0 : max_age);
+    p = ngx_cpymem(p, "; Max-Age=", sizeof("; Max-Age=") - 1);
+    p = ngx_sprintf(p, "%T", max_age < 0 ? (time_t) 0 : max_age);
+    p = ngx_cpymem(p, "; Path=/", sizeof("; Path=/") - 1);
 
     if (ctx->server->cookie_domain.len) {
         p = ngx_cpymem(p, "; Domain=", sizeof("; Domain=") - 1);
@@ -343,6 +346,7 @@ ngx_http_privacy_set_cookie(ngx_http_privacy_ctx_t *ctx, ngx_http_privacy_cookie
     p = ngx_cpymem(p, "; SameSite=Lax", sizeof("; SameSite=Lax") - 1);
 
     line.len = p - line.data;
+    ctx->written[cookie] = line.data;
 
     return ngx_http_privacy_header_out(ctx->request, "Set-Cookie", &line);
 }
