@@ -56,6 +56,22 @@ sub publish {
 
 sub status { my ($node) = @_; return json(($node // $t)->get('/status')->body)->{redis} }
 
+# What each worker of a node says, once all have been asked
+sub workers {
+    my ($node) = @_;
+
+    my %said;
+    wait_for(sub {
+        my $all = json($node->get('/status')->body);
+        $said{$all->{node}{worker}} = $all->{redis};
+        return keys %said == $node->{workers};
+    }, 20) or die 'one worker answers all';
+    return values %said;
+}
+
+# Requests that were sent again elsewhere
+sub redirected { my $sum = 0; $sum += $_->{redirected} for workers($t); return $sum }
+
 my ($network, %recorded, %refused) = (0);
 sub visitor {
     my ($node) = @_;
@@ -89,22 +105,22 @@ $second->config($config, REDIS => 'cluster://' . join ',', map { "$_->{address}:
 $second->start;
 ok(wait_for(sub { $_->get('/')->header('X-Version') }, 5), 'the policy is in force') for $t, $second;
 
-# Twelve visitors, on all three shards
+# Twelve visitors, on all shards, or nearly
 
 my @visitors = map { visitor() } 1 .. 12;
 
 subtest 'slots' => sub {
     is_deeply([map { choose($_, 'accept_all') } @visitors], [(303) x 12], 'twelve choices are recorded');
     my %shards = map { $cluster->node_of(key($_))->{port} => 1 } keys %recorded;
-    is(keys %shards, 3, 'on three shards');
+    cmp_ok(keys %shards, '>', 1, 'on several shards');
     for my $node ($t, $second) {
-        ok(wait_for(sub { my $s = status($node); $s->{connected} && 3 == grep { $_->{slots} } @{$s->{endpoints}} }, 10),
-            'the status knows three masters') or diag(explain(status($node)));
+        ok(wait_for(sub { $node->{workers} == grep { $_->{connected} && 3 == grep { $_->{slots} } @{$_->{endpoints}} }
+            workers($node) }, 20), 'each worker knows three masters') or diag(explain([workers($node)]));
     }
     is(status()->{topology}, 'cluster', 'and what it speaks to');
-    my $before = status()->{redirected};
+    my $before = redirected();
     is_deeply([map { choose($_, 'reject_all') } @visitors], [(303) x 12], 'twelve more');
-    is(status()->{redirected}, $before, 'each went to its shard at once');
+    is(redirected(), $before, 'each went to its shard at once');
 };
 
 subtest 'revoked everywhere' => sub {
@@ -122,6 +138,7 @@ subtest 'revoked everywhere' => sub {
 sub slot    { return $cluster->slot(key(subject($_[0]))) }
 
 subtest 'a slot on its way' => sub {
+    my $before = redirected();
     my ($v, $w) = @visitors[0, 1];
     for my $one ($v, $w) {
         my $slot = slot($one);
@@ -134,7 +151,7 @@ subtest 'a slot on its way' => sub {
         is(choose($one, 'withdraw'), 303, 'and after it was');
         is($to->command('HLEN', key(subject($one))), $recorded{subject($one)}, 'all of it is there');
     }
-    cmp_ok(status()->{redirected} + status()->{redirected}, '>', 0, 'redirections were followed');
+    cmp_ok(redirected(), '>', $before, 'redirections were followed');
     ok(wait_for(sub { status()->{changed} && status()->{connected} }, 5), 'the table is read again');
 };
 
