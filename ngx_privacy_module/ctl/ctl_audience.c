@@ -160,15 +160,23 @@ int
 ctl_audience_fetch(ctl_audience_t *audience, ctl_redis_t *redis, pv_str_t site,
     const unsigned char digest[PV_SHA256_LEN])
 {
-    int   rc;
-    char  cursor[CTL_CURSOR_MAX];
+    int       rc, again;
+    char      cursor[CTL_CURSOR_MAX];
+    uint64_t  by;
 
     memset(audience, 0, sizeof(*audience));
+    by = 0;
     strcpy(cursor, "0");
 
     do {
         rc = ctl_audience_scan(audience, redis, site, digest, cursor);
-    } while (rc == CTL_OK && strcmp(cursor, "0") != 0);
+        again = ctl_redis_other(redis, &by);
+
+        if (again) {
+            strcpy(cursor, "0");
+        }
+
+    } while (rc == CTL_OK && (again || strcmp(cursor, "0") != 0));
 
     if (rc != CTL_OK) {
         return rc;

@@ -190,7 +190,9 @@ ctl_backup_section(ctl_backup_t *b)
     pv_buf_t  line;
 
     if (!b->state.inside) {
-        rc = ctl_redis_slots(b->redis, b->state.slots);
+        strcpy(b->state.slots, "all");
+
+        rc = b->section->shared ? ctl_redis_slots(b->redis, b->state.slots) : CTL_OK;
         if (rc != CTL_OK) {
             return rc;
         }
@@ -219,21 +221,8 @@ ctl_backup_section(ctl_backup_t *b)
 static int
 ctl_backup_section_end(ctl_backup_t *b)
 {
-    int       rc;
-    char      hex[CTL_BACKUP_HEX], slots[CTL_REDIS_SLOTS];
+    char      hex[CTL_BACKUP_HEX];
     pv_buf_t  line;
-
-    if (b->section->shared) {
-        rc = ctl_redis_slots(b->redis, slots);
-        if (rc != CTL_OK) {
-            return rc;
-        }
-
-        if (strcmp(slots, b->state.slots) != 0) {
-            return ctl_fail(CTL_UNREACHABLE, "keys went from one server to another while they were read: this section "
-                            "has to be read again");
-        }
-    }
 
     if (ctl_sums_hex(hex, b->out.sums.section) != PV_OK) {
         return ctl_fail(CTL_WRONG, "the cryptographic library failed");

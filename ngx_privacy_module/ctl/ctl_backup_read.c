@@ -132,13 +132,15 @@ ctl_backup_users(ctl_backup_t *b)
 static int
 ctl_users_shard(ctl_backup_t *b, const char *shard)
 {
-    int          rc;
+    int          rc, again;
     char         key[PVR_KEY_MAX], cursor[CTL_BACKUP_CURSOR];
+    uint64_t     by;
     const char  *argv[5];
     redisReply  *reply;
 
     (void) ctl_item_key(key, b->site_name, CTL_ITEM_USERS, shard);
     strcpy(cursor, "0");
+    by = 0;
 
     do {
         argv[0] = "HSCAN";
@@ -160,9 +162,15 @@ ctl_users_shard(ctl_backup_t *b, const char *shard)
             strcpy(cursor, "0");
         }
 
+        again = ctl_redis_other(b->redis, &by);
+
+        if (again) {
+            strcpy(cursor, "0");
+        }
+
         freeReplyObject(reply);
 
-    } while (rc == CTL_OK && strcmp(cursor, "0") != 0);
+    } while (rc == CTL_OK && (again || strcmp(cursor, "0") != 0));
 
     return rc;
 }

@@ -17,6 +17,8 @@
 #define CTL_SCAN_FIELDS   16384     /* fields of hashes that are read at once */
 #define CTL_SCAN_HASH     32768     /* fields of one hash: a reply has at most twice as many elements */
 #define CTL_SCAN_COMMAND  (256 * 1024)
+#define CTL_SCAN_PASSES   10
+#define CTL_SCAN_AGAIN    (-1)      /* no exit code: all of it has to be read again */
 
 
 typedef struct {
@@ -28,6 +30,7 @@ typedef struct {
 
 
 static int ctl_scan(ctl_backup_t *b, const char *pattern);
+static int ctl_scan_pass(ctl_backup_t *b, const char *pattern);
 static int ctl_scan_node(ctl_backup_t *b, size_t node, const char *run, const char *pattern);
 static int ctl_scan_keys(ctl_backup_t *b, const redisReply *keys);
 static int ctl_scan_wanted(ctl_backup_t *b, ctl_scanned_t *one, const redisReply *key);
@@ -63,8 +66,43 @@ ctl_backup_forms(ctl_backup_t *b)
 }
 
 
+/*
+ * A key that goes from a server which is still to be read to one which was
+ * read already is seen on neither. So all are read again, until nothing moved
+ * meanwhile: what was there all the time is seen at least once, and may stand
+ * in the backup twice.
+ */
+
 static int
 ctl_scan(ctl_backup_t *b, const char *pattern)
+{
+    int   rc, pass;
+    char  slots[CTL_REDIS_SLOTS];
+
+    for (pass = 0; pass < CTL_SCAN_PASSES; pass++) {
+        rc = ctl_scan_pass(b, pattern);
+        if (rc != CTL_OK && rc != CTL_SCAN_AGAIN) {
+            return rc;
+        }
+
+        if (ctl_redis_slots(b->redis, slots) != CTL_OK) {
+            return CTL_UNREACHABLE;
+        }
+
+        if (rc == CTL_OK && strcmp(slots, b->state.slots) == 0) {
+            return CTL_OK;
+        }
+
+        memcpy(b->state.slots, slots, sizeof(slots));
+        b->state.marks = 0;
+    }
+
+    return ctl_fail(CTL_UNREACHABLE, "keys went from one server to another each time that they were read");
+}
+
+
+static int
+ctl_scan_pass(ctl_backup_t *b, const char *pattern)
 {
     int     rc;
     char    run[CTL_BACKUP_RUN];
@@ -74,7 +112,9 @@ ctl_scan(ctl_backup_t *b, const char *pattern)
 
     for (node = 0; rc == CTL_OK && node < ctl_redis_nodes(b->redis); node++) {
         rc = ctl_backup_run_id(b->redis, node, run);
-        rc = rc == CTL_OK ? ctl_scan_node(b, node, run, pattern) : rc;
+
+        rc = rc == CTL_OK ? ctl_scan_node(b, node, run, pattern)
+             : rc == CTL_UNREACHABLE && ctl_redis_many(b->redis) ? CTL_SCAN_AGAIN : rc;
     }
 
     return rc;
@@ -87,8 +127,12 @@ ctl_scan_node(ctl_backup_t *b, size_t node, const char *run, const char *pattern
     int          rc;
     char         cursor[CTL_BACKUP_CURSOR];
     pv_buf_t     command;
+    uint64_t     by;
     const char  *at, *argv[6];
     redisReply  *reply;
+
+    by = 0;
+    (void) ctl_redis_other(b->redis, &by);
 
     at = run[0] != '\0' ? ctl_backup_cursor(b, run) : NULL;
     (void) snprintf(cursor, sizeof(cursor), "%s", at != NULL ? at : "0");
@@ -111,7 +155,12 @@ ctl_scan_node(ctl_backup_t *b, size_t node, const char *run, const char *pattern
         pv_buf_free(&command);
 
         if (rc != CTL_OK) {
-            return rc;
+            return rc == CTL_UNREACHABLE && ctl_redis_many(b->redis) ? CTL_SCAN_AGAIN : rc;
+        }
+
+        if (ctl_redis_other(b->redis, &by)) {
+            freeReplyObject(reply);
+            return CTL_SCAN_AGAIN;
         }
 
         if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
@@ -356,16 +405,17 @@ ctl_scan_put(ctl_backup_t *b, const ctl_scanned_t *one, const redisReply *value,
 static int
 ctl_scan_set(ctl_backup_t *b, const ctl_scanned_t *one)
 {
-    int          rc;
+    int          rc, again;
     char         cursor[CTL_BACKUP_CURSOR], key[PVR_KEY_MAX];
     size_t       i;
     pv_buf_t     command, line;
+    uint64_t     by;
     redisReply  *reply;
     const char  *argv[5];
 
     (void) snprintf(key, sizeof(key), "%.*s", (int) one->key.len, (const char *) one->key.data);
     strcpy(cursor, "0");
-    rc = CTL_OK;
+    by = 0;
 
     do {
         argv[0] = "SSCAN";
@@ -392,7 +442,8 @@ ctl_scan_set(ctl_backup_t *b, const ctl_scanned_t *one)
             return rc;
         }
 
-        strcpy(cursor, reply->element[0]->str);
+        again = ctl_redis_other(b->redis, &by);
+        strcpy(cursor, again ? "0" : reply->element[0]->str);
 
         if (reply->element[1]->elements != 0) {
             ctl_backup_line(&line, ctl_item_name(one->kind), one->id);
@@ -411,7 +462,7 @@ ctl_scan_set(ctl_backup_t *b, const ctl_scanned_t *one)
 
         freeReplyObject(reply);
 
-    } while (rc == CTL_OK && strcmp(cursor, "0") != 0);
+    } while (rc == CTL_OK && (again || strcmp(cursor, "0") != 0));
 
     return rc;
 }

@@ -19,7 +19,6 @@
 
 
 #define CTL_LINK_CONNECT_SECONDS  5
-#define CTL_LINK_COMMAND_SECONDS  30
 #define CTL_LINK_CHUNK            16384
 
 
@@ -34,10 +33,10 @@ static int ctl_link_connect(ctl_link_t *link, const ctl_url_t *url);
 static int ctl_link_sign_in(ctl_link_t *link, const ctl_url_t *url, ctl_link_as_t as);
 static int ctl_link_ask(ctl_link_t *link, const char *what, int argc, const char **argv);
 static int ctl_link_fill(ctl_link_t *link);
-static int ctl_link_failed(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 
 static char  ctl_link_reason[512];
+static int   ctl_link_lasting;
 
 
 int
@@ -57,9 +56,6 @@ ctl_link_open(ctl_link_t **out, const ctl_url_t *url, ctl_link_as_t as)
 
     if (rc == CTL_OK && url->tls) {
         rc = ctl_tls_open(&link->tls, link->context->fd, url);
-        if (rc != CTL_OK) {
-            (void) ctl_link_failed(rc, "no TLS");
-        }
     }
 
     if (rc == CTL_OK) {
@@ -71,6 +67,7 @@ ctl_link_open(ctl_link_t **out, const ctl_url_t *url, ctl_link_as_t as)
         return rc;
     }
 
+    ctl_link_patience(link, CTL_LINK_PATIENCE);
     *out = link;
 
     return CTL_OK;
@@ -99,13 +96,21 @@ ctl_link_connect(ctl_link_t *link, const ctl_url_t *url)
     }
 
     pvr_limit_init(&link->limit);
-    timeout.tv_sec = CTL_LINK_COMMAND_SECONDS;
-
-    if (redisSetTimeout(link->context, timeout) != REDIS_OK) {
-        return ctl_link_failed(CTL_UNREACHABLE, "cannot set a timeout: %s", link->context->errstr);
-    }
+    ctl_link_patience(link, CTL_LINK_CONNECT_SECONDS);
 
     return CTL_OK;
+}
+
+
+void
+ctl_link_patience(ctl_link_t *link, int seconds)
+{
+    struct timeval  timeout;
+
+    timeout.tv_sec = seconds;
+    timeout.tv_usec = 0;
+
+    (void) redisSetTimeout(link->context, timeout);
 }
 
 
@@ -155,6 +160,7 @@ ctl_link_ask(ctl_link_t *link, const char *what, int argc, const char **argv)
     if (rc == CTL_OK) {
         if (reply->type == REDIS_REPLY_ERROR) {
             rc = ctl_link_failed(CTL_UNREACHABLE, "Redis: cannot %s: %s", what, reply->str);
+            (void) ctl_link_for_good(rc);
         }
 
         freeReplyObject(reply);
@@ -269,7 +275,7 @@ ctl_link_fill(ctl_link_t *link)
 }
 
 
-static int
+int
 ctl_link_failed(int code, const char *fmt, ...)
 {
     va_list  args;
@@ -278,7 +284,25 @@ ctl_link_failed(int code, const char *fmt, ...)
     (void) vsnprintf(ctl_link_reason, sizeof(ctl_link_reason), fmt, args);
     va_end(args);
 
+    ctl_link_lasting = (code != CTL_UNREACHABLE);
+
     return code;
+}
+
+
+int
+ctl_link_for_good(int code)
+{
+    ctl_link_lasting = 1;
+
+    return code;
+}
+
+
+int
+ctl_link_lasts(void)
+{
+    return ctl_link_lasting;
 }
 
 

@@ -156,20 +156,28 @@ ctl_users_index(ctl_users_t *u)
 }
 
 
-/* A scan says some twice while Redis resizes the hash: each is kept once. */
+/* A scan says some twice while Redis resizes the hash, or has to begin anew: each is kept once. */
 static int
 ctl_users_shard(ctl_users_t *u, unsigned shard)
 {
-    int     rc;
-    char    cursor[CTL_CURSOR_MAX];
-    size_t  i, n;
+    int       rc, again;
+    char      cursor[CTL_CURSOR_MAX];
+    size_t    i, n;
+    uint64_t  by;
 
     u->count = 0;
+    by = 0;
     strcpy(cursor, "0");
 
     do {
         rc = ctl_users_scan(u, shard, cursor);
-    } while (rc == CTL_OK && strcmp(cursor, "0") != 0);
+        again = ctl_redis_other(u->c->redis, &by);
+
+        if (again) {
+            strcpy(cursor, "0");
+        }
+
+    } while (rc == CTL_OK && (again || strcmp(cursor, "0") != 0));
 
     if (rc != CTL_OK || u->count == 0) {
         return rc;

@@ -7,39 +7,57 @@
 #define CTL_REDIS_H
 
 /*
- * A blocking connection to Redis, for privacyctl only. Commands and replies
- * are those of pvr.h.
+ * Redis, for privacyctl only: blocking; one server, the master that Sentinel
+ * knows, or a cluster. Commands and replies are those of pvr.h.
  */
 
-#include "pvr.h"
+#include "pvr_cluster.h"
 
 typedef struct ctl_redis_s  ctl_redis_t;
 
 /*
- * redis://[[USER]:PASSWORD@]HOST[:PORT][/DB] or unix:PATH[?db=N]; percent
- * escapes in user and password. Signs in and selects the database. Returns an
- * exit code of ctl.h: CTL_OK, or CTL_USAGE or CTL_UNREACHABLE, said on
- * standard error.
+ * See ctl_url.h for what url may be. Connects, signs in, and finds out which
+ * servers there are; a replica is no master. Returns an exit code of ctl.h:
+ * CTL_OK, or CTL_USAGE or CTL_UNREACHABLE, said on standard error.
  */
 int ctl_redis_open(ctl_redis_t **redis, const char *url);
 
 /*
- * Sends the bytes of `commands`, which hold n commands, and reads n replies.
- * CTL_OK: each of replies[0..n-1] is to be freed by freeReplyObject() (any may
- * be an error reply: pvr_status()). CTL_UNREACHABLE: said on standard error,
- * replies are all NULL, and the connection is of no further use. commands is
- * left as it is.
+ * Sends the bytes of `commands`, which hold n commands, each to the server
+ * that has its key, and reads n replies. CTL_OK: each of replies[0..n-1] is to
+ * be freed by freeReplyObject() (any may be an error reply: pvr_status()).
+ * CTL_UNREACHABLE: said on standard error, and replies are all NULL. commands
+ * is left as it is.
+ *
+ * Behind Sentinel and in a cluster redirections are followed, and servers that
+ * went away are looked for again, half a minute long: then a command may be
+ * sent twice, so that only such are to be sent that may be. MULTI is not
+ * among them, for commands are sent one by one.
  */
 int ctl_redis_run(ctl_redis_t *redis, pv_buf_t *commands, redisReply **replies, size_t n);
 
-/* The servers that hold keys, by number; what one of them is asked for all that it holds (SCAN). */
+/*
+ * The servers that hold keys, by number, which may change with every command;
+ * what one of them is asked for all that it holds (SCAN). Nothing is sent
+ * twice.
+ */
 size_t ctl_redis_nodes(const ctl_redis_t *redis);
+/* Whether another server may take the place of one that went away. */
+int ctl_redis_many(const ctl_redis_t *redis);
 int ctl_redis_run_on(ctl_redis_t *redis, size_t node, pv_buf_t *commands, redisReply **replies, size_t n);
 
 /*
+ * A cursor means nothing but to the process that gave it. by: 0 at first; to
+ * be asked after each answer that has a cursor. 1: this answer is of another
+ * one than the one before. What it names is there, but the whole has to be
+ * read again, from cursor 0.
+ */
+int ctl_redis_other(const ctl_redis_t *redis, uint64_t *by);
+
+/*
  * Which of them holds what, now, as a digest: the same text as long as no key
- * can have gone from one to another. An exit code, and said, also when keys
- * are on their way.
+ * can have gone from one to another. Keys that are on their way are waited
+ * for. An exit code, and said.
  */
 #define CTL_REDIS_SLOTS  65
 int ctl_redis_slots(ctl_redis_t *redis, char text[CTL_REDIS_SLOTS]);

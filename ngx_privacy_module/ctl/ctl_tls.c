@@ -15,6 +15,7 @@
 #include <openssl/x509v3.h>
 
 #include "ctl.h"
+#include "ctl_link.h"
 #include "ctl_tls.h"
 
 
@@ -40,7 +41,7 @@ ctl_tls_open(ctl_tls_t **out, int fd, const ctl_url_t *url)
 
     tls = calloc(1, sizeof(ctl_tls_t));
     if (tls == NULL) {
-        return ctl_fail(CTL_UNREACHABLE, "out of memory");
+        return ctl_link_failed(CTL_UNREACHABLE, "out of memory");
     }
 
     /* OpenSSL writes without MSG_NOSIGNAL: a server that went away is an error, not an end */
@@ -50,13 +51,13 @@ ctl_tls_open(ctl_tls_t **out, int fd, const ctl_url_t *url)
     tls->context = SSL_CTX_new(TLS_client_method());
 
     rc = (tls->context != NULL && SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) == 1)
-         ? ctl_tls_files(tls->context, url) : ctl_fail(CTL_UNREACHABLE, "cannot set up TLS");
+         ? ctl_tls_files(tls->context, url) : ctl_link_failed(CTL_UNREACHABLE, "cannot set up TLS");
 
     if (rc == CTL_OK) {
         tls->ssl = SSL_new(tls->context);
 
         if (tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1 || ctl_tls_name(tls->ssl, url) != 1) {
-            rc = ctl_fail(CTL_UNREACHABLE, "cannot set up TLS");
+            rc = ctl_link_failed(CTL_UNREACHABLE, "cannot set up TLS");
 
         } else if (SSL_connect(tls->ssl) != 1) {
             rc = ctl_tls_why(tls, "Redis: no TLS handshake");
@@ -81,11 +82,11 @@ ctl_tls_files(SSL_CTX *context, const ctl_url_t *url)
 
     if (url->ca[0] != '\0') {
         if (SSL_CTX_load_verify_locations(context, url->ca, NULL) != 1) {
-            return ctl_fail(CTL_WRONG, "%s: no certificates of authorities can be read from it", url->ca);
+            return ctl_link_failed(CTL_WRONG, "%s: no certificates of authorities can be read from it", url->ca);
         }
 
     } else if (SSL_CTX_set_default_verify_paths(context) != 1) {
-        return ctl_fail(CTL_WRONG, "the system's certificates cannot be used");
+        return ctl_link_failed(CTL_WRONG, "the system's certificates cannot be used");
     }
 
     if (url->certificate[0] != '\0'
@@ -93,7 +94,7 @@ ctl_tls_files(SSL_CTX *context, const ctl_url_t *url)
             || SSL_CTX_use_PrivateKey_file(context, url->certificate_key, SSL_FILETYPE_PEM) != 1
             || SSL_CTX_check_private_key(context) != 1))
     {
-        return ctl_fail(CTL_WRONG, "%s and %s are no certificate and its key", url->certificate,
+        return ctl_link_failed(CTL_WRONG, "%s and %s are no certificate and its key", url->certificate,
                         url->certificate_key);
     }
 
@@ -106,13 +107,16 @@ ctl_tls_files(SSL_CTX *context, const ctl_url_t *url)
 static int
 ctl_tls_name(SSL *ssl, const ctl_url_t *url)
 {
-    unsigned char  address[16];
+    const char     *name;
+    unsigned char   address[16];
 
-    if (inet_pton(AF_INET, url->name, address) == 1 || inet_pton(AF_INET6, url->name, address) == 1) {
-        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), url->name);
+    name = url->name[0] != '\0' ? url->name : url->host;
+
+    if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1) {
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name);
     }
 
-    return SSL_set_tlsext_host_name(ssl, url->name) == 1 && SSL_set1_host(ssl, url->name) == 1;
+    return SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
 }
 
 
@@ -125,12 +129,13 @@ ctl_tls_why(const ctl_tls_t *tls, const char *what)
     verified = SSL_get_verify_result(tls->ssl);
 
     if (verified != X509_V_OK) {
-        return ctl_fail(CTL_UNREACHABLE, "%s: %s", what, X509_verify_cert_error_string(verified));
+        return ctl_link_for_good(ctl_link_failed(CTL_UNREACHABLE, "%s: %s", what,
+                                                 X509_verify_cert_error_string(verified)));
     }
 
     reason = ERR_reason_error_string(ERR_get_error());
 
-    return ctl_fail(CTL_UNREACHABLE, "%s: %s", what, reason != NULL ? reason : "the connection was closed");
+    return ctl_link_failed(CTL_UNREACHABLE, "%s: %s", what, reason != NULL ? reason : "the connection was closed");
 }
 
 

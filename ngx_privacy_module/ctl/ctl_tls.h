@@ -14,7 +14,7 @@
 
 typedef struct ctl_tls_s  ctl_tls_t;
 
-/* Shakes hands and verifies the server, as the URL says. An exit code of ctl.h; what is wrong is said. */
+/* Shakes hands and verifies the server, as the URL says. An exit code of ctl.h; ctl_link_why(). */
 int ctl_tls_open(ctl_tls_t **tls, int fd, const ctl_url_t *url);
 /* As read() and write(): -1 when the connection is of no further use, errno EAGAIN when the time is up. */
 ssize_t ctl_tls_read(ctl_tls_t *tls, void *data, size_t len);

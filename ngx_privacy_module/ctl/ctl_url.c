@@ -12,11 +12,13 @@
 #include "ctl_url.h"
 
 
-static int ctl_url_server(ctl_url_t *url, const char *text, size_t len);
+static int ctl_url_consistent(const ctl_url_t *url);
+static int ctl_url_servers(ctl_url_t *url, const char *text, size_t len, int port);
+static int ctl_url_path(ctl_url_t *url, const char *text, size_t len);
 static int ctl_url_query(ctl_url_t *url, const char *text);
 static int ctl_url_parameter(ctl_url_t *url, const char *name, size_t len, const char *value);
-static int ctl_url_password_file(ctl_url_t *url, const char *file);
-static int ctl_url_host(ctl_url_t *url, const char *text, size_t len, int port);
+static int ctl_url_password_file(char password[256], const char *file);
+static int ctl_url_host(char *host, size_t size, int *port, const char *text, size_t len, int otherwise);
 static int ctl_url_credentials(ctl_url_t *url, const char *text, size_t len);
 static int ctl_url_copy(char *out, size_t size, const char *text, size_t len);
 static int ctl_url_unescape(char *out, size_t size, const char *text, size_t len);
@@ -27,8 +29,15 @@ static int ctl_url_bounded(long *out, const char *text, long min, long max);
 int
 ctl_url_redis(ctl_url_t *url, const char *text)
 {
-    size_t       len;
+    size_t       i, len;
     const char  *rest, *query;
+
+    static const struct { const char *scheme; ctl_url_kind_t kind; int tls, port; }  schemes[] = {
+        { "redis://", CTL_URL_SERVER, 0, 6379 },
+        { "rediss://", CTL_URL_SERVER, 1, 6379 },
+        { "sentinel://", CTL_URL_SENTINEL, 0, 26379 },
+        { "cluster://", CTL_URL_CLUSTER, 0, 6379 }
+    };
 
     memset(url, 0, sizeof(ctl_url_t));
 
@@ -42,41 +51,63 @@ ctl_url_redis(ctl_url_t *url, const char *text)
         if (len == 0 || !ctl_url_copy(url->path, sizeof(url->path), rest, len)) {
             rest = NULL;
         }
+    }
 
-    } else if (strncmp(text, "redis://", 8) == 0 || strncmp(text, "rediss://", 9) == 0) {
-        url->tls = (text[5] == 's');
-        rest = text + 8 + url->tls;
+    for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        len = strlen(schemes[i].scheme);
+
+        if (strncmp(text, schemes[i].scheme, len) != 0) {
+            continue;
+        }
+
+        url->kind = schemes[i].kind;
+        url->tls = schemes[i].tls;
+        rest = text + len;
 
         /* the last "@": a password may hold one, and a "?" too */
         query = strrchr(rest, '@') != NULL ? strrchr(rest, '@') : rest;
         query += strcspn(query, "?");
 
-        if (!ctl_url_server(url, rest, (size_t) (query - rest))) {
+        if (!ctl_url_servers(url, rest, (size_t) (query - rest), schemes[i].port)) {
             rest = NULL;
         }
+
+        break;
     }
 
-    if (rest != NULL && (*query == '\0' || ctl_url_query(url, query + 1))
-        && (url->user[0] == '\0' || url->password[0] != '\0')
-        && (url->certificate[0] == '\0') == (url->certificate_key[0] == '\0'))
-    {
+    if (rest != NULL && (*query == '\0' || ctl_url_query(url, query + 1)) && ctl_url_consistent(url)) {
         return CTL_OK;
     }
 
     /* without the text: there may be a password in it */
 
-    return ctl_fail(CTL_USAGE, "where Redis is has to be redis[s]://[USER:PASSWORD@]HOST[:PORT][/DB] "
-                    "or unix:PATH[?db=N]; see privacyctl(1)");
+    return ctl_fail(CTL_USAGE, "where Redis is has to be redis[s]://[USER:PASSWORD@]HOST[:PORT][/DB], unix:PATH[?db=N], "
+                    "sentinel://HOST[,HOST]/NAME or cluster://HOST[,HOST]; see privacyctl(1)");
 }
 
 
-/* [USER:PASSWORD@]HOST[:PORT][/DB] */
+static int
+ctl_url_consistent(const ctl_url_t *url)
+{
+    int  for_tls;
+
+    for_tls = url->ca[0] != '\0' || url->certificate[0] != '\0' || url->certificate_key[0] != '\0' || url->unverified
+              || url->name[0] != '\0';
+
+    return (url->user[0] == '\0' || url->password[0] != '\0')
+           && (url->sentinel_user[0] == '\0' || url->sentinel_password[0] != '\0')
+           && (url->certificate[0] == '\0') == (url->certificate_key[0] == '\0')
+           && (url->tls || !for_tls);
+}
+
+
+/* [USER:PASSWORD@]HOST[:PORT] and then [/DB], or further hosts, or further ones and /NAME. */
 
 static int
-ctl_url_server(ctl_url_t *url, const char *text, size_t len)
+ctl_url_servers(ctl_url_t *url, const char *text, size_t len, int port)
 {
-    char         database[16];
-    const char  *at, *slash;
+    size_t       n;
+    const char  *at, *slash, *comma;
 
     for (at = text + len; at > text && at[-1] != '@'; at--) { /* void */ }
 
@@ -91,16 +122,59 @@ ctl_url_server(ctl_url_t *url, const char *text, size_t len)
 
     slash = memchr(text, '/', len);
 
-    if (slash != NULL && slash + 1 != text + len) {
-        if (!ctl_url_copy(database, sizeof(database), slash + 1, len - (size_t) (slash + 1 - text))
-            || !ctl_url_bounded(&url->database, database, 0, 65535))
+    if (!ctl_url_path(url, slash != NULL ? slash + 1 : "", slash != NULL ? len - (size_t) (slash + 1 - text) : 0)) {
+        return 0;
+    }
+
+    len = slash != NULL ? (size_t) (slash - text) : len;
+
+    if (url->kind == CTL_URL_SERVER) {
+        return ctl_url_host(url->host, sizeof(url->host), &url->port, text, len, port);
+    }
+
+    for ( ;; ) {
+        comma = memchr(text, ',', len);
+        n = comma != NULL ? (size_t) (comma - text) : len;
+
+        if (url->hosts_count == CTL_URL_HOSTS
+            || !ctl_url_host(url->hosts[url->hosts_count].host, sizeof(url->hosts[0].host),
+                             &url->hosts[url->hosts_count].port, text, n, port))
         {
             return 0;
         }
-    }
 
-    return ctl_url_host(url, text, slash != NULL ? (size_t) (slash - text) : len, 6379)
-           && ctl_url_copy(url->name, sizeof(url->name), url->host, strlen(url->host));
+        url->hosts_count++;
+
+        if (comma == NULL) {
+            return 1;
+        }
+
+        text += n + 1;
+        len -= n + 1;
+    }
+}
+
+
+/* What stands behind the slash. */
+
+static int
+ctl_url_path(ctl_url_t *url, const char *text, size_t len)
+{
+    char  database[16];
+
+    switch (url->kind) {
+
+    case CTL_URL_SENTINEL:
+        return len != 0 && ctl_url_unescape(url->master, sizeof(url->master), text, len)
+               && strpbrk(url->master, " /\r\n") == NULL;
+
+    case CTL_URL_CLUSTER:
+        return len == 0;
+
+    default:
+        return len == 0 || (ctl_url_copy(database, sizeof(database), text, len)
+                            && ctl_url_bounded(&url->database, database, 0, 65535));
+    }
 }
 
 
@@ -112,13 +186,14 @@ ctl_url_query(ctl_url_t *url, const char *text)
     char     value[512];
     size_t   i, len, name_len;
 
-    const struct { const char *name; char *out; size_t size; int tls; }  strings[] = {
-        { "user", url->user, sizeof(url->user), 0 },
-        { "password", url->password, sizeof(url->password), 0 },
-        { "ca", url->ca, sizeof(url->ca), 1 },
-        { "cert", url->certificate, sizeof(url->certificate), 1 },
-        { "key", url->certificate_key, sizeof(url->certificate_key), 1 },
-        { "name", url->name, sizeof(url->name), 1 }
+    const struct { const char *name; char *out; size_t size; }  strings[] = {
+        { "user", url->user, sizeof(url->user) },
+        { "password", url->password, sizeof(url->password) },
+        { "sentinel_user", url->sentinel_user, sizeof(url->sentinel_user) },
+        { "ca", url->ca, sizeof(url->ca) },
+        { "cert", url->certificate, sizeof(url->certificate) },
+        { "key", url->certificate_key, sizeof(url->certificate_key) },
+        { "name", url->name, sizeof(url->name) }
     };
 
     for ( ; ; text += len + 1) {
@@ -138,9 +213,7 @@ ctl_url_query(ctl_url_t *url, const char *text)
         }
 
         if (i < sizeof(strings) / sizeof(strings[0])) {
-            if ((strings[i].tls && !url->tls)
-                || !ctl_url_copy(strings[i].out, strings[i].size, value, strlen(value)))
-            {
+            if (!ctl_url_copy(strings[i].out, strings[i].size, value, strlen(value))) {
                 return 0;
             }
 
@@ -161,16 +234,26 @@ static int
 ctl_url_parameter(ctl_url_t *url, const char *name, size_t len, const char *value)
 {
     if (len == 2 && memcmp(name, "db", 2) == 0) {
-        return url->path[0] != '\0' && ctl_url_bounded(&url->database, value, 0, 65535);
+        return (url->path[0] != '\0' || url->kind == CTL_URL_SENTINEL)
+               && ctl_url_bounded(&url->database, value, 0, 65535);
     }
 
     if (len == 13 && memcmp(name, "password_file", 13) == 0) {
-        return ctl_url_password_file(url, value);
+        return ctl_url_password_file(url->password, value);
+    }
+
+    if (len == 22 && memcmp(name, "sentinel_password_file", 22) == 0) {
+        return ctl_url_password_file(url->sentinel_password, value);
     }
 
     if (len == 6 && memcmp(name, "verify", 6) == 0) {
         url->unverified = 1;
-        return url->tls && strcmp(value, "off") == 0;
+        return strcmp(value, "off") == 0;
+    }
+
+    if (len == 3 && memcmp(name, "tls", 3) == 0) {
+        url->tls = 1;
+        return url->kind != CTL_URL_SERVER && strcmp(value, "on") == 0;
     }
 
     return 0;
@@ -180,7 +263,7 @@ ctl_url_parameter(ctl_url_t *url, const char *name, size_t len, const char *valu
 /* The file's first line. */
 
 static int
-ctl_url_password_file(ctl_url_t *url, const char *file)
+ctl_url_password_file(char password[256], const char *file)
 {
     FILE  *in;
 
@@ -190,21 +273,21 @@ ctl_url_password_file(ctl_url_t *url, const char *file)
         return 0;
     }
 
-    if (fgets(url->password, sizeof(url->password), in) == NULL) {
-        url->password[0] = '\0';
+    if (fgets(password, 256, in) == NULL) {
+        password[0] = '\0';
     }
 
     (void) fclose(in);
-    url->password[strcspn(url->password, "\r\n")] = '\0';
+    password[strcspn(password, "\r\n")] = '\0';
 
-    return url->password[0] != '\0';
+    return password[0] != '\0';
 }
 
 
 /* HOST[:PORT] or [IPv6][:PORT]. */
 
 static int
-ctl_url_host(ctl_url_t *url, const char *text, size_t len, int port)
+ctl_url_host(char *host, size_t size, int *port, const char *text, size_t len, int otherwise)
 {
     long         number;
     char         digits[8];
@@ -226,9 +309,7 @@ ctl_url_host(ctl_url_t *url, const char *text, size_t len, int port)
         host_len = (end == NULL) ? len : (size_t) (end - text);
     }
 
-    if (host_len == 0 || !ctl_url_copy(url->host, sizeof(url->host), text, host_len)
-        || strpbrk(url->host, " \r\n\t") != NULL)
-    {
+    if (host_len == 0 || !ctl_url_copy(host, size, text, host_len) || strpbrk(host, ", \r\n\t") != NULL) {
         return 0;
     }
 
@@ -236,7 +317,7 @@ ctl_url_host(ctl_url_t *url, const char *text, size_t len, int port)
         text++;
     }
 
-    url->port = port;
+    *port = otherwise;
 
     if (len == host_len) {
         return 1;
@@ -249,7 +330,7 @@ ctl_url_host(ctl_url_t *url, const char *text, size_t len, int port)
         return 0;
     }
 
-    url->port = (int) number;
+    *port = (int) number;
 
     return 1;
 }

@@ -125,8 +125,14 @@ sub failover {
     my ($replica) = grep { my $role = $_->command('ROLE');
         $role->[0] eq 'slave' && $role->[2] == $master->{port} } $self->running;
     die 'no replica' if !$replica;
-    $replica->command('CLUSTER', 'FAILOVER');
-    wait_for(sub { $replica->command('ROLE')->[0] eq 'master' }, 20) or die 'no failover';
+    # none is voted for soon after another one was: then the order is forgotten, and has to be given again
+    my $ordered = 0;
+    wait_for(sub {
+        return 1 if $replica->command('ROLE')->[0] eq 'master';
+        $replica->command('CLUSTER', 'FAILOVER') if time - $ordered > 6;
+        $ordered = time if time - $ordered > 6;
+        return 0;
+    }, 30) or die 'no failover';
     return $replica;
 }
 
