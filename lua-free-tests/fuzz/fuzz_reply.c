@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "pvr_cluster.h"
+#include "pvr_durability.h"
 #include "pvr_limit.h"
 
 
@@ -34,8 +35,50 @@ measure(const redisReply *reply, unsigned depth)
 }
 
 
+/* The same reply to all that is asked: what is said of it fits where nginx keeps it, and can stand in a log. */
+
 static void
-use(const redisReply *reply)
+judge(redisReply *reply)
+{
+    size_t             i, n;
+    pv_buf_t           warning, unknown;
+    redisReply        *replies[PVR_SETTINGS_MAX];
+    pvr_durability_t   durability = { PVR_MEMORY, 0 };
+
+    for (i = 0; i < PVR_SETTINGS_MAX; i++) {
+        replies[i] = reply;
+    }
+
+    for (n = 0; n <= PVR_SETTINGS_MAX; n++) {
+        durability.mode = n % 3;
+        durability.replicas = (durability.mode == PVR_REPLICAS) ? PVR_REPLICAS_MAX : 0;
+
+        pv_buf_init(&warning, 512);
+        pv_buf_init(&unknown, 128);
+        pvr_settings_judge(&warning, &unknown, &durability, replies, n);
+
+        if (warning.failed || unknown.failed) {
+            abort();
+        }
+
+        for (i = 0; i < warning.len; i++) {
+            if (warning.data[i] < ' ' || warning.data[i] > '~') {
+                abort();
+            }
+        }
+
+        pv_buf_free(&warning);
+        pv_buf_free(&unknown);
+    }
+
+    (void) pvr_settings_run_id(replies, PVR_SETTINGS_MAX);
+    (void) pvr_waited(reply);
+    (void) pvr_touched(reply);
+}
+
+
+static void
+use(redisReply *reply)
 {
     size_t              i;
     pvr_range_t         range;
@@ -51,6 +94,7 @@ use(const redisReply *reply)
     (void) pvr_ledger_appended(reply);
     (void) pvr_is_master(reply);
     (void) pvr_cluster_moving(reply);
+    judge(reply);
 
     if (pvr_redirect(&redirect, reply) == PV_OK
         && (redirect.slot >= PVR_SLOTS || redirect.address.port < 1 || redirect.address.port > 65535))
