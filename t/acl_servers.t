@@ -11,6 +11,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use JSON::PP ();
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
@@ -32,7 +33,7 @@ for my $where (keys %more) {
     my ($text) = $section =~ /\*\*\Q$where\E\*\*(.*?)\n\n/s or die "nothing about: $where";
     $more{$where} = [$text =~ /`(\+[\w|]+)`/g];
 }
-is_deeply(\%more, { 'Through Sentinel' => ['+role'], 'In a cluster' => ['+cluster|slots', '+asking'] }, 'what the docs add');
+is_deeply(\%more, { 'Through Sentinel' => ['+role'], 'In a cluster' => ['+cluster|slots', '+asking', '+cluster|nodes'] }, 'what the docs add');
 
 my $config = <<'CONF';
 %%MAIN%%
@@ -57,12 +58,17 @@ $t->allow(qr/connect\(\) failed \(111/);
 my $network = 0;
 sub visitor { return $t->visitor(headers => ['X-Real-IP' => join '.', 10, 7, ++$network, 1]) }
 sub saved { my $v = visitor(); $v->get('/'); return $v->choose('accept_all')->status == 303 }
+# Sentinels close connections of a server whose role they change.
+sub admin { my ($node, @words) = @_; return eval { $node->command(@words) } || $node->command(@words) }
 sub accounts {
-    my ($node, $more) = @_;
-    $node->command('ACL', 'SETUSER', 'privacy-nginx', @{$rules{'privacy-nginx'}}, @{$more || []});
+    my ($node, @more) = @_;
+    for my $name (grep { $_ ne 'privacy-sentinel' } keys %rules) {
+        my @rules = grep { $_ ne '+cluster|nodes' || $name eq 'privacy-backup' } @more;
+        admin($node, 'ACL', 'SETUSER', $name, @{$rules{$name}}, @rules);
+    }
 }
 # Who was refused what, but for what need not be allowed.
-sub refused { return grep { !/^(?:config\|get|info)$/ } map { +{@$_}->{object} } map { @{$_->command('ACL', 'LOG')} } @_ }
+sub refused { return grep { !/^(?:config\|get|info)$/ } map { +{@$_}->{object} } map { @{admin($_, 'ACL', 'LOG')} } @_ }
 sub status { return json($t->get('/status')->body)->{redis} }
 
 # Is asked for: without it somebody is refused.
@@ -71,16 +77,57 @@ sub used {
 
     my $command = substr $rule, 1;
     for my $node (@$nodes) {
-        $node->command('ACL', 'LOG', 'RESET');
-        $node->command('ACL', 'SETUSER', $user, "-$command");
-        $node->command('CLIENT', 'KILL', 'USER', $user);
+        admin($node, 'ACL', 'LOG', 'RESET');
+        admin($node, 'ACL', 'SETUSER', $user, "-$command");
+        admin($node, 'CLIENT', 'KILL', 'USER', $user);
     }
     ok(wait_for(sub { $provoke->() if $provoke; grep { $_ eq $command } refused(@$nodes) }, 20), "$user: $rule is used");
     for my $node (@$nodes) {
-        $node->command('ACL', 'SETUSER', $user, $rule);
-        $node->command('ACL', 'LOG', 'RESET');
+        admin($node, 'ACL', 'SETUSER', $user, $rule);
+        admin($node, 'ACL', 'LOG', 'RESET');
     }
     ok(wait_for(\&saved, 20), '... and with it choices are saved');
+}
+
+# privacyctl with each of its accounts; then without one of the rules.
+sub privacyctl {
+    my ($url, $where, $nodes, @without) = @_;
+
+    my $subject = do { my $v = visitor(); $v->get('/'); $v->choose('accept_all'); $v->get('/')->header('X-Subject') };
+    my @key = ('--key', "$keys/$site.key");
+    my @public = ('--public', "$keys/$site.pub");
+    my $backup = $t->dir . "/$where.backup";
+    spew($t->dir . '/notice.json', JSON::PP->new->utf8->encode({ kind => 'announcement', texts => {
+        map { $_ => { title => "About $where", summary => 'What is said.' } } qw(en zh-CN) } }));
+    spew($t->dir . '/users', "alice\n");
+    my %commands = (
+        publish => [['publish', $t->bundle(version => $where, changes => [{ kind => 'editorial', summary => {
+            'zh-CN' => 'x', en => 'x' } }]), @key, '--yes'], ['versions', @public]],
+        notify => [['notice', 'send', $t->dir . '/notice.json', '--users', $t->dir . '/users', '--keys', "$keys/keys", @key,
+            '--yes'], ['notice', 'list', @public]],
+        read => [['ledger', $subject, '--keys', "$keys/keys", @public], ['notice', 'status', 'n1', @public]],
+        backup => [['backup', '--output', $backup]],
+        restore => [['restore', $backup]],
+    );
+    my $run = sub {
+        my ($account, @words) = @_;
+        return $t->ctl(@words, '--site', $site, '--redis', $url->("privacy-$account:secret"));
+    };
+    for my $account (qw(publish notify read backup restore)) {
+        for my $command (@{$commands{$account}}) {
+            my ($status, $out) = $run->($account, @$command);
+            is($status, 0, "privacyctl: $account: $command->[0]") or diag $out;
+        }
+    }
+    for my $missing (@without) {
+        my ($account, $rule) = @$missing;
+        unlink $backup if $account eq 'backup';
+        admin($_, 'ACL', 'SETUSER', "privacy-$account", $rule =~ s/^\+/-/r) for @$nodes;
+        my ($status, $out) = $run->($account, @{$commands{$account}[-1]});
+        isnt($status, 0, "privacyctl: $account without $rule");
+        like($out, qr/NOPERM/, '... says why') or diag $out;
+        admin($_, 'ACL', 'SETUSER', "privacy-$account", $rule) for @$nodes;
+    }
 }
 
 subtest 'Sentinel' => sub {
@@ -89,7 +136,7 @@ subtest 'Sentinel' => sub {
     my ($status, $out) = $t->ctl('publish', $t->bundle, '--site', $site, '--key', "$keys/$site.key", '--yes', '--redis',
         "redis://$master->{address}:$master->{port}");
     is($status, 0, 'published') or diag $out;
-    accounts($_, $more{'Through Sentinel'}) for $set->nodes;
+    accounts($_, @{$more{'Through Sentinel'}}) for $set->nodes;
     $_->command('ACL', 'SETUSER', 'privacy-sentinel', @{$rules{'privacy-sentinel'}}) for $set->sentinels;
     spew($t->dir . '/password', "secret\n");
     $t->config($config, REDIS => $set->url('privacy-nginx:secret') . '?sentinel_user=privacy-sentinel'
@@ -100,7 +147,10 @@ subtest 'Sentinel' => sub {
     my $new = $set->failover;
     ok(wait_for(sub { status()->{endpoints}[0]{address} eq "$new->{address}:$new->{port}" }, 10), 'a failover is followed');
     ok(wait_for(\&saved, 20), '... and choices are saved there');
+    my $second = '?sentinel_user=privacy-sentinel&sentinel_password_file=' . $t->dir . '/password';
+    privacyctl(sub { $set->url($_[0]) . $second }, 'sentinel', [$set->nodes]);
     is_deeply([refused($set->nodes, $set->sentinels)], [], 'nobody was refused anything');
+    privacyctl(sub { $set->url($_[0]) . $second }, 'sentinel2', [$set->nodes], ['read', '+role']);
     used($_, 'privacy-nginx', [$set->nodes]) for @{$more{'Through Sentinel'}};
     my $cut = sub { $_->command('CLIENT', 'KILL', 'USER', 'privacy-nginx') for $set->nodes };
     used($_, 'privacy-sentinel', [$set->sentinels], $_ eq '+unsubscribe' ? $cut : undef)
@@ -120,12 +170,15 @@ subtest 'Cluster' => sub {
     for my $key (@{$t->redis->command('KEYS', '*')}) {
         $cluster->node_of($key)->command('RESTORE', $key, 0, $t->redis->command('DUMP', $key), 'REPLACE');
     }
-    accounts($_, $more{'In a cluster'}) for $cluster->nodes;
+    accounts($_, @{$more{'In a cluster'}}) for $cluster->nodes;
     $t->config($config, REDIS => $cluster->url('privacy-nginx:secret'));
     $t->start;
     ok(wait_for(sub { $t->get('/')->header('X-Version') }, 20), 'the policy is in force');
     ok(saved(), 'choices are saved') for 1 .. 6;
+    privacyctl(sub { $cluster->url($_[0]) }, 'cluster', [$cluster->nodes]);
     is_deeply([refused($cluster->nodes)], [], 'nobody was refused anything');
+    privacyctl(sub { $cluster->url($_[0]) }, 'cluster2', [$cluster->nodes], ['read', '+cluster|slots'],
+        ['backup', '+cluster|nodes']);
     my $asked = sub {
         my $v = visitor();
         $v->get('/');
@@ -140,7 +193,8 @@ subtest 'Cluster' => sub {
             $v->choose('withdraw');
         });
     };
-    used($_, 'privacy-nginx', [$cluster->nodes], $_ eq '+asking' ? $asked : undef) for @{$more{'In a cluster'}};
+    used($_, 'privacy-nginx', [$cluster->nodes], $_ eq '+asking' ? $asked : undef)
+        for grep { $_ ne '+cluster|nodes' } @{$more{'In a cluster'}};
     $t->stop;
     $cluster->stop;
 };
