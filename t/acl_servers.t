@@ -33,7 +33,8 @@ for my $where (keys %more) {
     my ($text) = $section =~ /\*\*\Q$where\E\*\*(.*?)\n\n/s or die "nothing about: $where";
     $more{$where} = [$text =~ /`(\+[\w|]+)`/g];
 }
-is_deeply(\%more, { 'Through Sentinel' => ['+role'], 'In a cluster' => ['+cluster|slots', '+asking', '+cluster|nodes'] }, 'what the docs add');
+is_deeply(\%more, { 'Through Sentinel' => ['+role'],
+    'In a cluster' => ['+cluster|slots', '+asking', '+cluster|nodes'] }, 'what the docs add');
 
 my $config = <<'CONF';
 %%MAIN%%

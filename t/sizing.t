@@ -35,7 +35,9 @@ $t->upstream(sub {
         body => '<!doctype html><html><head><title>t</title></head><body>hello</body></html>' };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
+# what nginx asks of settings, now and then, is answered at length: it is no part of any choice
+$redis->command('ACL', 'SETUSER', 'sizing', 'on', '>sizing', '~*', '&*', '+@all', '-config', '-info');
+$t->config(<<'CONF', REDIS => $redis->url . '?user=sizing&password=sizing');
 %%MAIN%%
 http {
     %%HTTP%%
