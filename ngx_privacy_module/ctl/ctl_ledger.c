@@ -51,7 +51,7 @@ static const ctl_option_t  ctl_ledger_options[] = {
     { "site", "NAME", &ctl_site_option, NULL, "the site, as in privacy_site" },
     { "keys", "FILE", &ctl_keys_option, NULL, "the node's keys, as in privacy_keys" },
     { "redis", "URL", &ctl_redis_option, NULL,
-      "redis://[USER:PASSWORD@]HOST[:PORT][/DB] or\nunix:PATH[?db=N]; default: PRIVACY_REDIS" },
+      "redis://, rediss://, unix:, sentinel:// or cluster://,\nas in privacy_redis; default: PRIVACY_REDIS" },
     { "public", "FILE", &ctl_public_option, NULL,
       "the site's NAME.pub: names versions and purposes\ninstead of their numbers" },
     { "user", "ID", &ctl_user_option, NULL, "the logged-in user instead of SUBJECT" },

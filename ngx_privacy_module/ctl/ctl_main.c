@@ -99,8 +99,9 @@ ctl_overview(FILE *out)
         fprintf(out, "  %-13s %s\n", ctl_commands[i].name, ctl_commands[i].summary);
     }
 
-    fputs("\nprivacyctl COMMAND --help says more, and so does privacyctl(1). PRIVACY_REDIS in the\n"
-          "environment stands for --redis. It returns 0 when all is well, 1 when something is\n"
-          "refused or found wrong, 2 when it was called wrongly, 3 when Redis or the node cannot be\n"
-          "reached.\n", out);
+    fputs("\nprivacyctl COMMAND --help says more, and so does privacyctl(1). Where Redis is,\n"
+          "is said as in nginx: redis:// rediss:// unix: sentinel://HOST,HOST/NAME cluster://HOST,HOST;\n"
+          "PRIVACY_REDIS in the environment stands for --redis. It returns 0 when all is well, 1 when\n"
+          "something is refused or found wrong, 2 when it was called wrongly, 3 when Redis or the\n"
+          "node cannot be reached.\n", out);
 }

@@ -37,7 +37,7 @@ ctl_verify_backup(int argc, char **argv)
     ctl_prove_t          p;
     const ctl_option_t   options[] = {
         { "site", "NAME", &p.site, NULL, "the backup has to be of this site" },
-        { "public", "FILE", &p.public, NULL, "the site's public key: proves the publication log" },
+        { "public", "FILE", &p.public, NULL, "the site's public key: proves the publication log and\nthe notices" },
         { "keys", "FILE", &p.keys_file, NULL, "the node's keys: proves every ledger" },
         { "json", NULL, NULL, &p.json, "print the result as JSON" },
         { NULL, NULL, NULL, NULL, NULL }
@@ -46,8 +46,8 @@ ctl_verify_backup(int argc, char **argv)
         "verify-backup [options] FILE|-",
         "Reads a backup through: every checksum, the digests of sealed entries, forms and lists,\n"
         "and that what its records name is in it. With --public also the signatures and the\n"
-        "chain of the publication log, with --keys the chain of every ledger: a record that was\n"
-        "changed, swapped, moved or taken out is named. Says in words what is in it.\n"
+        "chain of the publication log and of the notices, with --keys the chain of every ledger:\n"
+        "what was changed, swapped, moved or taken out is named. Says in words what is in it.\n"
         "Needs no Redis.\n"
         "\n"
         "Returns 0 when all of it holds, 1 when something does not.\n",
@@ -265,7 +265,9 @@ ctl_prove_kinds(const ctl_prove_t *p)
     ctl_backup_count(stdout, "  ", p->members, "user in audience lists\n", "users in audience lists\n");
 
     for (i = 1; i < CTL_PROVEN_STREAMS; i++) {
-        printf("  %" PRIu64 " in the stream of %s\n", p->entries[i], ctl_prove_streams[i]);
+        printf("  %" PRIu64 " in the stream of %s", p->entries[i], ctl_prove_streams[i]);
+        puts(i != 1 || p->entries[i] == 0 ? "" : p->public == NULL ? " (not proven: --public)"
+             : p->wrong == 0 ? ": signatures and chain hold" : "");
     }
 
     if (p->unchecked != 0) {
@@ -281,10 +283,10 @@ ctl_prove_json(const ctl_prove_t *p)
     printf("{\"site\":\"%s\",\"began\":\"%s\",\"ended\":\"%s\",\"subjects\":%" PRIu64 ",\"records\":%" PRIu64
            ",\"ledgers_proven\":%s,\"published\":%" PRIu64 ",\"log_proven\":%s,\"forms\":%" PRIu64
            ",\"notices_of_users\":%" PRIu64 ",\"users\":%" PRIu64 ",\"audience_members\":%" PRIu64
-           ",\"notices\":%" PRIu64 ",\"requests\":%" PRIu64 ",\"tombstones\":%" PRIu64 ",\"wrong\":%" PRIu64 "}\n",
+           ",\"notices\":%" PRIu64 ",\"notices_proven\":%s,\"requests\":%" PRIu64 ",\"tombstones\":%" PRIu64 ",\"wrong\":%" PRIu64 "}\n",
            p->name, p->began, p->ended, p->items[CTL_ITEM_LEDGER], p->records, p->keys != NULL ? "true" : "false",
            p->entries[0], p->public != NULL ? "true" : "false", p->items[CTL_ITEM_FORM], p->items[CTL_ITEM_NOTICES],
-           p->users, p->members, p->entries[1], p->entries[2], p->entries[3], p->wrong);
+           p->users, p->members, p->entries[1], p->public != NULL ? "true" : "false", p->entries[2], p->entries[3], p->wrong);
 }
 
 
@@ -298,11 +300,16 @@ ctl_prove_free(ctl_prove_t *p)
         pv_head_free(p->log[i].head);
     }
 
+    for (i = 0; i < p->notices_count; i++) {
+        pv_buf_free(&p->notices[i].sealed);
+    }
+
     ctl_progress_end(&p->progress);
     ctl_backup_close(&p->in);
     pv_buf_free(&p->audience_members);
     pv_keys_free(p->keys);
     free(p->log);
+    free(p->notices);
     free(p->chain);
     free(p->forms.list);
     free(p->named.list);

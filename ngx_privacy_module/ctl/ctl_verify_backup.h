@@ -27,6 +27,12 @@ typedef struct {
     size_t     count, size;
 } ctl_numbers_t;
 
+/* A notice of the stream, until it is known who signs at its place. */
+typedef struct {
+    uint32_t  number;
+    pv_buf_t  sealed;
+} ctl_kept_notice_t;
+
 typedef struct {
     const char         *site, *public, *keys_file;
     int                 json;
@@ -48,6 +54,8 @@ typedef struct {
 
     ctl_proven_t       *log;
     size_t              log_count;
+    ctl_kept_notice_t  *notices;
+    size_t              notices_count, notices_size;
 
     pv_chain_entry_t   *chain;          /* of one ledger at a time */
     ctl_numbers_t       forms, named;   /* that are there; that records name */
@@ -63,6 +71,9 @@ void ctl_prove_wrong(ctl_prove_t *p, const char *fmt, ...) __attribute__((format
 int ctl_prove_entry(ctl_prove_t *p, const ctl_item_t *item);
 int ctl_prove_bundle(ctl_prove_t *p, const ctl_item_t *item);
 int ctl_prove_log(ctl_prove_t *p);
+int ctl_prove_notice(ctl_prove_t *p, const ctl_item_t *item);
+/* log: settled; NULL when nobody said by whose key. */
+int ctl_prove_notices(ctl_prove_t *p, const pv_log_t *log);
 int ctl_prove_ledger(ctl_prove_t *p, const ctl_item_t *item);
 int ctl_prove_users(ctl_prove_t *p, const ctl_item_t *item);
 int ctl_prove_form(ctl_prove_t *p, const ctl_item_t *item);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-/* The publication log of a backup: its entries, what was sealed, the chain. */
+/* The publication log of a backup: its entries, what was sealed, the chain; and its other streams. */
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -35,7 +35,8 @@ ctl_prove_entry(ctl_prove_t *p, const ctl_item_t *item)
         p->entries[i] += strcmp(streams[i], item->id) == 0;
     }
 
-    return strcmp(item->id, "policies") == 0 ? ctl_prove_policy(p, item) : CTL_OK;
+    return strcmp(item->id, "policies") == 0 ? ctl_prove_policy(p, item)
+           : strcmp(item->id, "notices") == 0 ? ctl_prove_notice(p, item) : CTL_OK;
 }
 
 
@@ -209,7 +210,7 @@ ctl_prove_log(ctl_prove_t *p)
         }
     }
 
-    return p->public != NULL ? ctl_prove_chain(p) : CTL_OK;
+    return p->public != NULL ? ctl_prove_chain(p) : ctl_prove_notices(p, NULL);
 }
 
 
@@ -242,9 +243,10 @@ ctl_prove_chain(ctl_prove_t *p)
     }
 
     pv_problems_free(&problems);
+    rc = rc == PV_ERROR ? ctl_fail(CTL_WRONG, "out of memory") : ctl_prove_notices(p, chain);
     pv_log_free(chain);
 
-    return rc == PV_ERROR ? ctl_fail(CTL_WRONG, "out of memory") : CTL_OK;
+    return rc;
 }
 
 
