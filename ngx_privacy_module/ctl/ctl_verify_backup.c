@@ -283,10 +283,12 @@ ctl_prove_json(const ctl_prove_t *p)
     printf("{\"site\":\"%s\",\"began\":\"%s\",\"ended\":\"%s\",\"subjects\":%" PRIu64 ",\"records\":%" PRIu64
            ",\"ledgers_proven\":%s,\"published\":%" PRIu64 ",\"log_proven\":%s,\"forms\":%" PRIu64
            ",\"notices_of_users\":%" PRIu64 ",\"users\":%" PRIu64 ",\"audience_members\":%" PRIu64
-           ",\"notices\":%" PRIu64 ",\"notices_proven\":%s,\"requests\":%" PRIu64 ",\"tombstones\":%" PRIu64 ",\"wrong\":%" PRIu64 "}\n",
+           ",\"notices\":%" PRIu64 ",\"notices_proven\":%s,\"requests\":%" PRIu64 ",\"tombstones\":%" PRIu64
+           ",\"wrong\":%" PRIu64 "}\n",
            p->name, p->began, p->ended, p->items[CTL_ITEM_LEDGER], p->records, p->keys != NULL ? "true" : "false",
            p->entries[0], p->public != NULL ? "true" : "false", p->items[CTL_ITEM_FORM], p->items[CTL_ITEM_NOTICES],
-           p->users, p->members, p->entries[1], p->public != NULL ? "true" : "false", p->entries[2], p->entries[3], p->wrong);
+           p->users, p->members, p->entries[1], p->public != NULL ? "true" : "false", p->entries[2], p->entries[3],
+           p->wrong);
 }
 
 
