@@ -222,6 +222,22 @@ subtest 'a shard is away' => sub {
     $cluster->ready;
 };
 
+# Nginx was told of one master, and is cut off while it and all other masters hand over to their replicas
+
+subtest 'all masters are other ones' => sub {
+    $_->command('CLUSTER', 'FAILOVER') for grep { $_->command('ROLE')->[0] eq 'slave' } $cluster->running;
+    ok(wait_for(sub { 3 == $cluster->masters }, 20), 'three others are masters');
+    $cluster->ready;
+    my %master = map { $_ => 1 } $cluster->masters;
+    my @old = grep { !$master{$_} } $cluster->nodes;
+    $refused{subject($visitors[3])}++;
+    $_->kill for @old;
+    ok(wait_for(sub { choose($visitors[3], $visitors[3]{granted} ? 'withdraw' : 'accept_all') == 303 }, 15),
+        'who was a replica is asked, and choices are saved');
+    $cluster->again($_) for @old;
+    $cluster->ready;
+};
+
 subtest 'all of it ends and begins again' => sub {
     $_->stop for $cluster->nodes;
     $refused{subject($visitors[2])}++;

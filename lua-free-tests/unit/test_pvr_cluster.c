@@ -105,9 +105,10 @@ redirects(void **state)
 static void
 ranges(void **state)
 {
-    size_t        i;
-    redisReply   *reply;
-    pvr_range_t   range;
+    size_t          i;
+    redisReply     *reply;
+    pvr_range_t     range;
+    pvr_address_t   replica;
 
     static const char *const  none[] = {
         "+OK\r\n", "*0\r\n", "*1\r\n:1\r\n", "*1\r\n*2\r\n:0\r\n:1\r\n", "*1\r\n*3\r\n:2\r\n:1\r\n*2\r\n$1\r\na\r\n:1\r\n",
@@ -130,6 +131,14 @@ ranges(void **state)
     assert_int_equal(range.last, 16383);
     assert_string_equal(range.master.host, "");
     assert_int_equal(pvr_cluster_range(&range, reply, 2), PV_INVALID);
+
+    assert_int_equal(pvr_cluster_replica(&replica, reply, 0, 0), PV_OK);
+    assert_string_equal(replica.host, "r");
+    assert_int_equal(replica.port, 7003);
+    assert_int_equal(pvr_cluster_replica(&replica, reply, 0, 1), PV_INVALID);
+    assert_int_equal(pvr_cluster_replica(&replica, reply, 0, SIZE_MAX), PV_INVALID);
+    assert_int_equal(pvr_cluster_replica(&replica, reply, 1, 0), PV_INVALID);
+    assert_int_equal(pvr_cluster_replica(&replica, reply, 2, 0), PV_INVALID);
     freeReplyObject(reply);
 
     for (i = 0; i < sizeof(none) / sizeof(none[0]); i++) {

@@ -24,7 +24,8 @@ static ngx_uint_t ngx_http_privacy_status_prometheus(ngx_http_request_t *r);
 
 static void ngx_http_privacy_status_json(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf, ngx_pool_t *pool);
 static void ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
-static void ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t i);
+static ngx_uint_t ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t i,
+    ngx_uint_t said);
 static void ngx_http_privacy_status_json_durability(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf);
 static void ngx_http_privacy_status_json_site(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf,
     ngx_http_privacy_site_t *site, ngx_pool_t *pool);
@@ -172,7 +173,7 @@ ngx_http_privacy_status_json(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf, ng
 static void
 ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pmcf)
 {
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, said;
     ngx_privacy_redis_status_t  status;
 
     if (pmcf->redis == NULL || pmcf->redis_conf == NULL) {
@@ -201,23 +202,26 @@ ngx_http_privacy_status_json_redis(pv_buf_t *b, ngx_http_privacy_main_conf_t *pm
 
     pv_buf_puts(b, ",\"endpoints\":[");
 
-    for (i = 0; i < status.endpoints; i++) {
-        pv_buf_puts(b, i ? "," : "");
-        ngx_http_privacy_status_json_endpoint(b, pmcf->redis, i);
+    for (i = 0, said = 0; i < status.endpoints; i++) {
+        said += ngx_http_privacy_status_json_endpoint(b, pmcf->redis, i, said);
     }
 
     pv_buf_puts(b, "]}");
 }
 
 
-static void
-ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t i)
+/* Returns 1, or 0 for one that is not needed now. */
+
+static ngx_uint_t
+ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, ngx_uint_t i, ngx_uint_t said)
 {
     ngx_privacy_redis_endpoint_status_t  status;
 
-    ngx_privacy_redis_endpoint_status(redis, i, &status);
+    if (ngx_privacy_redis_endpoint_status(redis, i, &status) != NGX_OK) {
+        return 0;
+    }
 
-    pv_buf_puts(b, "{\"address\":");
+    pv_buf_puts(b, said ? ",{\"address\":" : "{\"address\":");
     ngx_http_privacy_status_string(b, &status.address);
 
     pv_buf_printf(b, ",\"connected\":%s,\"breaker\":\"%s\",\"slots\":%lu,\"queued\":%lu,\"in_flight\":%lu,"
@@ -230,6 +234,8 @@ ngx_http_privacy_status_json_endpoint(pv_buf_t *b, ngx_privacy_redis_t *redis, n
 
     ngx_http_privacy_status_string(b, &status.warning);
     pv_buf_puts(b, "}");
+
+    return 1;
 }
 
 
@@ -602,7 +608,9 @@ ngx_http_privacy_status_text_endpoints(pv_buf_t *b, ngx_privacy_redis_t *redis, 
         ngx_http_privacy_status_metric(b, metrics[k].name, "gauge", metrics[k].help);
 
         for (i = 0; i < n; i++) {
-            ngx_privacy_redis_endpoint_status(redis, i, &status);
+            if (ngx_privacy_redis_endpoint_status(redis, i, &status) != NGX_OK) {
+                continue;
+            }
 
             unsigned long  values[] = { status.connected, ngx_strcmp(status.breaker, "closed") != 0, status.slots };
 

@@ -226,7 +226,7 @@ ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_status_t 
     slots = 0;
 
     for (i = 0; i < redis->nendpoints; i++) {
-        ngx_privacy_redis_endpoint_status(redis, i, &one);
+        (void) ngx_privacy_redis_endpoint_status(redis, i, &one);
 
         if (!one.connected && (one.slots || redis->nendpoints == 1)) {
             status->connected = 0;
@@ -256,7 +256,7 @@ ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_status_t 
 }
 
 
-void
+ngx_int_t
 ngx_privacy_redis_endpoint_status(ngx_privacy_redis_t *redis, ngx_uint_t i,
     ngx_privacy_redis_endpoint_status_t *status)
 {
@@ -279,4 +279,7 @@ ngx_privacy_redis_endpoint_status(ngx_privacy_redis_t *redis, ngx_uint_t i,
     status->latency = endpoint->latency / 256;
     status->last_error = endpoint->server.last_error;
     status->warning = endpoint->warning;
+
+    return (endpoint->slots == 0 && endpoint->link.state == NGX_PRIVACY_REDIS_DOWN && endpoint->link.resting)
+           ? NGX_DECLINED : NGX_OK;
 }

@@ -198,8 +198,8 @@ typedef struct {
 } ngx_privacy_redis_endpoint_status_t;
 
 void ngx_privacy_redis_status(ngx_privacy_redis_t *redis, ngx_privacy_redis_status_t *status);
-/* i below endpoints. */
-void ngx_privacy_redis_endpoint_status(ngx_privacy_redis_t *redis, ngx_uint_t i,
+/* i below endpoints. NGX_DECLINED: one that is known, and not needed now. */
+ngx_int_t ngx_privacy_redis_endpoint_status(ngx_privacy_redis_t *redis, ngx_uint_t i,
     ngx_privacy_redis_endpoint_status_t *status);
 
 /* Of one endpoint, or of all (i past the last): what is acknowledged, and how sure that is. */

@@ -265,11 +265,9 @@ ngx_privacy_redis_cluster_ask(ngx_event_t *ev)
         }
     }
 
-    for (i = 0; i < n; i++) {
-        if (redis->endpoints[i]->seed) {
-            ngx_privacy_redis_link_wake(&redis->endpoints[i]->link);
-        }
-    }
+    /* nobody is connected: one after another is tried, replicas too, for they may be masters by now */
+
+    ngx_privacy_redis_link_wake(&redis->endpoints[cluster->next++ % n]->link);
 
     ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_AGAIN);
 }
@@ -336,8 +334,9 @@ ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply *
 static ngx_int_t
 ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisReply *reply, u_char *owner)
 {
-    size_t                         i;
+    size_t                         i, k;
     pvr_range_t                    range;
+    pvr_address_t                  replica;
     ngx_privacy_redis_endpoint_t  *endpoint;
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
@@ -361,6 +360,11 @@ ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisR
         }
 
         ngx_memset(owner + range.first, (int) (endpoint->index + 1), range.last - range.first + 1);
+
+        for (k = 0; pvr_cluster_replica(&replica, reply, i, k) == PV_OK; k++) {
+            /* known by name only, to be asked when all masters are gone; too many are left out */
+            (void) ngx_privacy_redis_cluster_endpoint(asked, &replica);
+        }
     }
 
     return NGX_OK;

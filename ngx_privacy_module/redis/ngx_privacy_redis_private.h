@@ -28,7 +28,7 @@
 #include "ngx_privacy_redis_link.h"
 
 
-#define NGX_PRIVACY_REDIS_ENDPOINTS   128
+#define NGX_PRIVACY_REDIS_ENDPOINTS   250           /* an index and 1 fits into a byte */
 #define NGX_PRIVACY_REDIS_NO_SLOT     PVR_SLOTS     /* of a request that is for one endpoint, not for a key */
 
 

@@ -16,6 +16,7 @@
 
 static unsigned pvr_crc16(const unsigned char *data, size_t len);
 static int pvr_unsigned(unsigned long *out, pv_str_t text, unsigned long max);
+static int pvr_cluster_server(pvr_address_t *address, const redisReply *server);
 static int pvr_address(pvr_address_t *address, pv_str_t host, pv_str_t port);
 static pv_str_t pvr_word_next(pv_str_t *text);
 static pv_str_t pvr_reply_str(const redisReply *reply);
@@ -120,8 +121,7 @@ pvr_redirect(pvr_redirect_t *redirect, const redisReply *reply)
 int
 pvr_cluster_range(pvr_range_t *range, const redisReply *slots, size_t i)
 {
-    pv_str_t           host;
-    const redisReply  *one, *master;
+    const redisReply  *one;
 
     memset(range, 0, sizeof(pvr_range_t));
 
@@ -139,28 +139,54 @@ pvr_cluster_range(pvr_range_t *range, const redisReply *slots, size_t i)
         return PV_INVALID;
     }
 
-    master = one->element[2];
+    range->first = (unsigned) one->element[0]->integer;
+    range->last = (unsigned) one->element[1]->integer;
 
-    if (master->type != REDIS_REPLY_ARRAY || master->elements < 2 || master->element[1]->type != REDIS_REPLY_INTEGER
-        || master->element[1]->integer < 1 || master->element[1]->integer > PVR_PORT_MAX)
+    return pvr_cluster_server(&range->master, one->element[2]);
+}
+
+
+int
+pvr_cluster_replica(pvr_address_t *replica, const redisReply *slots, size_t i, size_t k)
+{
+    memset(replica, 0, sizeof(pvr_address_t));
+
+    if (slots == NULL || slots->type != REDIS_REPLY_ARRAY || i >= slots->elements
+        || slots->element[i]->type != REDIS_REPLY_ARRAY || k >= slots->element[i]->elements
+        || slots->element[i]->elements - k <= 3)
     {
         return PV_INVALID;
     }
 
-    range->first = (unsigned) one->element[0]->integer;
-    range->last = (unsigned) one->element[1]->integer;
-    range->master.port = (int) master->element[1]->integer;
+    return pvr_cluster_server(replica, slots->element[i]->element[3 + k]);
+}
+
+
+/* HOST, PORT, and what newer servers say besides. */
+
+static int
+pvr_cluster_server(pvr_address_t *address, const redisReply *server)
+{
+    pv_str_t  host;
+
+    if (server->type != REDIS_REPLY_ARRAY || server->elements < 2 || server->element[1]->type != REDIS_REPLY_INTEGER
+        || server->element[1]->integer < 1 || server->element[1]->integer > PVR_PORT_MAX)
+    {
+        return PV_INVALID;
+    }
+
+    address->port = (int) server->element[1]->integer;
 
     /* a server that does not know its own address says nil, or nothing: the one that was asked */
 
-    host = pvr_reply_str(master->element[0]);
+    host = pvr_reply_str(server->element[0]);
 
     if (host.len >= PVR_HOST_MAX || (host.len != 0 && memchr(host.data, '\0', host.len) != NULL)) {
         return PV_INVALID;
     }
 
     if (host.len != 0 && !pv_str_eqs(host, "?")) {
-        memcpy(range->master.host, host.data, host.len);
+        memcpy(address->host, host.data, host.len);
     }
 
     return PV_OK;

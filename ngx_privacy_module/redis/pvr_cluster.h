@@ -45,6 +45,8 @@ typedef struct {
 
 int pvr_cluster_slots(pv_buf_t *out);
 int pvr_cluster_range(pvr_range_t *range, const redisReply *slots, size_t i);
+/* Its replica k, from 0; PV_INVALID when there is none. */
+int pvr_cluster_replica(pvr_address_t *replica, const redisReply *slots, size_t i, size_t k);
 /* CLUSTER NODES: 1 when a slot is on its way from or to the server that was asked, 0 when none is, or PV_INVALID. */
 int pvr_cluster_nodes(pv_buf_t *out);
 int pvr_cluster_moving(const redisReply *nodes);

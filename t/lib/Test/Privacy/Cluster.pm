@@ -9,7 +9,7 @@ package Test::Privacy::Cluster;
 #
 #   url(USER:PASSWORD)    for privacy_redis and privacyctl
 #   nodes, masters        Test::Privacy::Redis each, with {address} and {port}
-#   node_of(KEY)          the master that has it; slot(KEY)
+#   node_of(KEY)          the master that has it, or that NODE, given behind it, believes to have it; slot(KEY)
 #   move(SLOT, NODE)      there, a key at a time; BETWEEN, when given, is called while the slot is on its way
 #   failover(NODE)        a replica of the master NODE takes over; returns it
 #   again(NODE)           starts one that was killed
@@ -89,10 +89,10 @@ sub id   { my ($self, $node) = @_; return $node->command('CLUSTER', 'MYID') }
 
 
 sub node_of {
-    my ($self, $key) = @_;
+    my ($self, $key, $asked) = @_;
 
     my $slot = $key =~ /^\d+$/ ? $key : $self->slot($key);
-    for my $range (@{($self->masters)[0]->command('CLUSTER', 'SLOTS')}) {
+    for my $range (@{($asked // ($self->masters)[0])->command('CLUSTER', 'SLOTS')}) {
         next if $slot < $range->[0] || $slot > $range->[1];
         my ($node) = grep { $_->{port} == $range->[2][1] } $self->nodes;
         return $node;
@@ -112,9 +112,11 @@ sub move {
     while (my ($key) = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 1)}) {
         $from->command('MIGRATE', $to->{address}, $to->{port}, $key, 0, 5000);
     }
-    # told to all masters: what they hear of each other comes later
-    $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $self->id($to))
-        for $to, $from, grep { $_ != $to && $_ != $from } $self->masters;
+    # told to all masters; what they hear of each other for a while may be older
+    my @masters = $self->masters;
+    $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $self->id($to)) for $to, $from,
+        grep { $_ != $to && $_ != $from } @masters;
+    wait_for(sub { !grep { $self->node_of($slot, $_) != $to } @masters }, 20) or die "slot $slot does not settle";
     return;
 }
 
