@@ -236,6 +236,30 @@ my $began = time;
 is($status, 3, 'a wrong one');
 like($out, qr/cannot sign in: WRONGPASS/, '... is said');
 cmp_ok(time - $began, '<', 10, '... at once');
+# The accounts of docs/operations.md, with what they need more in a cluster
+
+my ($section) = slurp($t->root . '/docs/operations.md') =~ /^## Accounts\n(.*?)(?=^## |\z)/ms;
+my ($more) = $section =~ /^(`privacyctl` needs the same.*?)\n\n/ms or die 'nothing about privacyctl';
+my %more = (backup => ['+cluster|nodes']);
+is_deeply([$more =~ /`(\+cluster[\w|]+|\+asking|\+role)`/g], [qw(+role +cluster|slots +asking +cluster|nodes)],
+    'what the docs add');
+for my $name (qw(publish backup read restore)) {
+    my ($rules) = $section =~ /ACL SETUSER privacy-$name (.*?)^```/ms or die "no $name";
+    my @rules = map { s/^'(.*)'$/$1/r =~ s/PASSWORD/secret/r } $rules =~ s/\\\n//gr =~ /('[^']*'|[^\s']+)/g;
+    $_->command('ACL', 'SETUSER', "privacy-$name", @rules, '+cluster|slots', '+asking', @{$more{$name} || []})
+        for $cluster->nodes;
+}
+sub as { ($status, $out) = $t->ctl(@_[1 .. $#_], '--redis', $cluster->url("privacy-$_[0]:secret")); return $status }
+is(as('publish', 'publish', $t->bundle(version => '2026-05-01', changes => editorial()), @key, '--yes'), 0, 'publishing')
+    or diag $out;
+is(as('read', 'versions', @public), 0, '... reading') or diag $out;
+is(as('backup', 'backup', '--site', $site, '--output', "$file.3"), 0, '... a backup') or diag $out;
+is(as('restore', 'restore', '--site', $site, "$file.3"), 0, '... restored') or diag $out;
+$_->command('ACL', 'SETUSER', 'privacy-backup', '-cluster|nodes') for $cluster->nodes;
+$began = time;
+is(as('backup', 'backup', '--site', $site, '--output', "$file.4"), 3, '... which needs to know whether slots move');
+like($out, qr/cannot be told: Redis says NOPERM/, '... and says so') or diag $out;
+cmp_ok(time - $began, '<', 10, '... at once');
 my $alone = Test::Privacy::Servers::node("$dir/alone", $t->address, Test::Privacy::Servers::ports($t->address, 1));
 ($status, $out) = $t->ctl('versions', @public, '--redis', 'cluster://' . $t->address . ":$alone->{port}");
 is($status, 3, 'a server that is in no cluster');
