@@ -3,33 +3,37 @@
 # Copyright (C) ngx_privacy_module authors
 # SPDX-License-Identifier: BSD-2-Clause
 
-# From a single server to a cluster, as docs/operations.md says, with two nodes and visitors on both all the while: what
-# was acknowledged is there afterwards, once; what could not be saved was not said to be; every page is served.
+# A site moves from one Redis to a cluster while it runs, by the commands of docs/operations.md as they stand there: what
+# was acknowledged before, between and afterwards is there, once; what could not be saved meanwhile is recorded; nobody
+# is asked again.
 
 use strict;
 use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use POSIX ();
+use File::Basename qw(dirname);
+use JSON::PP ();
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('moving', workers => 2);
-my $b = Test::Privacy->new('moving-b');
-my ($site, $dir, $keys) = ($t->site, $t->dir, $t->keys_dir);
-my @nodes = ($t, $b);
-$t->redis->start('appendonly no');
-my $cluster = Test::Privacy::Cluster->new("$dir/cluster", masters => 3, address => $t->address,
-    lines => ['appendonly no']);
-my %url = (old => $t->redis->url, new => $cluster->url);
+my $redis = $t->redis;
+my $site = $t->site;
+my $keys = $t->keys_dir;
+my ($address, $port) = split /:/, $t->listen('redis');
+delete $t->{ports}{redis};
+$redis->start("port $port", "bind $address");
+$t->upstream(sub {
+    my ($request) = @_;
+    my ($user) = (Test::Privacy::Upstream::header($request, 'Cookie') // '') =~ /\bsessionid=(\w+)/;
+    return { headers => ['Content-Type' => 'text/html', defined $user ? ('X-Privacy-User' => $user) : ()],
+        body => '<!doctype html><html><head><title>t</title></head><body>hello</body></html>' };
+});
 $t->publish($t->bundle);
-system('cp', '-a', $keys, $b->dir . '/keys') == 0 or die 'no keys for the second node';
-sub configure {
-    my ($redis) = @_;
-    $_->config(<<'CONF', REDIS => $redis) for @nodes;
+my $config = <<'CONF';
 %%MAIN%%
 http {
     %%HTTP%%
@@ -39,138 +43,123 @@ http {
         listen %%LISTEN%%;
         privacy enforce;
         privacy_site %%SITE%%;
+        privacy_lease 2s grace=1h;
         add_header X-Consent "<$privacy_consent>" always;
         add_header X-Subject "$privacy_subject" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
+        location / {
+            proxy_pass %%UPSTREAM%%;
+            privacy_user_header X-Privacy-User;
+            privacy_session sessionid;
+        }
         location /privacy/ { privacy_center; }
+        location = /status { privacy_status; }
     }
 }
 CONF
+$t->config($config, REDIS => "redis://$address:$port");
+$t->start;
+
+my ($network, %records) = (0);
+sub visitor { return $t->visitor(headers => ['Accept-Language' => 'en', 'X-Real-IP' => join '.', 10, 7, ++$network, 1]) }
+sub choose {
+    my ($v, $what) = @_;
+    $v->get($v->{chose}++ ? '/privacy/choices' : '/');
+    my $status = $v->choose($what)->status;
+    $records{$v->get('/')->header('X-Subject')}++ if $status == 303;
+    return $status;
 }
-configure($url{old});
-$b->{published} = 1;
-$_->start for @nodes;
+sub consent { return $_[0]->get('/')->header('X-Consent') }
 
-# Visitors, in a process of their own: each agrees on one node and withdraws on the other, a little later. It writes
-# "SUBJECT CHOICE STATUS" for each choice.
+# The site of before: visitors, a user who is told something and answers
 
-my ($stop, $log) = ("$dir/stop", "$dir/choices");
-spew($log, '');
-my $pid = fork // die $!;
-if (!$pid) {
-    eval { visitors() };
-    print STDERR $@ if $@;
-    POSIX::_exit($@ ? 1 : 0);
+my @visitors = map { visitor() } 1 .. 20;
+is(choose($_, 'accept_all'), 303, 'a choice') for @visitors;
+my $alice = visitor();
+$alice->jar->{sessionid} = 'alice';
+$alice->get('/') for 1 .. 2;
+is(choose($alice, 'accept_all'), 303, 'a user chooses');
+spew($t->dir . '/notice.json', JSON::PP->new->utf8->encode({ kind => 'announcement', texts => {
+    map { $_ => { title => 'About us', summary => 'What is said.' } } qw(en zh-CN) } }));
+my ($failed, $out) = $t->ctl('notice', 'send', $t->dir . '/notice.json', $t->ctl_site, '--key', "$keys/$site.key", '--yes');
+is($failed, 0, '... is sent something') or diag $out;
+ok(wait_for(sub { $alice->get('/')->body =~ /data-notice="n1"/ }, 20), '... sees it');
+my %form = $alice->form;
+is($alice->post('/privacy/notices/n1/ack', { %form, answer => 'acknowledge' })->status, 303, '... and answers');
+
+# The commands of the docs; the addresses are those that there are here
+
+my $cluster = Test::Privacy::Cluster->new($t->dir . '/cluster', masters => 3, address => $t->address);
+my ($section) = slurp($t->root . '/docs/operations.md') =~ /^## Moving to a cluster\n(.*?)(?=^## )/ms;
+my ($first, $second) = $section =~ /^```sh\n(.*?)^```$/msg;
+my @commands = split /\n/, $first;
+is(scalar(grep { /^privacyctl backup .*\| privacyctl restore/ } @commands), 2, 'two passes');
+my $desk = $t->dir . '/desk';
+mkdir $desk;
+symlink "$keys/$_", "$desk/$_" for "$site.pub", 'keys';
+$ENV{PATH} = dirname($t->{ctl}) . ":$ENV{PATH}";
+my $setting = '';
+sub run {
+    my ($command) = @_;
+    if ($command =~ /^(OLD|NEW)=/) {
+        $setting .= "$1=" . ($1 eq 'OLD' ? "redis://$address:$port" : $cluster->url) . "\n";
+        return (0, '');
+    }
+    return Test::Privacy::_run({}, 'sh', '-c', 'cd "$0" && eval "$1"', $desk, "$setting$command");
 }
-sub choices { return map { [split ' '] } split /\n/, slurp($log) }
-sub saved { return grep { $_->[2] eq '303' } choices() }
-sub more { my ($n) = @_; my $had = saved(); return wait_for(sub { saved() >= $had + $n }, 60) }
-ok(more(20), 'visitors choose');
 
-# The commands of the docs, with the addresses in place of OLD and NEW
-
-my ($section) = slurp($t->root . '/docs/operations.md') =~ /^## Moving from a single server to a cluster\n(.*?)^## /ms;
-my ($first, $stopping, $last) =
-    map { s/\bprivacyctl\b/$t->{ctl}/gr =~ s/\bOLD\b/'$url{old}'/gr =~ s/\bNEW\b/'$url{new}'/gr }
-    $section =~ /^ *((?:privacyctl backup|redis-cli).*)$/mg;
-my ($status, $out) = $t->ctl('versions', '--site', $site, '--public', "$keys/$site.pub", '--redis', $url{new});
-is($status, 0, 'the cluster answers') or diag $out;
-
-# First pass: while all goes on
-
-sub copied {
-    my ($what, $command) = @_;
-    my $out = qx({ $command; } 2>&1);
-    return is($?, 0, "$what pass") || diag $out;
+my $passes = 0;
+my ($late, $shy);
+for my $command (@commands) {
+    ($failed, $out) = run($command);
+    is($failed, 0, $command) or diag $out;
+    like($out, qr/ 0 conflicts$/m, '... without conflicts') if $command =~ /restore/;
+    if ($command =~ /restore/ && !$passes++) {
+        is(choose($_, 'reject_all'), 303, 'chosen between the passes') for @visitors[0 .. 4];
+        push @visitors, visitor();
+        is(choose($visitors[-1], 'accept_all'), 303, '... by somebody who is new, too');
+    }
+    if ($command =~ /CONFIG SET/) {
+        ($late, $shy) = (visitor(), visitor());
+        is(choose($late, 'accept_all'), 503, 'while writes are refused: an accept is not saved');
+        is(choose($shy, 'reject_all'), 503, '... nor is a refusal');
+        is(choose($visitors[5], 'withdraw'), 503, '... nor a withdrawal');
+        is(consent($visitors[5]), '<>', '... which is in effect');
+        is(consent($visitors[6]), '<analytics,marketing>', '... what was chosen holds');
+    }
 }
-copied('first', $first);
-ok(more(10), 'they go on meanwhile');
-copied('second', $first);
 
-# Nothing is recorded any more, and nothing is said to be; then all is there
+# Nodes get the new address
 
-is($t->redis->command((split ' ', $stopping)[1 .. 4]), 'OK', 'the old server takes nothing any more');
-ok(wait_for(sub { grep { $_->[2] eq '503' && $_->[1] eq 'withdraw' } choices() }, 30), 'a refusal waits');
-ok(wait_for(sub { grep { $_->[2] eq '503' && $_->[1] eq 'accept_all' } choices() }, 30), '... who agrees is told so');
-my $frozen = saved();
-copied('last', $last);
-is(scalar saved(), $frozen, 'nothing was said to be saved since');
-
-# The nodes, one after the other
-
-configure($url{new});
-for my $node (@nodes) {
-    is(($node->check_config)[0], 0, 'the configuration holds');
-    ok($node->reload, 'a node is reloaded');
+$t->config($config, REDIS => $cluster->url);
+ok($t->reload, 'reloaded with the address of the cluster');
+ok(wait_for(sub { json($t->get('/status')->body)->{redis}{topology} eq 'cluster' }, 20), 'nginx speaks to the cluster');
+ok(wait_for(sub { choose($late, 'accept_all') == 303 }, 20), 'choices are saved again');
+sleep 2.1;
+$_->get('/') for @visitors, $shy;
+sleep 0.5;
+is(consent($_), '<>', 'who refused has refused') for @visitors[0 .. 5];
+is(consent($_), '<analytics,marketing>', 'who agreed has agreed') for @visitors[6 .. 20], $late;
+is(consent($alice), '<analytics,marketing>', '... so has the user');
+unlike($alice->get('/')->body, qr/data-notice="n1"/, '... who is not told again');
+sub length_of {
+    my ($subject) = @_;
+    my $key = "privacy:{$site:$subject}:ledger";
+    return $cluster->node_of($key)->command('HLEN', $key);
 }
-ok(more(20), 'choices are saved again');
-spew($stop, '');
-waitpid $pid, 0;
-is($?, 0, 'every page was served, and no grant came back');
-$t->redis->stop;
+my $withdrawn = $visitors[5]->get('/')->header('X-Subject');
+$records{$withdrawn}++;
+$records{$shy->get('/')->header('X-Subject')}++;
+ok(wait_for(sub { $_->get('/') for $visitors[5], $shy; !grep { length_of($_) != $records{$_} } keys %records }, 20),
+    'every record is there, once, also of what could not be saved');
+is_deeply([grep { $_->get('/')->body =~ /id="privacy-banner"/ } @visitors, $alice, $late, $shy], [],
+    'nobody is asked again');
 
-# Each ledger has what was acknowledged, once, and whatever waited
+for my $command (split /\n/, $second) {
+    ($failed, $out) = run($command);
+    is($failed, 0, $command) or diag $out;
+}
+like($out, qr/every chain holds/, 'and every chain holds') or diag $out;
 
-my %expected;
-$expected{$_->[0]}++ for grep { $_->[2] eq '303' || $_->[2] eq 'waited' } choices();
-my $waited = grep { $_->[2] eq 'waited' } choices();
-cmp_ok($waited, '>', 0, 'refusals had waited, and were recorded in the cluster');
-my %found = map { $_ => $cluster->node_of(key($_))->command('HLEN', key($_)) } keys %expected;
-is_deeply([grep { $found{$_} != $expected{$_} } sort keys %expected], [], 'every choice is in the cluster, once')
-    or diag explain [map { "$_: $found{$_} of $expected{$_}" } grep { $found{$_} != $expected{$_} } keys %expected];
-note(scalar(keys %expected) . ' subjects, ' . scalar(grep { $_->[2] eq '503' } choices()) . ' refused meanwhile');
-($status, $out) = $t->ctl('backup', '--site', $site, '--redis', $url{new}, '--output', "$dir/after");
-is($status, 0, 'a backup of the cluster') or diag $out;
-($status, $out) = $t->ctl('verify-backup', "$dir/after", '--site', $site, '--public', "$keys/$site.pub",
-    '--keys', "$keys/keys");
-is($status, 0, '... holds') or diag $out;
-my $subjects = keys %expected;
-like($out, qr/^  $subjects subjects with .* every chain holds$/m, '... with every subject') or diag $out;
+$t->stop;
 $cluster->stop;
-$b->stop;
-is_deeply([$b->problems], [], 'nothing alarming in the logs of the second node');
-$b->{finished} = $b->{clean} = 1;
 $t->finish;
-
-
-sub key { return "privacy:{$site:$_[0]}:ledger" }
-
-
-sub visitors {
-    open my $out, '>>', $log or die $!;
-    $out->autoflush;
-    my $network = 0;
-    my $choose = sub {
-        my ($v, $node, $how) = @_;
-        $v->{peer} = $node->listen;
-        $v->{headers} = ['X-Real-IP' => join '.', 10, 20 + int($network / 250), $network++ % 250, 1];
-        $v->get('/privacy/choices')->status == 200 or die 'a page was not served';
-        my $r = $v->choose($how);
-        my $subject = $v->get('/')->header('X-Subject') || '-';
-        print {$out} "$subject $how " . $r->status . "\n";
-        die "status " . $r->status if $r->status !~ /^(?:303|503)$/;
-        return $r->status == 303;
-    };
-
-    my (@agreed, @waiting);
-    while (!-e $stop) {
-        my $v = $t->visitor;
-        push @agreed, $v if $choose->($v, $nodes[$network % 2], 'accept_all');
-        my $old = @agreed > 5 || !$v->consent ? shift @agreed : undef;
-        if ($old && !$choose->($old, $nodes[$network % 2], 'withdraw')) {
-            push @waiting, $old;
-        }
-        sleep 0.02;
-    }
-
-    # who withdrew meanwhile comes by again
-    for my $v (@waiting) {
-        my $until = time + 20;
-        while ($v->get('/privacy/choices', Accept => 'application/json')->body !~ /"pending":false/) {
-            die 'a refusal is still waiting' if time > $until;
-            sleep 0.05;
-        }
-        $v->get('/')->header('X-Consent') eq '<>' or die 'a grant came back';
-        print {$out} $v->page->header('X-Subject') . " withdraw waited\n";
-    }
-}
