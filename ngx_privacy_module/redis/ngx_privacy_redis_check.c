@@ -36,7 +36,11 @@ ngx_privacy_redis_check(ngx_privacy_redis_endpoint_t *endpoint)
         return;
     }
 
-    if (ngx_privacy_redis_endpoint_ready(endpoint)) {
+    /* what a server without slots is set to does not matter */
+
+    if (ngx_privacy_redis_endpoint_ready(endpoint) && (endpoint->slots || endpoint->redis->cluster == NULL
+                                                       || endpoint->redis->changed == 0))
+    {
         ngx_privacy_redis_check_ask(endpoint);
     }
 

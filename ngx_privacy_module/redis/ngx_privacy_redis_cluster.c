@@ -374,7 +374,7 @@ ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisR
 static void
 ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner)
 {
-    ngx_uint_t                     i;
+    ngx_uint_t                     i, newly, slots[NGX_PRIVACY_REDIS_ENDPOINTS];
     ngx_privacy_redis_cluster_t   *cluster;
     ngx_privacy_redis_endpoint_t  *endpoint;
 
@@ -386,13 +386,22 @@ ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner)
 
     ngx_memcpy(cluster->owner, owner, PVR_SLOTS);
 
-    for (i = 0; i < redis->nendpoints; i++) {
-        redis->endpoints[i]->slots = 0;
-    }
+    ngx_memzero(slots, sizeof(slots));
 
     for (i = 0; i < PVR_SLOTS; i++) {
         if (owner[i]) {
-            redis->endpoints[owner[i] - 1]->slots++;
+            slots[owner[i] - 1]++;
+        }
+    }
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        endpoint = redis->endpoints[i];
+
+        newly = (endpoint->slots == 0 && slots[i] != 0);
+        endpoint->slots = slots[i];
+
+        if (newly && ngx_privacy_redis_endpoint_ready(endpoint)) {
+            ngx_privacy_redis_check(endpoint);
         }
     }
 
@@ -406,6 +415,7 @@ ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner)
 
         } else {
             endpoint->link.resting = 1;
+            endpoint->warning.len = 0;
         }
     }
 
