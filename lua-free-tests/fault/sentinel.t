@@ -27,7 +27,7 @@ diag('no partitions: ' . Fault::Network::why()) if !$net;
 
 my $f = Fault->new('sentinel', workers => 2, store => sub {
     return Test::Privacy::Sentinel->new("$_[0]/redis", replicas => 1, lines => ['min-replicas-to-write 1'],
-        $net ? (hosts => [map { [$net->address($_), $net->prefix($_)] } 'h0', 'h1', 'h2']) : ());
+        $net ? (hosts => $net->on('h0', 'h1', 'h2')) : ());
 });
 my ($t, $redis) = ($f->t, $f->t->redis);
 
@@ -35,15 +35,8 @@ my ($t, $redis) = ($f->t, $f->t->redis);
 $_->command('SENTINEL', 'DEBUG', 'info-period', 300, 'ping-period', 200, 'ask-period', 200, 'publish-period', 300)
     for $redis->sentinels;
 
-my %means = (
-    killed => { breaks => sub { $_[0]->kill }, mends => sub { $redis->again($_[0]) } },
-    stopped => { breaks => sub { $_[0]->pause }, mends => sub { $_[0]->resume } },
-    'cut off' => { breaks => sub { $net->apart(host($_[0])) }, mends => sub { $net->whole } },
-    'cut off with nginx' => { breaks => sub { $net->apart(host($_[0]), 'here') }, mends => sub { $net->whole } },
-);
-my @ways = $net ? ('cut off with nginx', 'killed', 'cut off', 'stopped') : ('killed', 'stopped');
-
-sub host { my ($server) = @_; return (grep { $net->address($_) eq $server->{address} } 'h0', 'h1')[0] }
+my $ways = $f->ways($net);
+my @ways = grep { $ways->{$_} } 'cut off with nginx', 'killed', 'cut off', 'stopped';
 
 # Whose role changes ends the connections of clients.
 sub role { my ($server) = @_; return eval { $server->command('ROLE') } // [''] }
@@ -56,7 +49,7 @@ sub lose_master {
     my @others = grep { $_->{address} ne $old->{address} || !$net } $redis->sentinels;
     my $v = $f->agreed;
     $f->progress;
-    $means{$way}{breaks}->($old);
+    $ways->{$way}[0]->($old);
     my $broken = time;
     $f->withdraws($way, $v) if !$lost;
     is($v->choose('withdraw')->status, 303, "$way, memory: the master that is none takes a withdrawal")
@@ -68,7 +61,7 @@ sub lose_master {
     }, 30) or die "$way: no failover";
     $f->progress if $lost && $way !~ /nginx/;
     my $back = time - $broken;
-    $means{$way}{mends}->($old);
+    $ways->{$way}[1]->($old);
     wait_for(sub { my $role = role($old); $role->[0] eq 'slave' && $role->[3] eq 'connected' }, 30)
         or die "$way: the old master does not follow the new one";
     wait_for(sub { !grep { $redis->master($_) != $new } $redis->sentinels }, 30) or die "$way: sentinels do not agree";

@@ -81,11 +81,7 @@ sub start {
 
     my $t = $self->{t};
     $t->redis->start(@lines) if !$self->{store} && !$t->redis->pid;
-    {
-        my @masters = $self->_masters;
-        local $t->{redis} = $masters[0] if @masters == 1;
-        $t->publish($t->bundle);
-    }
+    $self->_publish;
     $self->configure;
     $t->start;
     return $self;
@@ -153,6 +149,33 @@ sub progress {
 }
 
 
+# Choices that were not saved since then (a mark): after how many seconds each was turned away.
+
+sub mark { return { map { my @entries = $_->entries; $_->pid => scalar @entries } @{$_[0]{journals}} } }
+
+sub turned_away {
+    my ($self, $mark) = @_;
+
+    return map {
+        my @entries = $_->entries;
+        map { $_->[5] } grep { $_->[0] eq 'told' && $_->[2] != 200 } splice @entries, $mark->{$_->pid} // 0;
+    } @{$self->{journals}};
+}
+
+
+# The newest subjects whose choices were saved.
+sub subjects {
+    my ($self, $n) = @_;
+
+    my (@subjects, %seen);
+    for my $journal (@{$self->{journals}}) {
+        my @told = map { $_->[0] eq 'told' && $_->[2] == 200 ? $_->[3] : () } $journal->entries;
+        push @subjects, (grep { !$seen{$_}++ } reverse @told)[0 .. $n / @{$self->{journals}}];
+    }
+    return grep { defined } @subjects;
+}
+
+
 sub acknowledged {
     my ($self) = @_;
 
@@ -212,17 +235,43 @@ sub account {
 sub ledgers {
     my ($self) = @_;
 
-    my @subjects = map { /\{\w+:([\w-]+)\}:ledger$/ ? $1 : () } map { @{$_->command('KEYS', '*:ledger')} } $self->_masters;
-    return { map { $_ => $self->ledger($_) } @subjects };
+    my $server = $self->_whole;
+    my @site = ('--site', $self->{t}->site, '--redis', $server->url);
+    my @subjects = map { /\{\w+:([\w-]+)\}:ledger$/ ? $1 : () } @{$server->command('KEYS', '*:ledger')};
+    return { map { $_ => $self->ledger($_, @site) } @subjects };
 }
 
 
-# The servers that have what is stored.
-sub _masters {
+# A server that has all that is stored: for a cluster one of its own, to which it is copied.
+sub _whole {
     my ($self) = @_;
 
     my $store = $self->{t}->redis;
-    return $store->can('masters') ? $store->masters : $store->can('master') ? $store->master : $store;
+    return $store->can('master') ? $store->master : $store if !$store->can('masters');
+
+    my $copy = $self->{copy} //= Test::Privacy::Redis->new($self->{t}->dir . '/copy')->start('appendfsync no');
+    $copy->command('FLUSHALL');
+    for my $master ($store->masters) {
+        $copy->command('RESTORE', $_, 0, $master->command('DUMP', $_)) for @{$master->command('KEYS', '*')};
+    }
+    return $copy;
+}
+
+
+# What is published is published to a single server, and for a cluster then told apart: less of what is tried is needed
+# to try it.
+sub _publish {
+    my ($self) = @_;
+
+    my $t = $self->{t};
+    my $store = $t->redis;
+    my $server = $self->_whole;
+    {
+        local $t->{redis} = $server;
+        $t->publish($t->bundle);
+    }
+    return if !$store->can('masters');
+    $store->node_of($_)->command('RESTORE', $_, 0, $server->command('DUMP', $_)) for @{$server->command('KEYS', '*')};
 }
 
 
@@ -230,8 +279,7 @@ sub ledger {
     my ($self, $subject, @site) = @_;
 
     my $t = $self->{t};
-    my @masters = $self->_masters;
-    @site = ('--site', $t->site, '--redis', @masters == 1 ? $masters[0]->url : $t->redis->url) if !@site;
+    @site = ('--site', $t->site, '--redis', $self->_whole->url) if !@site;
     my ($status, $out) = $t->ctl('ledger', @site, '--keys', $t->keys_dir . '/keys',
         '--public', $t->keys_dir . '/example.pub', '--json', $subject);
     return eval { json($out)->{records} } // [{ proof => $out, granted => [], position => 1, client => '' }];
@@ -252,6 +300,22 @@ sub preload {
 
 sub status { my ($self) = @_; return json($self->{t}->get('/status')->body) }
 sub counter { my ($self, $name) = @_; return $self->status->{sites}[0]{counters}{$name} }
+
+
+# How a server is taken away, and brought back: { way => [code, code] }, with partitions where there is a network.
+sub ways {
+    my ($self, $net) = @_;
+
+    my $store = $self->{t}->redis;
+    my %ways = (killed => [sub { $_[0]->kill }, sub { $store->again($_[0]) }],
+        stopped => [sub { $_[0]->pause }, sub { $_[0]->resume }]);
+    return \%ways if !$net;
+
+    my $whole = sub { $net->whole };
+    $ways{'cut off'} = [sub { $net->apart($net->host($_[0]{address})) }, $whole];
+    $ways{'cut off with nginx'} = [sub { $net->apart($net->host($_[0]{address}), 'here') }, $whole];
+    return \%ways;
+}
 
 
 # One who agreed, and takes it back while something is broken: in effect at once, on the ledger once, whenever it can be.
@@ -291,7 +355,12 @@ sub recorded {
 }
 
 
-sub finish { $_[0]{t}->finish }
+sub finish {
+    my ($self) = @_;
+
+    $self->{copy}->stop if $self->{copy};
+    $self->{t}->finish;
+}
 
 
 1;

@@ -8,6 +8,7 @@ package Fault::Network;
 #     BEGIN { Fault::Network::enter() }           # the spec goes on in a network of its own, where it may have one
 #     my $net = Fault::Network->new('h0', 'h1');  # two hosts, beside the one that the spec and nginx are on ('here')
 #     $net->address('h0'); $net->prefix('h0');    # 10.9.0.10; the words that make a command run on it
+#     $net->on('h0', 'h1');                       # both, of each
 #     $net->apart('h0', 'here');                  # these reach each other, and nobody else; nobody is told
 #     $net->whole;
 #
@@ -68,6 +69,8 @@ sub new {
 
 
 sub address { return $_[0]{address}{$_[1]} }
+sub on      { my ($self, @hosts) = @_; return [map { [$self->address($_), $self->prefix($_)] } @hosts] }
+sub host    { my ($self, $at) = @_; return (grep { $self->{address}{$_} eq $at } @{$self->{hosts}})[0] }
 sub prefix  { return $_[1] eq 'here' ? () : ('nsenter', "--net=/run/netns/$_[1]") }
 
 
