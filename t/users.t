@@ -331,6 +331,35 @@ ok(wait_for(sub {
 }, 15), 'where it is pending no longer');
 is(consent($one->get('/')), '<>', 'and is a refusal still');
 
+# The same where both refuse in the same second, each something else: neither is taken for the other
+
+($one, $two) = map { my $v = $t->visitor; $v->get('/login?fay'); $v->get('/'); $v } 1, 2;
+ok(wait_for(sub { $one->get('/privacy/choices'); $one->choose('accept_all')->status == 303 }), 'two devices again');
+is(consent($two->get('/')), '<analytics,marketing>', 'with one choice');
+$_->get('/privacy/choices') for $one, $two;
+$t->redis->stop;
+Time::HiRes::sleep(0.02) while Time::HiRes::time() - int Time::HiRes::time() > 0.1;
+my @sent = map {
+    my ($v, %fields) = @$_;
+    my $c = $t->connect;
+    $c->write(Test::Privacy::Client::_format($c, 'POST', '/privacy/choices', headers => ['Sec-Fetch-Site' => 'same-origin',
+        Cookie => join '; ', map { "$_=" . $v->jar->{$_} } sort keys %{$v->jar}], body => { $v->form, %fields }));
+    [$v, $c];
+} [$one, choice => 'withdraw'], [$two, choice => 'custom', purpose => ['analytics']];
+for (@sent) {
+    my ($v, $c) = @$_;
+    my $answer = $c->read('POST');
+    is($answer->status, 503, 'Redis is gone: refused');
+    $v->_keep($_) for $answer->headers('Set-Cookie');
+}
+$t->redis->start;
+ok(wait_for(sub {
+    $two->get('/');
+    return $two->get('/privacy/choices', Accept => 'application/json')->body =~ /"pending":false/;
+}, 20), 'Redis is back: what one refused is recorded');
+is(consent($one->get('/')), '<>', 'the withdrawal holds where it was made');
+ok(wait_for(sub { consent($one->get('/')) eq '<>' && consent($two->get('/')) eq '<>' }, 20), 'and then on both');
+
 # What was stored for somebody else is not confirmed to who is logged in by now
 
 my $staff = $t->visitor;

@@ -322,6 +322,8 @@ void ngx_http_privacy_terms_page(ngx_http_privacy_ctx_t *ctx, pv_page_t *page, p
 
 /* pending: ctx->consent carries an unrecorded refusal: record it in the background, with the next contact. */
 void ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx);
+/* Tells the refusal that rides along apart from any other one; never 0. */
+uint32_t ngx_http_privacy_pending_mark(const pv_consent_t *consent);
 
 /*
  * ledger: a subject's newest verified record, read in the background or for a

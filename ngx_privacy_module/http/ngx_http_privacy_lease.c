@@ -149,13 +149,7 @@ ngx_http_privacy_lease_adopt(ngx_http_privacy_ctx_t *ctx)
 static ngx_uint_t
 ngx_http_privacy_lease_settled(pv_consent_t *consent, ngx_http_privacy_lease_t *lease)
 {
-    pv_str_t     packed;
-    pv_record_t  refusal;
-
-    packed.data = consent->pending;
-    packed.len = consent->pending_len;
-
-    return pv_record_decode(&refusal, packed) != PV_OK || refusal.time == lease->settled;
+    return ngx_http_privacy_pending_mark(consent) == lease->settled;
 }
 
 
@@ -224,8 +218,9 @@ ngx_http_privacy_lease_store(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
 
     case NGX_HTTP_PRIVACY_LEDGER_MISSING:
     case NGX_HTTP_PRIVACY_LEDGER_DAMAGED:
-        counter = result == NGX_HTTP_PRIVACY_LEDGER_MISSING ? NGX_HTTP_PRIVACY_LEDGERS_MISSING
-                                                            : NGX_HTTP_PRIVACY_LEDGERS_DAMAGED;
+        /* a user who has not chosen yet has no ledger, and misses none */
+        counter = result == NGX_HTTP_PRIVACY_LEDGER_DAMAGED ? NGX_HTTP_PRIVACY_LEDGERS_DAMAGED
+                  : known->position ? NGX_HTTP_PRIVACY_LEDGERS_MISSING : NGX_HTTP_PRIVACY_LEASE_REFRESHED;
         lease.missing = 1;
         lease.consent = *known;
         lease.consent.granted = 0;

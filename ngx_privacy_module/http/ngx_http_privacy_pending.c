@@ -96,6 +96,17 @@ ngx_http_privacy_pending_record(ngx_http_privacy_ctx_t *ctx)
 }
 
 
+uint32_t
+ngx_http_privacy_pending_mark(const pv_consent_t *consent)
+{
+    uint32_t  mark;
+
+    mark = ngx_crc32_short((u_char *) consent->pending, consent->pending_len);
+
+    return mark ? mark : 1;
+}
+
+
 /*
  * The form is stored with the record, and may be of a version that is not in
  * memory: 0 when that is on its way there; a later request of this visitor
@@ -302,7 +313,7 @@ ngx_http_privacy_pending_done(ngx_http_privacy_pending_t *pending, pv_consent_t 
     ngx_memzero(&lease, sizeof(ngx_http_privacy_lease_t));
 
     lease.consent = *newest;
-    lease.settled = pending->refusal.time;
+    lease.settled = ngx_http_privacy_pending_mark(&pending->consent);
     lease.consent.checked = ngx_time();
     lease.consent.flags |= pending->consent.flags & PV_STATE_USER;
     ngx_memcpy(lease.consent.user_tag, pending->consent.user_tag, PV_USER_TAG_LEN);

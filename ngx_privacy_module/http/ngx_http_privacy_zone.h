@@ -115,7 +115,7 @@ ngx_atomic_uint_t ngx_http_privacy_zone_dropped_count(ngx_shm_zone_t *zone, ngx_
  */
 typedef struct {
     pv_consent_t  consent;          /* consent.checked: when it was looked up */
-    uint32_t      settled;          /* time of the last refusal that had been pending and is in the ledger; 0: none */
+    uint32_t      settled;          /* which refusal that had been pending got into the ledger last; 0: none */
     uint32_t      floor;            /* a revocation was heard: what is older than this position is not trusted */
     unsigned      missing:1;
 } ngx_http_privacy_lease_t;
