@@ -151,6 +151,7 @@ $records{$withdrawn}++;
 $records{$shy->get('/')->header('X-Subject')}++;
 ok(wait_for(sub { $_->get('/') for $visitors[5], $shy; !grep { length_of($_) != $records{$_} } keys %records }, 20),
     'every record is there, once, also of what could not be saved');
+is(json($t->get('/status')->body)->{sites}[0]{counters}{ledger_missing}, 0, 'nobody misses a ledger');
 is_deeply([grep { $_->get('/')->body =~ /id="privacy-banner"/ } @visitors, $alice, $late, $shy], [],
     'nobody is asked again');
 
