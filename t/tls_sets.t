@@ -70,6 +70,9 @@ sub run_with {
     $t->config($config, REDIS => qq("$url"));
     $t->start(any => 1);
     $saved ? ok(wait_for(sub { choose() == 303 }, 10), $what) : is(choose(), 503, $what);
+    my ($status, $out) = $t->ctl('versions', '--site', 'example', '--public', $t->keys_dir . '/example.pub',
+        '--redis', $url);
+    is($status, $saved ? 0 : 3, '... so privacyctl') or diag $out;
     my $said = $t->log;
     $t->stop;
     spew("$dir/error.log", '');
