@@ -19,6 +19,7 @@
 #define NGX_HTTP_PRIVACY_FORM_BYTES   (4 * 1024 * 1024)
 #define NGX_HTTP_PRIVACY_LEDGER_TERM  86400     /* s that a ledger is kept at least: 0 would remove it */
 #define NGX_HTTP_PRIVACY_FORM_TRUST   60        /* s until a form is put again: Redis may have lost it */
+#define NGX_HTTP_PRIVACY_MOVES        5         /* of the ledger to other servers of a cluster, while one appends to it */
 
 
 struct ngx_http_privacy_append_s {
@@ -33,6 +34,7 @@ struct ngx_http_privacy_append_s {
     int64_t                        term;            /* s that the ledger is kept */
     u_char                         record[PV_RECORD_MAX];
     size_t                         record_len;
+    ngx_uint_t                     moves;
 
     uint64_t                       form;            /* that is being stored first; 0: none */
     uint32_t                       form_version;
@@ -286,7 +288,18 @@ ngx_http_privacy_append_settle(ngx_http_privacy_append_t *append)
 static void
 ngx_http_privacy_append_settled(void *data, pvr_status_t status)
 {
-    ngx_http_privacy_append_finish(data, (status == PVR_OK) ? NGX_HTTP_PRIVACY_APPENDED : NGX_HTTP_PRIVACY_NOT_APPENDED,
+    ngx_http_privacy_append_t  *append = data;
+
+    /* The ledger went elsewhere meanwhile: replicas there have to have it. The record is found to be there, or put again. */
+
+    if ((status == PVR_MOVED || status == PVR_ASK) && append->moves++ < NGX_HTTP_PRIVACY_MOVES
+        && ngx_http_privacy_append_record(append) == NGX_OK)
+    {
+        return;
+    }
+
+    ngx_http_privacy_append_finish(append,
+                                   (status == PVR_OK) ? NGX_HTTP_PRIVACY_APPENDED : NGX_HTTP_PRIVACY_NOT_APPENDED,
                                    status);
 }
 
