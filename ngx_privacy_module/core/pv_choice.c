@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
+#include <stddef.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -152,7 +153,7 @@ pv_choice_read_form(pv_choice_input_t *in, unsigned char *body, size_t len, int 
     pv_str_t       name, value, choice;
     unsigned char *p, *end, *amp, *eq;
 
-    memset(in, 0, sizeof(pv_choice_input_t));
+    memset(in, 0, offsetof(pv_choice_input_t, id));
     in->complete = 1;
 
     memset(&choice, 0, sizeof(choice));
@@ -295,7 +296,7 @@ pv_choice_read_json(pv_choice_input_t *in, pv_str_t body, int how)
     pv_str_t     choice, id;
     const char  *key;
 
-    memset(in, 0, sizeof(pv_choice_input_t));
+    memset(in, 0, offsetof(pv_choice_input_t, id));
     memset(&choice, 0, sizeof(choice));
 
     root = json_loadb((const char *) body.data, body.len, JSON_REJECT_DUPLICATES, NULL);

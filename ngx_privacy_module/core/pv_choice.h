@@ -23,10 +23,10 @@ typedef struct {
     pv_str_t  answer;           /* to a notice: "agree" "decline" "later" "acknowledge" "seen"; data NULL: it is a choice */
     pv_str_t  token;            /* len 0: there is none, which only "seen" may do without */
     pv_str_t  return_to;        /* as sent: not to be trusted */
-    size_t    count;
-    pv_str_t  id[PV_PURPOSES_MAX];
     uint64_t  granted;          /* bit i: id[i] was said yes to */
     void     *json;
+    size_t    count;
+    pv_str_t  id[PV_PURPOSES_MAX];      /* of these, count are set */
 } pv_choice_input_t;
 
 /*

@@ -331,6 +331,10 @@ ngx_http_privacy_wants_json(ngx_http_request_t *r)
 
     accept = ngx_http_privacy_header_text(r, "accept");
 
+    if (pv_str_eq(accept, offers[1])) {
+        return 1;                       /* as scripts say it */
+    }
+
     return accept.len && pv_accept_choose(offers, 2, accept) == 1;
 }
 

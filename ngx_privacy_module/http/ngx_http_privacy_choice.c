@@ -74,7 +74,8 @@ ngx_http_privacy_choice_start(ngx_http_privacy_ctx_t *ctx, ngx_uint_t withdraw, 
     }
 
     choice = cln->data;
-    ngx_memzero(choice, sizeof(ngx_http_privacy_choice_t));
+    ngx_memzero(choice, offsetof(ngx_http_privacy_choice_t, input));
+    choice->input.json = NULL;
     choice->ctx = ctx;
     choice->withdraw = withdraw;
     choice->notice = notice;

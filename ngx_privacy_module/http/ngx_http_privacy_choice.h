@@ -21,7 +21,6 @@
 
 typedef struct {
     ngx_http_privacy_ctx_t          *ctx;
-    pv_choice_input_t                input;
     pv_token_t                       token;
     pv_choice_t                      choice;
     pv_str_t                         return_to;     /* a local path; empty: none */
@@ -61,6 +60,8 @@ typedef struct {
     unsigned                         refuse_only:1; /* its form is too old, or was another's: it can grant nothing */
     unsigned                         sealed:1;      /* record was: it may have reached the ledger */
     unsigned                         waiting:1;     /* answered from a reply of Redis, not from the request */
+
+    pv_choice_input_t                input;         /* last, and large: it is set by who reads it */
 } ngx_http_privacy_choice_t;
 
 
