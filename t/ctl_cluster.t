@@ -239,10 +239,9 @@ cmp_ok(time - $began, '<', 10, '... at once');
 # The accounts of docs/operations.md, with what they need more in a cluster
 
 my ($section) = slurp($t->root . '/docs/operations.md') =~ /^## Accounts\n(.*?)(?=^## |\z)/ms;
-my ($more) = $section =~ /^(`privacyctl` needs the same.*?)\n\n/ms or die 'nothing about privacyctl';
+my ($more) = $section =~ /^\*\*In a cluster\*\*(.*?)\n\n/ms or die 'nothing about clusters';
 my %more = (backup => ['+cluster|nodes']);
-is_deeply([$more =~ /`(\+cluster[\w|]+|\+asking|\+role)`/g], [qw(+role +cluster|slots +asking +cluster|nodes)],
-    'what the docs add');
+is_deeply([$more =~ /`(\+[\w|]+)`/g], [qw(+cluster|slots +asking +cluster|nodes)], 'what the docs add');
 for my $name (qw(publish backup read restore)) {
     my ($rules) = $section =~ /ACL SETUSER privacy-$name (.*?)^```/ms or die "no $name";
     my @rules = map { s/^'(.*)'$/$1/r =~ s/PASSWORD/secret/r } $rules =~ s/\\\n//gr =~ /('[^']*'|[^\s']+)/g;
