@@ -30,7 +30,7 @@ endif
 DEPS_BUILD     := gcc libc6-dev make perl pkg-config nginx nginx-dev libhiredis-dev libjansson-dev libmd4c-dev \
                   libmd4c-html0-dev libutf8proc-dev libssl-dev libcurl4-openssl-dev libpcre2-dev zlib1g-dev
 DEPS_RUN       := redis-server
-DEPS_TEST      := libcmocka-dev curl openssl chromium nodejs npm
+DEPS_TEST      := libcmocka-dev curl openssl chromium nodejs npm iproute2
 DEPS_FUZZ      := clang llvm
 DEPS_BENCH     := libnginx-mod-http-lua libnginx-mod-nchan valgrind git
 
