@@ -67,7 +67,8 @@ redirects(void **state)
 
     static const char *const  none[] = {
         "+MOVED 1 a:1\r\n", "-MOVED \r\n", "-MOVED 1 a\r\n", "-MOVED 16384 a:1\r\n", "-MOVED -1 a:1\r\n", "-MOVED 1 a:0\r\n",
-        "-MOVED 1 a:65536\r\n", "-MOVED x a:1\r\n", "-MOVED  1 a:1\r\n", "-ERR MOVED 1 a:1\r\n", "-TRYAGAIN 1 a:1\r\n"
+        "-MOVED 1 a:65536\r\n", "-MOVED x a:1\r\n", "-MOVED  1 a:1\r\n", "-ERR MOVED 1 a:1\r\n", "-TRYAGAIN 1 a:1\r\n",
+        "-MOVED 1 a\tb:1\r\n", "-MOVED 1 a\"b:1\r\n", "-ASK 1 \x1b[2J:1\r\n", "-MOVED 1 \xff:1\r\n"
     };
 
     (void) state;
@@ -114,7 +115,7 @@ ranges(void **state)
         "+OK\r\n", "*0\r\n", "*1\r\n:1\r\n", "*1\r\n*2\r\n:0\r\n:1\r\n", "*1\r\n*3\r\n:2\r\n:1\r\n*2\r\n$1\r\na\r\n:1\r\n",
         "*1\r\n*3\r\n:0\r\n:16384\r\n*2\r\n$1\r\na\r\n:1\r\n", "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n$1\r\na\r\n:0\r\n",
         "*1\r\n*3\r\n:0\r\n:1\r\n*1\r\n$1\r\na\r\n", "*1\r\n*3\r\n:0\r\n:1\r\n$1\r\na\r\n",
-        "*1\r\n*3\r\n:-1\r\n:1\r\n*2\r\n$1\r\na\r\n:1\r\n"
+        "*1\r\n*3\r\n:-1\r\n:1\r\n*2\r\n$1\r\na\r\n:1\r\n", "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n$3\r\na\nb\r\n:1\r\n"
     };
 
     (void) state;
@@ -243,6 +244,10 @@ sentinels(void **state)
     assert_int_equal(pvr_switch_master(&master, pv_str("mine 10.0.0.1 6379 10.0.0.2"), pv_str("mine")), PV_INVALID);
     assert_int_equal(pvr_switch_master(&master, pv_str("mine2 10.0.0.1 1 10.0.0.2 2"), pv_str("mine")), PV_INVALID);
     assert_int_equal(pvr_switch_master(&master, pv_str(""), pv_str("mine")), PV_INVALID);
+
+    /* it is said in the log */
+    assert_int_equal(sentinel(&master, "*2\r\n$3\r\na\nb\r\n$4\r\n6380\r\n"), PV_INVALID);
+    assert_int_equal(pvr_switch_master(&master, pv_str("mine a 1 b\nalert 1"), pv_str("mine")), PV_INVALID);
 }
 
 

@@ -30,7 +30,7 @@ ngx_privacy_redis_create(ngx_pool_t *pool, ngx_privacy_redis_conf_t *conf, ngx_l
 
     ngx_queue_init(&redis->parked);
 
-    /* neither is cancelable: a worker that exits has to wait for the answer, as the client does */
+    /* a worker that exits has to wait for the answer, as the client does: cancelable only with questions of our own */
 
     redis->deadline.handler = ngx_privacy_redis_deadline;
     redis->deadline.data = redis;
@@ -159,6 +159,7 @@ ngx_privacy_redis_send_to(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t slo
 
     if (handler) {
         redis->watched++;
+        redis->own += (slot == NGX_PRIVACY_REDIS_NO_SLOT);
         ngx_privacy_redis_watch(redis, request->deadline);
     }
 

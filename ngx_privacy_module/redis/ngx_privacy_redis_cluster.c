@@ -27,6 +27,8 @@ struct ngx_privacy_redis_cluster_s {
     ngx_event_t   refresh;
     ngx_uint_t    asked;                /* the answer is under way */
     ngx_uint_t    next;                 /* whom to ask */
+    ngx_uint_t    tables;               /* read so far, with the one that is being read */
+    ngx_uint_t    unusable;             /* the last one was; said once */
     ngx_msec_t    asked_at;
 };
 
@@ -175,7 +177,7 @@ ngx_privacy_redis_cluster_redirect(ngx_privacy_redis_request_t *request, const r
 
     redis = request->redis;
 
-    if (pvr_redirect(&redirect, reply) != PV_OK) {
+    if (pvr_redirect(&redirect, reply) != PV_OK || redirect.slot != request->slot) {
         return;
     }
 
@@ -189,10 +191,8 @@ ngx_privacy_redis_cluster_redirect(ngx_privacy_redis_request_t *request, const r
         ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_SOON);
     }
 
-    if (redirect.slot == request->slot) {
-        request->again = redirect.kind;
-        request->target = target;
-    }
+    request->again = redirect.kind;
+    request->target = target;
 }
 
 
@@ -296,6 +296,7 @@ ngx_privacy_redis_cluster_send(ngx_privacy_redis_endpoint_t *endpoint)
 static void
 ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
 {
+    ngx_uint_t                     level;
     ngx_privacy_redis_t           *redis;
     ngx_privacy_redis_endpoint_t  *endpoint;
     u_char                         owner[PVR_SLOTS];
@@ -318,12 +319,16 @@ ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply *
     }
 
     if (ngx_privacy_redis_cluster_read(endpoint, replies[0], owner) != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, redis->log, 0, "privacy: Redis at %V knows of no cluster that can be used",
+        level = redis->cluster->unusable ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+        ngx_log_error(level, redis->log, 0, "privacy: Redis at %V knows of no cluster that can be used",
                       &endpoint->server.name);
+        redis->cluster->unusable = 1;
         ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_AGAIN);
         return;
     }
 
+    redis->cluster->unusable = 0;
     ngx_privacy_redis_cluster_take(redis, owner);
     ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_EVERY);
 }
@@ -335,15 +340,17 @@ static ngx_int_t
 ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisReply *reply, u_char *owner)
 {
     size_t                         i, k;
+    ngx_uint_t                     level;
     pvr_range_t                    range;
     pvr_address_t                  replica;
     ngx_privacy_redis_endpoint_t  *endpoint;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0 || reply->elements > PVR_SLOTS) {
         return NGX_ERROR;
     }
 
     ngx_memzero(owner, PVR_SLOTS);
+    asked->redis->cluster->tables++;
 
     for (i = 0; i < reply->elements; i++) {
 
@@ -354,11 +361,14 @@ ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisR
         endpoint = ngx_privacy_redis_cluster_endpoint(asked, &range.master);
 
         if (endpoint == NULL) {
-            ngx_log_error(NGX_LOG_ERR, asked->redis->log, 0, "privacy: a Redis cluster of more than %d masters",
+            level = asked->redis->cluster->unusable ? NGX_LOG_INFO : NGX_LOG_ERR;
+
+            ngx_log_error(level, asked->redis->log, 0, "privacy: a Redis cluster of more than %d masters",
                           NGX_PRIVACY_REDIS_ENDPOINTS);
             return NGX_ERROR;
         }
 
+        endpoint->named = asked->redis->cluster->tables;
         ngx_memset(owner + range.first, (int) (endpoint->index + 1), range.last - range.first + 1);
 
         for (k = 0; pvr_cluster_replica(&replica, reply, i, k) == PV_OK; k++) {
@@ -466,6 +476,8 @@ ngx_privacy_redis_cluster_endpoint(ngx_privacy_redis_endpoint_t *told, pvr_addre
 
     endpoint->link.failures = 0;
     endpoint->unanswered = 0;
+    endpoint->warning.len = 0;
+    endpoint->unverified.len = 0;
 
     return endpoint;
 }
@@ -491,7 +503,7 @@ ngx_privacy_redis_cluster_same(ngx_privacy_redis_endpoint_t *endpoint, const pvr
         return 1;
     }
 
-    if (server->naddrs != 1) {
+    if (!endpoint->seed || server->naddrs != 1) {
         return 0;
     }
 
@@ -513,6 +525,7 @@ ngx_privacy_redis_cluster_retired(ngx_privacy_redis_t *redis)
 
         if (endpoint->slots == 0 && !endpoint->seed && endpoint->link.state == NGX_PRIVACY_REDIS_DOWN
             && endpoint->queued == 0 && endpoint->in_flight == 0 && redis->listening != i
+            && endpoint->named != redis->cluster->tables
             && memchr(redis->cluster->owner, (int) (i + 1), PVR_SLOTS) == NULL)
         {
             return endpoint;

@@ -121,7 +121,7 @@ ngx_privacy_redis_endpoint_close(ngx_privacy_redis_endpoint_t *endpoint)
 }
 
 
-/* Its name was resolved. */
+/* Its name was resolved, or could not be: then each link tries again later. */
 
 static void
 ngx_privacy_redis_endpoint_found(ngx_privacy_redis_server_t *server)
@@ -133,6 +133,8 @@ ngx_privacy_redis_endpoint_found(ngx_privacy_redis_server_t *server)
     if (!endpoint->link.resting || !ngx_queue_empty(&endpoint->waiting)) {
         ngx_privacy_redis_link_wake(&endpoint->link);
     }
+
+    ngx_privacy_redis_subscribe_found(endpoint);
 }
 
 
@@ -294,14 +296,14 @@ ngx_privacy_redis_reply(ngx_privacy_redis_link_t *link, redisReply **reply)
     q = ngx_queue_head(&endpoint->flight);
     request = ngx_queue_data(q, ngx_privacy_redis_request_t, queue);
 
-    if (!ngx_privacy_redis_sent(request) && request->got + 1 >= request->n) {
-        /* answered before it was asked */
-        return NGX_ERROR;
-    }
-
-    if (request->skip) {
+    if (request->skip && request->sent >= NGX_PRIVACY_REDIS_PREFIX) {
         request->skip--;
         return NGX_OK;
+    }
+
+    if (request->skip || (!ngx_privacy_redis_sent(request) && request->got + 1 >= request->n)) {
+        /* answered before it was asked */
+        return NGX_ERROR;
     }
 
     rc = NGX_OK;

@@ -15,6 +15,7 @@ static const char  ngx_privacy_redis_replica[] = "it is a replica, or no server 
 
 
 static void ngx_privacy_redis_link_connect(ngx_event_t *ev);
+static void ngx_privacy_redis_link_lost(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_link_peer(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link);
 static ngx_int_t ngx_privacy_redis_link_test(ngx_connection_t *c);
@@ -65,9 +66,7 @@ ngx_privacy_redis_link_wake(ngx_privacy_redis_link_t *link)
 {
     link->resting = 0;
 
-    if (link->server->naddrs != 0
-        && link->state == NGX_PRIVACY_REDIS_DOWN && !link->timer.timer_set && !link->stopped)
-    {
+    if (link->state == NGX_PRIVACY_REDIS_DOWN && !link->timer.timer_set && !link->stopped) {
         ngx_add_timer(&link->timer, 0);
     }
 }
@@ -152,7 +151,12 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
 
     link = ev->data;
 
-    if (link->server->naddrs == 0 || (link->beside && link->beside->state != NGX_PRIVACY_REDIS_READY)) {
+    if (link->beside && link->beside->state != NGX_PRIVACY_REDIS_READY) {
+        return;
+    }
+
+    if (link->server->naddrs == 0) {
+        ngx_privacy_redis_link_lost(link);
         return;
     }
 
@@ -207,6 +211,33 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
 
     if (rc == NGX_OK) {
         ngx_privacy_redis_link_connected(link);
+    }
+}
+
+
+/*
+ * Nobody knows where the server is: the resolver is asked, and tells all links
+ * of it how that ended (found). Where it was asked just now, or there is none,
+ * this is an attempt that failed as any other. Of a server that was not named
+ * yet there is nothing to say; but requests for it do not wait for ever, either.
+ */
+
+static void
+ngx_privacy_redis_link_lost(ngx_privacy_redis_link_t *link)
+{
+    ngx_privacy_redis_server_resolve(link->server);
+
+    if (link->server->resolving) {
+        return;
+    }
+
+    if (link->server->host.len) {
+        ngx_privacy_redis_link_fail(link, PVR_UNREACHABLE, "its address is not known");
+        return;
+    }
+
+    if (link->failures++ == 0) {
+        link->down_since = ngx_current_msec;
     }
 }
 

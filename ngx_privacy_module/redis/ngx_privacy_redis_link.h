@@ -63,7 +63,8 @@ struct ngx_privacy_redis_server_s {
     void                            *resolved;      /* what addrs lie in, when they are not the configuration's */
     ngx_resolver_ctx_t              *resolving;
     ngx_msec_t                       asked;         /* when the resolver was */
-    void                           (*found)(ngx_privacy_redis_server_t *server);    /* other addresses; may be NULL */
+    /* It has other addresses, or still none. May be NULL. */
+    void                           (*found)(ngx_privacy_redis_server_t *server);
     void                            *data;
 
     pv_buf_t                         greeting;      /* the same on each connection */

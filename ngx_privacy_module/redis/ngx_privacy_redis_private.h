@@ -95,6 +95,7 @@ struct ngx_privacy_redis_endpoint_s {
     ngx_msec_t                       probe;         /* the breaker is open, but for one request from then on */
 
     ngx_uint_t                       slots;         /* that it has, in a cluster */
+    ngx_uint_t                       named;         /* in the table that is being read, or was last */
     ngx_uint_t                       seed;          /* the configuration names it */
 
     time_t                           refused_at[PVR_STATUSES];      /* when such an error was said last */
@@ -153,6 +154,7 @@ struct ngx_privacy_redis_s {
     ngx_queue_t                          parked;    /* requests that are sent again in a little while */
     ngx_event_t                          park;
     ngx_uint_t                           watched;   /* requests that somebody waits for */
+    ngx_uint_t                           own;       /* of those, questions of the client's own: no exit waits for them */
     ngx_event_t                          deadline;  /* of those, the earliest */
     ngx_uint_t                           redirected;
     ngx_uint_t                           refused;   /* before an endpoint was chosen */
@@ -212,6 +214,8 @@ void ngx_privacy_redis_refused(ngx_privacy_redis_request_t *request, const redis
 
 void ngx_privacy_redis_subscribe_init(ngx_privacy_redis_t *redis);
 void ngx_privacy_redis_subscribe_close(ngx_privacy_redis_t *redis);
+/* The endpoint's address is another one now. */
+void ngx_privacy_redis_subscribe_found(ngx_privacy_redis_endpoint_t *endpoint);
 /* The server that it listens to is not one of those that matter any more. */
 void ngx_privacy_redis_subscribe_move(ngx_privacy_redis_t *redis);
 

@@ -29,6 +29,8 @@ ngx_privacy_redis_watch(ngx_privacy_redis_t *redis, ngx_msec_t deadline)
 {
     ngx_msec_int_t  left;
 
+    redis->deadline.cancelable = (redis->watched == redis->own);
+
     if (redis->deadline.timer_set) {
 
         if ((ngx_msec_int_t) (redis->deadline.timer.key - deadline) <= 0) {
@@ -164,7 +166,10 @@ ngx_privacy_redis_unwatch(ngx_privacy_redis_request_t *request)
         ngx_queue_remove(&request->overdue);
     }
 
-    if (--redis->watched == 0 && redis->deadline.timer_set) {
+    redis->own -= (request->slot == NGX_PRIVACY_REDIS_NO_SLOT);
+    redis->deadline.cancelable = (--redis->watched == redis->own);
+
+    if (redis->watched == 0 && redis->deadline.timer_set) {
         ngx_del_timer(&redis->deadline);
     }
 
@@ -266,7 +271,7 @@ ngx_privacy_redis_again(ngx_privacy_redis_request_t *request)
 
     why = request->again;
 
-    if (!request->retry || request->slot == NGX_PRIVACY_REDIS_NO_SLOT
+    if (request->handler == NULL || !request->retry || request->slot == NGX_PRIVACY_REDIS_NO_SLOT
         || request->redirects == PVR_REDIRECTS_MAX
         || (ngx_msec_int_t) (request->deadline - ngx_current_msec) <= 0)
     {
@@ -320,14 +325,13 @@ ngx_privacy_redis_park(ngx_privacy_redis_request_t *request)
 void
 ngx_privacy_redis_unpark(ngx_event_t *ev)
 {
-    ngx_uint_t                    n;
     ngx_queue_t                  *q;
     ngx_privacy_redis_t          *redis;
     ngx_privacy_redis_request_t  *request;
 
     redis = ev->data;
 
-    for (n = 0; !ngx_queue_empty(&redis->parked); n++) {
+    while (!ngx_queue_empty(&redis->parked)) {
         q = ngx_queue_head(&redis->parked);
         request = ngx_queue_data(q, ngx_privacy_redis_request_t, queue);
 

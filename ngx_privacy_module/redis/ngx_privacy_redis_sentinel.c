@@ -44,6 +44,7 @@ struct ngx_privacy_redis_sentinel_s {
     ngx_privacy_redis_asked_e        state;
     ngx_event_t                      soon;
     ngx_uint_t                       doubts;
+    ngx_msec_t                       moved;         /* when another master was named last */
     pv_buf_t                         out;
     size_t                           sent;
 };
@@ -54,6 +55,7 @@ static void ngx_privacy_redis_sentinel_found(ngx_privacy_redis_server_t *server)
 static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_sentinel_route(ngx_privacy_redis_t *redis, ngx_uint_t slot);
 static void ngx_privacy_redis_sentinel_trusted(ngx_privacy_redis_endpoint_t *endpoint);
 static void ngx_privacy_redis_sentinel_failed(ngx_privacy_redis_endpoint_t *endpoint);
+static void ngx_privacy_redis_sentinel_later(ngx_privacy_redis_sentinel_t *sentinel);
 static ngx_int_t ngx_privacy_redis_sentinel_refused(ngx_privacy_redis_request_t *request, const redisReply *reply);
 static void ngx_privacy_redis_sentinel_stop(ngx_privacy_redis_t *redis);
 static void ngx_privacy_redis_sentinel_soon(ngx_event_t *ev);
@@ -178,6 +180,13 @@ ngx_privacy_redis_sentinel_failed(ngx_privacy_redis_endpoint_t *endpoint)
     sentinel = endpoint->redis->sentinel;
     sentinel->doubts++;
 
+    ngx_privacy_redis_sentinel_later(sentinel);
+}
+
+
+static void
+ngx_privacy_redis_sentinel_later(ngx_privacy_redis_sentinel_t *sentinel)
+{
     if (!sentinel->soon.timer_set && !ngx_exiting) {
         ngx_add_timer(&sentinel->soon, NGX_PRIVACY_REDIS_ASK_SOON
                                        + (ngx_msec_t) ngx_random() % NGX_PRIVACY_REDIS_ASK_SOON);
@@ -427,10 +436,17 @@ ngx_privacy_redis_sentinel_master(ngx_privacy_redis_sentinel_t *sentinel, const 
     redis = sentinel->redis;
     endpoint = redis->endpoints[0];
 
+    if (sentinel->moved && ngx_current_msec - sentinel->moved < NGX_PRIVACY_REDIS_ASK_SOON) {
+        /* it changes its mind all the time: what it says next is early enough */
+        ngx_privacy_redis_sentinel_later(sentinel);
+        return;
+    }
+
     if (ngx_privacy_redis_server_set_address(&endpoint->server, address) != NGX_OK) {
         return;
     }
 
+    sentinel->moved = ngx_current_msec;
     redis->changed = ngx_time();
 
     ngx_log_error(NGX_LOG_NOTICE, redis->log, 0, "privacy: %V: the master is at %V", &redis->conf->url,

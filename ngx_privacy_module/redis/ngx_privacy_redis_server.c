@@ -346,7 +346,7 @@ ngx_privacy_redis_server_resolved(ngx_resolver_ctx_t *ctx)
 
     ngx_resolve_name_done(ctx);
 
-    if (rc == NGX_OK && server->found) {
+    if (server->found && (rc == NGX_OK || server->naddrs == 0)) {
         server->found(server);
     }
 }

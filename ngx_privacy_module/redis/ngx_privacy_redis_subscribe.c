@@ -87,6 +87,7 @@ ngx_privacy_redis_subscribe(ngx_privacy_redis_t *redis, ngx_str_t *channel, ngx_
     s->handler = handler;
     s->data = data;
     s->sent = 0;
+    s->heard = 0;
 
     ngx_queue_insert_tail(&redis->subscriptions, &s->queue);
 
@@ -303,21 +304,46 @@ ngx_privacy_redis_subscribed(ngx_privacy_redis_t *redis, ngx_str_t *channel)
 }
 
 
-/* Each server of a cluster passes on what was published at any of them. */
+/* Each server of a cluster passes on what was published at any of them; one without slots may not be in it any more. */
 
 static void
 ngx_privacy_redis_subscribe_elsewhere(ngx_privacy_redis_t *redis)
 {
-    ngx_uint_t  i, next;
+    ngx_uint_t  i, at, next;
+
+    next = redis->nendpoints;
 
     for (i = 1; i <= redis->nendpoints; i++) {
-        next = (redis->listening + i) % redis->nendpoints;
+        at = (redis->listening + i) % redis->nendpoints;
 
-        if (ngx_privacy_redis_endpoint_ready(redis->endpoints[next])) {
-            redis->listening = next;
-            redis->events.server = &redis->endpoints[next]->server;
-            return;
+        if (!ngx_privacy_redis_endpoint_ready(redis->endpoints[at])) {
+            continue;
         }
+
+        if (redis->endpoints[at]->slots) {
+            next = at;
+            break;
+        }
+
+        next = (next == redis->nendpoints) ? at : next;
+    }
+
+    if (next != redis->nendpoints) {
+        redis->listening = next;
+        redis->events.server = &redis->endpoints[next]->server;
+    }
+}
+
+
+void
+ngx_privacy_redis_subscribe_found(ngx_privacy_redis_endpoint_t *endpoint)
+{
+    ngx_privacy_redis_t  *redis;
+
+    redis = endpoint->redis;
+
+    if (redis->events.server == &endpoint->server && !ngx_queue_empty(&redis->subscriptions)) {
+        ngx_privacy_redis_link_wake(&redis->events);
     }
 }
 

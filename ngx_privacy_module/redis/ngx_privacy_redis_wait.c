@@ -353,6 +353,7 @@ ngx_privacy_redis_wait_identify(ngx_privacy_redis_wait_t *wait, const redisReply
 
     if (wait->told && !ngx_privacy_redis_wait_same(wait)) {
         ngx_privacy_redis_wait_say(wait, PVR_CLOSED);
+        wait->link.why = "it is another server than the one that was written to";
         return NGX_ABORT;
     }
 

@@ -18,6 +18,7 @@ static unsigned pvr_crc16(const unsigned char *data, size_t len);
 static int pvr_unsigned(unsigned long *out, pv_str_t text, unsigned long max);
 static int pvr_cluster_server(pvr_address_t *address, const redisReply *server);
 static int pvr_address(pvr_address_t *address, pv_str_t host, pv_str_t port);
+static int pvr_is_host(pv_str_t host);
 static pv_str_t pvr_word_next(pv_str_t *text);
 static pv_str_t pvr_reply_str(const redisReply *reply);
 static int pvr_header(pv_str_t *rest, char type, unsigned long *number, unsigned long max);
@@ -181,11 +182,15 @@ pvr_cluster_server(pvr_address_t *address, const redisReply *server)
 
     host = pvr_reply_str(server->element[0]);
 
-    if (host.len >= PVR_HOST_MAX || (host.len != 0 && memchr(host.data, '\0', host.len) != NULL)) {
+    if (pv_str_eqs(host, "?")) {
+        host.len = 0;
+    }
+
+    if (!pvr_is_host(host)) {
         return PV_INVALID;
     }
 
-    if (host.len != 0 && !pv_str_eqs(host, "?")) {
+    if (host.len != 0) {
         memcpy(address->host, host.data, host.len);
     }
 
@@ -457,9 +462,7 @@ pvr_address(pvr_address_t *address, pv_str_t host, pv_str_t port)
 {
     unsigned long  number;
 
-    if (pvr_unsigned(&number, port, PVR_PORT_MAX) != PV_OK || number == 0 || host.len >= PVR_HOST_MAX
-        || (host.len != 0 && memchr(host.data, '\0', host.len) != NULL))
-    {
+    if (pvr_unsigned(&number, port, PVR_PORT_MAX) != PV_OK || number == 0 || !pvr_is_host(host)) {
         return PV_INVALID;
     }
 
@@ -468,6 +471,32 @@ pvr_address(pvr_address_t *address, pv_str_t host, pv_str_t port)
     address->port = (int) number;
 
     return PV_OK;
+}
+
+
+/* What addresses and names are made of, and nothing that could be mistaken for something else in a log. Or empty. */
+
+static int
+pvr_is_host(pv_str_t host)
+{
+    size_t         i;
+    unsigned char  c;
+
+    if (host.len >= PVR_HOST_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < host.len; i++) {
+        c = host.data[i];
+
+        if (!((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '.' || c == '-' || c == '_'
+              || c == ':'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
