@@ -67,6 +67,7 @@ $t->config(<<'CONF');
 http {
     %%HTTP%%
     %%PRIVACY%%
+    set_real_ip_from 127.0.0.0/8;
     underscores_in_headers on;
     map $http_authorization $named { default ""; "~^Basic " $remote_user; }
     proxy_cache_path %%DIR%%/temp/cache keys_zone=pages:1m;
@@ -333,7 +334,8 @@ is(consent($one->get('/')), '<>', 'and is a refusal still');
 
 # The same where both refuse in the same second, each something else: neither is taken for the other
 
-($one, $two) = map { my $v = $t->visitor; $v->get('/login?fay'); $v->get('/'); $v } 1, 2;
+my @from = ('X-Real-IP' => '10.7.7.1');         # their choices are not counted with those of before
+($one, $two) = map { my $v = $t->visitor(headers => [@from]); $v->get('/login?fay'); $v->get('/'); $v } 1, 2;
 ok(wait_for(sub { $one->get('/privacy/choices'); $one->choose('accept_all')->status == 303 }), 'two devices again');
 is(consent($two->get('/')), '<analytics,marketing>', 'with one choice');
 $_->get('/privacy/choices') for $one, $two;
@@ -342,8 +344,8 @@ Time::HiRes::sleep(0.02) while Time::HiRes::time() - int Time::HiRes::time() > 0
 my @sent = map {
     my ($v, %fields) = @$_;
     my $c = $t->connect;
-    $c->write(Test::Privacy::Client::_format($c, 'POST', '/privacy/choices', headers => ['Sec-Fetch-Site' => 'same-origin',
-        Cookie => join '; ', map { "$_=" . $v->jar->{$_} } sort keys %{$v->jar}], body => { $v->form, %fields }));
+    $c->write(Test::Privacy::Client::_format($c, 'POST', '/privacy/choices', headers => [@from,
+        'Sec-Fetch-Site' => 'same-origin', Cookie => join '; ', map { "$_=" . $v->jar->{$_} } sort keys %{$v->jar}], body => { $v->form, %fields }));
     [$v, $c];
 } [$one, choice => 'withdraw'], [$two, choice => 'custom', purpose => ['analytics']];
 for (@sent) {
