@@ -345,7 +345,8 @@ my @sent = map {
     my ($v, %fields) = @$_;
     my $c = $t->connect;
     $c->write(Test::Privacy::Client::_format($c, 'POST', '/privacy/choices', headers => [@from,
-        'Sec-Fetch-Site' => 'same-origin', Cookie => join '; ', map { "$_=" . $v->jar->{$_} } sort keys %{$v->jar}], body => { $v->form, %fields }));
+        'Sec-Fetch-Site' => 'same-origin', Cookie => join '; ', map { "$_=" . $v->jar->{$_} } sort keys %{$v->jar}],
+        body => { $v->form, %fields }));
     [$v, $c];
 } [$one, choice => 'withdraw'], [$two, choice => 'custom', purpose => ['analytics']];
 for (@sent) {
