@@ -267,6 +267,7 @@ sub _publish {
     my $store = $t->redis;
     my $server = $self->_whole;
     {
+        local $ENV{LD_PRELOAD};         # is nginx's; a sanitizer has to be the first of all
         local $t->{redis} = $server;
         $t->publish($t->bundle);
     }
