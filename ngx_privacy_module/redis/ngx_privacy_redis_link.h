@@ -157,6 +157,14 @@ void ngx_privacy_redis_link_stop(ngx_privacy_redis_link_t *link);
 /* While ready: silent() is called when nothing comes for so long; 0: no limit. */
 void ngx_privacy_redis_link_expect(ngx_privacy_redis_link_t *link, ngx_msec_t msec);
 
+/* Between a link's life (_link.c) and its bytes (_link_io.c). */
+void ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link);     /* or not: connect() ended */
+void ngx_privacy_redis_link_drop(ngx_privacy_redis_link_t *link);          /* the connection, without a word */
+void ngx_privacy_redis_link_send(ngx_privacy_redis_link_t *link);
+void ngx_privacy_redis_link_write_handler(ngx_event_t *wev);
+void ngx_privacy_redis_link_read_handler(ngx_event_t *rev);
+void ngx_privacy_redis_link_flush_handler(ngx_event_t *ev);
+
 /* Between link and tls. */
 void ngx_privacy_redis_link_handlers(ngx_privacy_redis_link_t *link);
 void ngx_privacy_redis_link_greet(ngx_privacy_redis_link_t *link);

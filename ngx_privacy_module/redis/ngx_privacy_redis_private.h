@@ -21,7 +21,7 @@
  *   ngx_privacy_redis_check.c      whether a server keeps what it acknowledges
  *   ngx_privacy_redis_refused.c    what a server refuses, in the log
  *   ngx_privacy_redis_server.c     addresses, names, greeting
- *   ngx_privacy_redis_link.c       a connection
+ *   ngx_privacy_redis_link.c       a connection: made, left, made again; _link_io.c: what goes over it
  *   ngx_privacy_redis_tls.c        the same, encrypted
  */
 
