@@ -6,6 +6,8 @@ B              ?= build
 NGINX_SRC      ?= /usr/share/nginx/src
 NGINX          ?= /usr/sbin/nginx
 JOBS           ?= 2
+# Specs wait more than they work: one more of them than there are cores.
+TEST_JOBS      ?= 3
 FUZZ_SECONDS   ?= 600
 
 DESTDIR        ?=
@@ -208,7 +210,7 @@ test: deps-test
 	@$(MAKE) -s -j$(JOBS) all $(UNIT)
 	@$(MAKE) -s browser-modules || echo 'the browser specs will fail: npm could not fetch what they need' >&2
 	@TEST_NGINX_BINARY=$${TEST_NGINX_BINARY:-$(NGINX)} TEST_NGINX_MODULE=$${TEST_NGINX_MODULE-$(abspath $(MODULE))} \
-	    TEST_PRIVACYCTL=$(abspath $(PRIVACYCTL)) JOBS=$(JOBS) t/run $(UNIT) $(if $(SPECS),$(SPECS),t lua-free-tests/fault lua-free-tests/browser)
+	    TEST_PRIVACYCTL=$(abspath $(PRIVACYCTL)) JOBS=$(TEST_JOBS) t/run $(UNIT) $(if $(SPECS),$(SPECS),t lua-free-tests/fault lua-free-tests/browser)
 
 # Only the specs named: make specs SPECS="t/gate.t t/page.t"
 specs: all

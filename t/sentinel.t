@@ -87,11 +87,17 @@ subtest 'found' => sub {
 subtest 'followed' => sub {
     my $v = visitor();
     is(choose($v, 'accept_all'), 303, 'a choice');
+    $set->caught_up;
     my $old = $set->master;
     my $begin = time;
     my $new = $set->failover;
     isnt($new, $old, 'another master by order');
-    ok(wait_for(sub { status()->{endpoints}[0]{address} eq "$new->{address}:$new->{port}" }, 5), 'is followed');
+    my %followed;
+    ok(wait_for(sub {
+        my $all = json($t->get('/status')->body);
+        $followed{$all->{node}{worker}} = 1 if $all->{redis}{endpoints}[0]{address} eq "$new->{address}:$new->{port}";
+        return keys %followed == 2;
+    }, 15), 'is followed by each worker');
     note(sprintf 'after %.3f s', time - $begin);
     is(choose($v, 'withdraw'), 303, 'a withdrawal there');
     is(choose(visitor(), 'accept_all'), 303, 'and a choice');
@@ -102,6 +108,7 @@ subtest 'followed' => sub {
 };
 
 subtest 'it dies' => sub {
+    $set->caught_up;
     my $old = $set->master;
     $old->kill;
     my $v = visitor();
@@ -122,6 +129,7 @@ subtest 'put back' => sub {
     my ($other) = grep { $_ != $master } $set->nodes;
     is(choose(visitor(), 'accept_all'), 303, 'a choice before');
     my $v = visitor();
+    $set->caught_up;
     $_->pause for $set->sentinels;
     $master->command('REPLICAOF', $other->{address}, $other->{port});
     is($v->choose('accept_all')->status, 503, 'a master that was put back is asked for nothing more');
@@ -133,6 +141,7 @@ subtest 'put back' => sub {
 };
 
 subtest 'no sentinels' => sub {
+    $set->caught_up;
     $_->pause for $set->sentinels;
     sleep 3;
     ok(status()->{connected}, 'all sentinels are away: the master is spoken to');

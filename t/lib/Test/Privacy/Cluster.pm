@@ -112,11 +112,27 @@ sub move {
     while (my ($key) = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 1)}) {
         $from->command('MIGRATE', $to->{address}, $to->{port}, $key, 0, 5000);
     }
+    # who takes a slot has to know the epoch of who gives it: else its own may not become the greater one, and old news
+    # of the giver undo the move
+    $self->_epochs($to);
     # told to all masters; what they hear of each other for a while may be older
     my @masters = $self->masters;
     $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $self->id($to)) for $to, $from,
         grep { $_ != $to && $_ != $from } @masters;
     wait_for(sub { !grep { $self->node_of($slot, $_) != $to } @masters }, 20) or die "slot $slot does not settle";
+    return;
+}
+
+
+# That the others are in, as NODE knows it, is theirs.
+sub _epochs {
+    my ($self, $node) = @_;
+
+    my %own = map { $self->id($_) => $_->command('CLUSTER', 'INFO') =~ /^cluster_my_epoch:(\d+)/m } $self->masters;
+    wait_for(sub {
+        my %known = map { (split)[0, 6] } split /\n/, $node->command('CLUSTER', 'NODES');
+        return !grep { $known{$_} != $own{$_} } keys %own;
+    }, 20) or die 'the servers do not hear of each other';
     return;
 }
 

@@ -9,6 +9,7 @@ package Test::Privacy::Sentinel;
 #
 #   url(USER:PASSWORD)    for privacy_redis and privacyctl; name
 #   nodes, sentinels      Test::Privacy::Redis each, with {address} and {port}
+#   caught_up             waits until each replica has what the master has
 #   master                the one that the sentinels name (of those that are asked)
 #   failover              by order; returns the new master when it is one
 #   again(NODE)           starts one that was killed
@@ -90,6 +91,21 @@ sub connected {
 
     wait_for(sub { !grep { my $role = $_->command('ROLE'); $role->[0] eq 'slave' && $role->[3] ne 'connected' }
         grep { $_->{pid} } $self->nodes }, 30) or die 'replicas do not connect';
+    return;
+}
+
+
+# Each has what the master has: what it acknowledged until now survives it.
+sub caught_up {
+    my ($self) = @_;
+
+    my $master = $self->master;
+    my $others = grep { $_->{pid} && $_ != $master } $self->nodes;
+    wait_for(sub {
+        my $info = $master->command('INFO', 'replication');
+        my ($offset) = $info =~ /^master_repl_offset:(\d+)/m;
+        return $others == grep { $_ >= $offset } $info =~ /^slave\d+:.*state=online,offset=(\d+)/mg;
+    }, 30) or die 'replicas stay behind';
     return;
 }
 
