@@ -157,7 +157,6 @@ struct ngx_privacy_redis_s {
     ngx_uint_t                           own;       /* of those, questions of the client's own: no exit waits for them */
     ngx_event_t                          deadline;  /* of those, the earliest */
     ngx_uint_t                           redirected;
-    ngx_uint_t                           refused;   /* before an endpoint was chosen */
     ngx_privacy_redis_endpoint_t        *answering; /* whose reply is being handed to its handler */
 
     ngx_privacy_redis_link_t             events;
