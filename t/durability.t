@@ -66,15 +66,17 @@ sub visitor {
     return $v;
 }
 
-# A choice that is sent; what it is answered is read later
+# A choice that is sent, but for so many bytes at its end; what it is answered is read later
 sub send_choice {
-    my ($v, $choice) = @_;
+    my ($v, $choice, $held) = @_;
     my %form = $v->form;
     my $client = Test::Privacy::Client->new(peer => $v->{peer}, timeout => 20);
-    $client->write(Test::Privacy::Client::_format($client, 'POST', '/privacy/choices', close => 1,
+    my $bytes = Test::Privacy::Client::_format($client, 'POST', '/privacy/choices', close => 1,
         body => Test::Privacy::Client::form(%form, choice => $choice),
         headers => [@{$v->{headers}}, 'Sec-Fetch-Site' => 'same-origin',
-            'Content-Type' => 'application/x-www-form-urlencoded']));
+            'Content-Type' => 'application/x-www-form-urlencoded']);
+    $client->{held} = $held ? substr $bytes, -$held, $held, '' : '';
+    $client->write($bytes);
     return $client;
 }
 
@@ -245,6 +247,17 @@ my $answer = $client->read('POST', 20)->status;
 ok($answer == 303 || $answer == 503 && !$in_time, 'nginx reloads: it is acknowledged by the old worker') or diag($answer);
 $client->close;
 ok(wait_for(sub { !kill 0, $worker }, 20), '... which then leaves');
+
+# One whose connections were idle, and closed when it was told to leave, makes them anew
+
+($worker) = $t->workers;
+$client = send_choice(visitor(), 'accept_all', 3);
+status() for 1 .. 3;                                    # it has come as far as that
+ok($t->reload, 'nginx reloads');
+$client->write($client->{held});
+is($client->read('POST', 20)->status, 303, '... the last bytes come: the old worker acknowledges it');
+$client->close;
+ok(wait_for(sub { !kill 0, $worker }, 20), '... and leaves');
 ok(wait_for(sub { visitor()->choose('accept_all')->status == 303 }, 20), 'the new one is well');
 
 # One address, two servers: what one wrote the other cannot vouch for

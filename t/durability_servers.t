@@ -132,6 +132,20 @@ $cluster->move($slot, $to, sub {
 cmp_ok(durability()->{waits}, '>=', $waits + 2, '... which was waited for');
 ok(wait_for(sub { choose($v, 'reject_all') == 303 }, 20), 'it has arrived: acknowledged');
 is(records(replica_of($to), ledger($v)), records($to, ledger($v)), 'the replica has all of it');
+
+# A master that is new, and its first slot
+
+my $new = $cluster->add(1);
+$v = $visitors[0];
+$slot = $cluster->slot(ledger($v));
+$from = $cluster->node_of($slot);
+$cluster->move($slot, $new, sub {
+    my @keys = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 100)};
+    $from->command('MIGRATE', $new->{address}, $new->{port}, '', 0, 5000, 'KEYS', @keys);
+    is(choose($v, 'withdraw'), 303, 'a new master whose first slot is on its way: acknowledged there');
+});
+is(records(replica_of($new), ledger($v)), records($new, ledger($v)), '... and its replica has it');
+ok(wait_for(sub { choose($v, 'reject_all') == 303 }, 20), 'it has arrived: acknowledged');
 $cluster->stop;
 $t->stop;
 

@@ -19,8 +19,10 @@
 
 
 static void ngx_privacy_redis_check_again(ngx_event_t *ev);
+static ngx_uint_t ngx_privacy_redis_check_matters(ngx_privacy_redis_endpoint_t *endpoint);
 static void ngx_privacy_redis_check_ask(ngx_privacy_redis_endpoint_t *endpoint);
 static void ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static void ngx_privacy_redis_check_judge(ngx_privacy_redis_endpoint_t *endpoint, redisReply **replies, ngx_uint_t n);
 static void ngx_privacy_redis_check_take(ngx_str_t *text, u_char *data, const pv_buf_t *b);
 
 
@@ -32,19 +34,15 @@ ngx_privacy_redis_check(ngx_privacy_redis_endpoint_t *endpoint)
     endpoint->check.log = endpoint->redis->log;
     endpoint->check.cancelable = 1;
 
-    if (ngx_exiting) {
-        return;
-    }
+    /* which process it is has to be known before replicas can be waited for: to the last choice of a worker, too */
 
-    /* what a server without slots is set to does not matter */
-
-    if (ngx_privacy_redis_endpoint_ready(endpoint) && (endpoint->slots || endpoint->redis->cluster == NULL
-                                                       || endpoint->redis->changed == 0))
-    {
+    if (ngx_privacy_redis_endpoint_ready(endpoint) && (endpoint->wait || ngx_privacy_redis_check_matters(endpoint))) {
         ngx_privacy_redis_check_ask(endpoint);
     }
 
-    ngx_add_timer(&endpoint->check, NGX_PRIVACY_REDIS_CHECK_AGAIN);
+    if (!ngx_exiting) {
+        ngx_add_timer(&endpoint->check, NGX_PRIVACY_REDIS_CHECK_AGAIN);
+    }
 }
 
 
@@ -54,6 +52,15 @@ ngx_privacy_redis_check_close(ngx_privacy_redis_endpoint_t *endpoint)
     if (endpoint->check.timer_set) {
         ngx_del_timer(&endpoint->check);
     }
+}
+
+
+/* What a server without slots is set to does not. */
+
+static ngx_uint_t
+ngx_privacy_redis_check_matters(ngx_privacy_redis_endpoint_t *endpoint)
+{
+    return endpoint->slots || endpoint->redis->cluster == NULL || endpoint->redis->changed == 0;
 }
 
 
@@ -87,7 +94,6 @@ ngx_privacy_redis_check_ask(ngx_privacy_redis_endpoint_t *endpoint)
 static void
 ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
 {
-    pv_buf_t                       warning, unknown;
     ngx_privacy_redis_endpoint_t  *endpoint;
 
     endpoint = data;
@@ -95,6 +101,21 @@ ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies,
     if (status != PVR_OK) {
         return;
     }
+
+    if (ngx_privacy_redis_check_matters(endpoint)) {
+        ngx_privacy_redis_check_judge(endpoint, replies, n);
+    }
+
+    if (endpoint->wait) {
+        ngx_privacy_redis_wait_told(endpoint->wait, pvr_settings_run_id(replies, n));
+    }
+}
+
+
+static void
+ngx_privacy_redis_check_judge(ngx_privacy_redis_endpoint_t *endpoint, redisReply **replies, ngx_uint_t n)
+{
+    pv_buf_t  warning, unknown;
 
     pv_buf_init(&warning, sizeof(endpoint->warning_data));
     pv_buf_init(&unknown, sizeof(endpoint->unverified_data));
@@ -116,10 +137,6 @@ ngx_privacy_redis_checked(void *data, pvr_status_t status, redisReply **replies,
 
     pv_buf_free(&warning);
     pv_buf_free(&unknown);
-
-    if (endpoint->wait) {
-        ngx_privacy_redis_wait_told(endpoint->wait, pvr_settings_run_id(replies, n));
-    }
 }
 
 

@@ -12,6 +12,7 @@ package Test::Privacy::Cluster;
 #   node_of(KEY)          the master that has it, or that NODE, given behind it, believes to have it; slot(KEY)
 #   move(SLOT, NODE)      there, a key at a time; BETWEEN, when given, is called while the slot is on its way
 #   failover(NODE)        a replica of the master NODE takes over; returns it
+#   add(N)                a master more, without slots, and N replicas of it; returns the master
 #   again(NODE)           starts one that was killed
 #   ready                 waits until all that run agree; stop
 
@@ -29,13 +30,8 @@ sub new {
     my $n = $masters * (1 + ($options{replicas} // 0));
     my @hosts = @{$options{hosts} // [[$address]]};
     my @ports = $options{hosts} ? (6379 .. 6378 + $n, 16379 .. 16378 + $n) : ports($address, 2 * $n);
-    my @nodes = map {
-        my $host = $hosts[$_ % @hosts];
-        node("$dir/node$_", $host, $ports[$_], 'cluster-enabled yes', 'cluster-port ' . $ports[$n + $_],
-            "cluster-announce-ip $host->[0]", 'cluster-node-timeout ' . ($options{timeout} // 1500),
-            'cluster-require-full-coverage no', 'cluster-allow-replica-migration no', @{$options{lines} // []});
-    } 0 .. $n - 1;
-    my $self = bless { nodes => \@nodes, address => $address }, $class;
+    my $self = bless { nodes => [], address => $address, dir => $dir, options => \%options }, $class;
+    my @nodes = map { $self->_node($hosts[$_ % @hosts], @ports[$_, $n + $_]) } 0 .. $n - 1;
 
     my $auth = $options{password} ? "-a $options{password} --no-auth-warning" : '';
     $auth .= " --tls --insecure $options{tls}" if $options{tls};
@@ -44,6 +40,17 @@ sub new {
     die "no cluster: $out" if $?;
     $self->ready;
     return $self;
+}
+
+
+sub _node {
+    my ($self, $host, $port, $bus) = @_;
+
+    my %options = %{$self->{options}};
+    push @{$self->{nodes}}, node("$self->{dir}/node" . @{$self->{nodes}}, $host, $port, 'cluster-enabled yes',
+        "cluster-port $bus", "cluster-announce-ip $host->[0]", 'cluster-node-timeout ' . ($options{timeout} // 1500),
+        'cluster-require-full-coverage no', 'cluster-allow-replica-migration no', @{$options{lines} // []});
+    return $self->{nodes}[-1];
 }
 
 
@@ -152,6 +159,21 @@ sub failover {
         return 0;
     }, 30) or die 'no failover';
     return $replica;
+}
+
+
+sub add {
+    my ($self, $n) = @_;
+
+    my $first = ($self->running)[0];
+    my @new = map { $self->_node([$self->{address}], ports($self->{address}, 2)) } 0 .. $n;
+    $first->command('CLUSTER', 'MEET', $_->{address}, $_->{port}, map { /^cluster-port (\d+)/ } @{$_->{lines}}) for @new;
+    my ($master, @replicas) = @new;
+    for my $replica (@replicas) {
+        wait_for(sub { $replica->command('CLUSTER', 'REPLICATE', $self->id($master)) }, 20) or die 'no replica';
+    }
+    $self->ready;
+    return $master;
 }
 
 
