@@ -305,5 +305,9 @@ is(calls('wait'), 0, '... and nobody waits for replicas');
 $redis->command('CONFIG', 'SET', 'appendfsync', 'always');
 look_again();
 ok(wait_for(sub { status()->{warning} eq '' }, 20), 'Redis does: no warning');
+$redis->command('CONFIG', 'SET', 'no-appendfsync-on-rewrite', 'yes');
+look_again();
+ok(wait_for(sub { status()->{warning} eq 'no-appendfsync-on-rewrite is "yes", it has to be "no"' }, 20),
+    '... but not while it rewrites its file: a warning') or diag(explain status());
 
 $t->finish;

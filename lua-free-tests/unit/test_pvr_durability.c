@@ -23,6 +23,7 @@
 
 #define NOEVICTION  "*2\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n"
 #define AOF         "$30\r\n# Persistence\r\naof_enabled:1\r\n\r\n"
+#define REWRITE     "*2\r\n$25\r\nno-appendfsync-on-rewrite\r\n$2\r\nno\r\n"
 #define DENIED      "-NOPERM this user has no permissions to run the 'config|get' command\r\n"
 #define RUN_ID      "0123456789abcdef0123456789abcdef01234567"
 
@@ -159,24 +160,29 @@ fsync_mode(void **state)
 {
     (void) state;
 
-    judge("fsync", NOEVICTION AOF "*2\r\n$11\r\nappendfsync\r\n$6\r\nalways\r\n");
+    judge("fsync", NOEVICTION AOF "*2\r\n$11\r\nappendfsync\r\n$6\r\nalways\r\n" REWRITE);
     assert_string_equal(warning, "");
     assert_string_equal(unknown, "");
 
-    judge("fsync", NOEVICTION AOF "*2\r\n$11\r\nappendfsync\r\n$8\r\neverysec\r\n");
+    judge("fsync", NOEVICTION AOF "*2\r\n$11\r\nappendfsync\r\n$8\r\neverysec\r\n" REWRITE);
     assert_string_equal(warning, "appendfsync is \"everysec\", it has to be \"always\"");
 
-    judge("fsync", NOEVICTION AOF DENIED);
+    judge("fsync", NOEVICTION AOF "*2\r\n$11\r\nappendfsync\r\n$6\r\nalways\r\n"
+          "*2\r\n$25\r\nno-appendfsync-on-rewrite\r\n$3\r\nyes\r\n");
+    assert_string_equal(warning, "no-appendfsync-on-rewrite is \"yes\", it has to be \"no\"");
+    assert_string_equal(unknown, "");
+
+    judge("fsync", NOEVICTION AOF DENIED DENIED);
     assert_string_equal(warning, "");
-    assert_string_equal(unknown, "appendfsync");
+    assert_string_equal(unknown, "appendfsync; no-appendfsync-on-rewrite");
 
     /* what cannot stand in a log is cut off there */
-    judge("fsync", NOEVICTION AOF "*2\r\n$11\r\nappendfsync\r\n$8\r\nno\n[warn\r\n");
+    judge("fsync", NOEVICTION AOF "*2\r\n$11\r\nappendfsync\r\n$8\r\nno\n[warn\r\n" REWRITE);
     assert_string_equal(warning, "appendfsync is \"no\", it has to be \"always\"");
 
     /* fewer replies than were asked for */
     judge("fsync", NOEVICTION AOF);
-    assert_string_equal(unknown, "appendfsync");
+    assert_string_equal(unknown, "appendfsync; no-appendfsync-on-rewrite");
 }
 
 

@@ -18,7 +18,8 @@ enum {
     PVR_SETTING_PERSISTENCE,
     PVR_SETTING_MODE,               /* appendfsync, or min-replicas-to-write */
     PVR_SETTING_REPLICATION,
-    PVR_SETTING_SERVER
+    PVR_SETTING_SERVER,
+    PVR_SETTING_REWRITE = PVR_SETTING_REPLICATION
 };
 
 
@@ -28,6 +29,7 @@ static pv_str_t pvr_info(redisReply *const *replies, size_t n, size_t i);
 static void pvr_judge_eviction(pv_buf_t *warning, pv_buf_t *unknown, pv_str_t value);
 static void pvr_judge_persistence(pv_buf_t *warning, pv_buf_t *unknown, pv_str_t info);
 static void pvr_judge_fsync(pv_buf_t *warning, pv_buf_t *unknown, pv_str_t value);
+static void pvr_judge_rewrite(pv_buf_t *warning, pv_buf_t *unknown, pv_str_t value);
 static void pvr_judge_refusing(pv_buf_t *warning, pv_buf_t *unknown, unsigned replicas, pv_str_t value);
 static void pvr_judge_connected(pv_buf_t *warning, pv_buf_t *unknown, unsigned replicas, pv_str_t info);
 static unsigned pvr_online(pv_str_t info);
@@ -101,7 +103,8 @@ pvr_settings_ask(pv_buf_t *out, const pvr_durability_t *durability)
 
     case PVR_FSYNC:
         pvr_setting(out, "CONFIG", "GET", "appendfsync");
-        n = PVR_SETTING_MODE + 1;
+        pvr_setting(out, "CONFIG", "GET", "no-appendfsync-on-rewrite");
+        n = PVR_SETTING_REWRITE + 1;
         break;
 
     case PVR_REPLICAS:
@@ -153,6 +156,7 @@ pvr_settings_judge(pv_buf_t *warning, pv_buf_t *unknown, const pvr_durability_t 
 
     case PVR_FSYNC:
         pvr_judge_fsync(warning, unknown, pvr_setting_value(replies, n, PVR_SETTING_MODE));
+        pvr_judge_rewrite(warning, unknown, pvr_setting_value(replies, n, PVR_SETTING_REWRITE));
         break;
 
     case PVR_REPLICAS:
@@ -245,6 +249,21 @@ pvr_judge_fsync(pv_buf_t *warning, pv_buf_t *unknown, pv_str_t value)
     } else if (!pv_str_eqs(value, "always")) {
         pvr_say(warning, "appendfsync is \"");
         pv_buf_printf(warning, "%.*s\", it has to be \"always\"", pvr_shown(value), (const char *) value.data);
+    }
+}
+
+
+/* Whatever appendfsync is, nothing is synced then while a child process writes a file. */
+
+static void
+pvr_judge_rewrite(pv_buf_t *warning, pv_buf_t *unknown, pv_str_t value)
+{
+    if (value.len == 0) {
+        pvr_say(unknown, "no-appendfsync-on-rewrite");
+
+    } else if (!pv_str_eqs(value, "no")) {
+        pvr_say(warning, "no-appendfsync-on-rewrite is \"");
+        pv_buf_printf(warning, "%.*s\", it has to be \"no\"", pvr_shown(value), (const char *) value.data);
     }
 }
 
