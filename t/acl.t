@@ -16,6 +16,7 @@ use JSON::PP ();
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Events;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('acl');
@@ -85,28 +86,12 @@ $t->upstream(sub {
         if (Test::Privacy::Upstream::header($request, 'Cookie') // '') =~ /\bsessionid=(\w+)/;
     return { headers => \@headers, body => '<!doctype html><html><head><title>t</title></head><body>hello</body></html>' };
 });
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 3s grace=3s;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "$privacy_subject" always;
-        add_header X-Version "$privacy_version" always;
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    privacy_lease 3s grace=3s;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "$privacy_subject" always;
+    add_header X-Version "$privacy_version" always;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 system('cp', '-a', $keys, $b->dir . '/keys') == 0 or die 'no keys for the second node';
 $t->config($config, REDIS => url('nginx'));

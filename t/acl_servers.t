@@ -16,6 +16,7 @@ use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
 use Test::Privacy::Sentinel;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('acl_servers');
@@ -36,23 +37,10 @@ for my $where (keys %more) {
 is_deeply(\%more, { 'Through Sentinel' => ['+role'],
     'In a cluster' => ['+cluster|slots', '+asking', '+cluster|nodes'] }, 'what the docs add');
 
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Version "$privacy_version" always;
-        add_header X-Subject "$privacy_subject" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    add_header X-Version "$privacy_version" always;
+    add_header X-Subject "$privacy_subject" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 $t->allow(qr/connect\(\) failed \(111/);
 

@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use Time::HiRes qw(sleep time);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Test::Privacy::Wire;
 
 my $t = Test::Privacy->new('answers');
@@ -21,25 +22,12 @@ $t->redis->start;
 my $wire = Test::Privacy::Wire->new($t->dir . '/wire', $t->redis->socket);
 $t->ends_with($wire->pid);
 $t->publish($t->bundle);
-$t->config(<<'CONF', REDIS => $wire->url);
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 1s grace=2s;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "$privacy_subject" always;
-        add_header X-Version "$privacy_version" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+$t->config(site_conf(<<'CONF'), REDIS => $wire->url);
+    privacy_lease 1s grace=2s;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "$privacy_subject" always;
+    add_header X-Version "$privacy_version" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 $t->start;
 

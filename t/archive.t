@@ -16,26 +16,15 @@ use lib "$FindBin::Bin/lib";
 use POSIX qw(strftime);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('archive');
 $t->redis->start;
 $t->upstream(sub { return { headers => ['Content-Type' => 'text/plain'], body => 'hello' } });
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Version "$privacy_version" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    add_header X-Version "$privacy_version" always;
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->config($config);
 

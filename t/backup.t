@@ -15,6 +15,7 @@ use Socket qw(SOCK_STREAM);
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('backup');
@@ -33,20 +34,8 @@ $t->publish($t->bundle(version => '2026-02-01', effective => '2099-02-01T00:00:0
 my ($status, $out) = $t->ctl('withdraw', '2026-02-01', $t->ctl_site, '--key', $t->keys_dir . "/$site.key",
     '--reason', 'No.', '--yes');
 is($status, 0, 'two versions, and one withdrawn') or diag $out;
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->start;
 

@@ -13,27 +13,15 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('breaker');
 $t->redis->start;
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Consent "<$privacy_consent>" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    add_header X-Consent "<$privacy_consent>" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 $t->allow(qr/connect\(\) to unix:.*redis\.sock failed/);
 $t->start;

@@ -15,26 +15,16 @@ use Digest::SHA qw(sha256_hex);
 use POSIX qw(strftime);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('bundles', workers => 2);
 $t->redis->start;
 $t->upstream(sub { return { headers => ['Content-Type' => 'text/plain'], body => 'hello' } });
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Version "$privacy_version" always;
-        add_header X-Worker "$pid" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    add_header X-Version "$privacy_version" always;
+    add_header X-Worker "$pid" always;
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 
 my $site = $t->site;

@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $page = '<!DOCTYPE html><html><head><title>t</title></head><body><p>hello</p></body></html>';
 
@@ -38,31 +39,19 @@ $t->upstream(sub {
     return { headers => \@headers, body => $page };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    proxy_cache_path %%DIR%%/temp/cache keys_zone=c:1m;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /stored/ {
-            proxy_cache c;
-            proxy_cache_valid 200 1m;
-            proxy_cache_revalidate on;
-            proxy_ignore_headers Set-Cookie Cache-Control;
-            add_header X-Cache $upstream_cache_status;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /shared/ { privacy_decorate shared; proxy_pass %%UPSTREAM%%; }
-        location /personal/ { privacy_decorate personal; proxy_pass %%UPSTREAM%%; }
-        location /file/ { alias %%DIR%%/html/; }
-        location /privacy/ { privacy_center; }
+$t->config(site_conf(<<'CONF', http => 'proxy_cache_path %%DIR%%/temp/cache keys_zone=c:1m;'));
+    location / { proxy_pass %%UPSTREAM%%; }
+    location /stored/ {
+        proxy_cache c;
+        proxy_cache_valid 200 1m;
+        proxy_cache_revalidate on;
+        proxy_ignore_headers Set-Cookie Cache-Control;
+        add_header X-Cache $upstream_cache_status;
+        proxy_pass %%UPSTREAM%%;
     }
-}
+    location /shared/ { privacy_decorate shared; proxy_pass %%UPSTREAM%%; }
+    location /personal/ { privacy_decorate personal; proxy_pass %%UPSTREAM%%; }
+    location /file/ { alias %%DIR%%/html/; }
 CONF
 spew($t->dir . '/html/page.html', $page);
 spew($t->dir . '/html/data.txt', 'x' x 1000);

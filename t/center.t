@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('center');
 $t->redis->start;
@@ -21,22 +22,9 @@ $t->publish($t->bundle);
 $t->publish($t->bundle(version => '2026-02.md', effective => '2026-02-01T00:00:00+08:00', changes => [
     { kind => 'editorial', purposes => [], summary => { 'zh-CN' => '措辞', en => 'Wording' } },
 ], texts => { 'zh-CN' => "# 隐私政策\n\n第二版。\n", en => "# Privacy policy\n\nThe second one.\n" }), '--urgent', 'dated back');
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    gzip on;
-    gzip_min_length 1;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-        location = /.well-known/gpc.json { privacy_gpc; }
-    }
-}
+$t->config(site_conf(<<'CONF', http => 'gzip on; gzip_min_length 1;'));
+    location / { proxy_pass %%UPSTREAM%%; }
+    location = /.well-known/gpc.json { privacy_gpc; }
 CONF
 $t->start;
 

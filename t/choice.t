@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('choice', workers => 2);
 $t->redis->start;
@@ -20,21 +21,11 @@ $t->upstream(sub {
         body => '<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>' };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "<$privacy_subject>" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
+$t->config(site_conf(<<'CONF', http => <<'HTTP'));
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "<$privacy_subject>" always;
+    location / { proxy_pass %%UPSTREAM%%; }
+CONF
     server {
         listen %%LISTENbalanced%%;
         privacy enforce;
@@ -43,8 +34,7 @@ http {
         location / { proxy_pass %%UPSTREAM%%; }
         location /privacy/ { privacy_center; client_body_buffer_size 64; }
     }
-}
-CONF
+HTTP
 $t->start;
 
 # Every address prefix has its own bucket of choices: each visitor comes from another one.

@@ -15,30 +15,18 @@ use POSIX ();
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('cluster', workers => 2);
 my $second = Test::Privacy->new('cluster-b');
 my $cluster = Test::Privacy::Cluster->new($t->dir . '/cluster', masters => 3, replicas => 1, address => $t->address);
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 60s grace=60s;
-        add_header X-Version "$privacy_version" always;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "$privacy_subject" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    privacy_lease 60s grace=60s;
+    add_header X-Version "$privacy_version" always;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "$privacy_subject" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 $_->allow(qr/connect\(\) failed \(111/) for $t, $second;
 

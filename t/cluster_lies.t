@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Liar;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('lies');
@@ -23,22 +24,9 @@ $t->publish($t->bundle);
 my ($one, $other) = map { Test::Privacy::Liar->new($t->dir . "/$_", $t->address, $t->redis->socket) } qw(one other);
 $t->ends_with($_->pid) for $one, $other;
 
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Version "$privacy_version" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    add_header X-Version "$privacy_version" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 
 my $network = 0;

@@ -17,6 +17,7 @@ use POSIX ();
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('ctl_cluster');
@@ -80,21 +81,9 @@ $t->upstream(sub {
     return { headers => ['Content-Type' => 'text/html', $session ? ('X-Privacy-User' => $session) : ()],
         body => '<!doctype html><body>hi</body>' };
 });
-$t->config(<<'CONF', REDIS => $url);
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Subject "<$privacy_subject>" always;
-        location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'), REDIS => $url);
+    add_header X-Subject "<$privacy_subject>" always;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 $t->{published} = 1;
 $t->start;

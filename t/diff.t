@@ -15,6 +15,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('diff', workers => 2);
 $t->redis->start;
@@ -35,20 +36,8 @@ $t->publish($t->bundle(version => 'three', changes => [{ kind => 'rights', summa
     reduces_rights => \1, texts => { 'zh-CN' => "# 政策\n\n我们保存订单十年。\n",
     en => "# Policy\n\nWe keep orders for ten years.$same" }), '--urgent', 'x');
 
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->start;
 ok(wait_for(sub { $t->get('/privacy/versions/three')->status == 200 }), 'all are known');

@@ -15,6 +15,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Redis;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('durability', workers => 1);
@@ -35,27 +36,13 @@ sub info { return $redis->command('INFO', $_[0]) }
 
 sub config {
     my ($directive) = @_;
-    $t->config(<<"CONF", REDIS => "unix:$socket");
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    $directive
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location = /app {
-            privacy_user \$cookie_sessionid;
-            privacy_session sessionid;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
+    $t->config(site_conf(<<"CONF", http => $directive), REDIS => "unix:$socket");
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
+    location = /app {
+        privacy_user \$cookie_sessionid;
+        privacy_session sessionid;
+        proxy_pass %%UPSTREAM%%;
     }
-}
 CONF
 }
 

@@ -15,29 +15,16 @@ use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
 use Test::Privacy::Sentinel;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('durability-servers', workers => 1);
 $t->allow(qr/connect\(\) failed \(111/);
 
 sub config {
     my ($url) = @_;
-    $t->config(<<'CONF', REDIS => $url);
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    privacy_durability replicas=1;
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Subject "$privacy_subject" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+    $t->config(site_conf(<<'CONF', http => 'privacy_durability replicas=1;'), REDIS => $url);
+    add_header X-Subject "$privacy_subject" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 }
 

@@ -15,6 +15,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Redis;
+use Test::Privacy::Site;
 use Test::Privacy::Wire;
 
 my $t = Test::Privacy->new('durability-wire', workers => 1);
@@ -33,22 +34,7 @@ $t->publish($t->bundle);
 
 my $wire = Test::Privacy::Wire->new($t->dir . '/wire', $redis->socket);
 $t->ends_with($wire->pid);
-$t->config(<<'CONF', REDIS => $wire->url);
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    privacy_durability replicas=1;
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
-CONF
+$t->config(site_conf('', http => 'privacy_durability replicas=1;'), REDIS => $wire->url);
 $t->start;
 
 my ($network, $acknowledged) = (0, 0);

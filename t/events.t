@@ -15,6 +15,7 @@ use JSON::PP ();
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Events;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('events');
@@ -29,23 +30,10 @@ $t->upstream(sub {
     return { headers => \@headers, body => '<!doctype html><html><head><title>t</title></head><body>hello</body></html>' };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    gzip on;
-    gzip_types text/event-stream;
-    server {
-        listen %%LISTEN%%;
-        listen %%LISTEN_slow%% sndbuf=4k;
-        listen %%LISTEN_h2%% http2;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF', http => 'gzip on; gzip_types text/event-stream;'));
+    listen %%LISTEN_slow%% sndbuf=4k;
+    listen %%LISTEN_h2%% http2;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 $t->start;
 

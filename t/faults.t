@@ -16,6 +16,7 @@ use Socket qw(SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('faults');
 $t->redis->start;
@@ -24,25 +25,12 @@ $t->upstream(sub {
         body => '<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>' };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 1s grace=2s;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-State "<$privacy_state>" always;
-        add_header X-Subject "<$privacy_subject>" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    privacy_lease 1s grace=2s;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-State "<$privacy_state>" always;
+    add_header X-Subject "<$privacy_subject>" always;
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->start;
 

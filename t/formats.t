@@ -16,6 +16,7 @@ use Digest::SHA qw(sha256_hex);
 use File::Path qw(make_path);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('formats');
 my $redis = $t->redis;
@@ -66,27 +67,11 @@ $t->upstream(sub {
     return { headers => ['Content-Type' => 'text/html', ($session // '') =~ /^(\w+)$/ ? ('X-Privacy-User' => $1) : ()],
         body => '<!doctype html><html><head><title>t</title></head><body><p>hello</p></body></html>' };
 });
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Version "<$privacy_version>" always;
-        add_header X-Bound "<$privacy_bound_version>" always;
-        add_header X-Subject "<$privacy_subject>" always;
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    add_header X-Version "<$privacy_version>" always;
+    add_header X-Bound "<$privacy_bound_version>" always;
+    add_header X-Subject "<$privacy_subject>" always;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 $t->start;
 sub status { return json($t->get('/status')->body)->{sites}[0] }

@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('http2');
 my $dir = $t->dir;
@@ -27,26 +28,14 @@ $t->upstream(sub {
         body => "<!doctype html><html><head><title>t</title></head><body><p>you sent [$cookies]</body></html>" };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        listen %%LISTEN_h2c%% http2;
-        listen %%LISTEN_tls%% ssl http2;
-        ssl_certificate %%DIR%%/tls.pem;
-        ssl_certificate_key %%DIR%%/tls.key;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "$privacy_subject" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    listen %%LISTEN_h2c%% http2;
+    listen %%LISTEN_tls%% ssl http2;
+    ssl_certificate %%DIR%%/tls.pem;
+    ssl_certificate_key %%DIR%%/tls.key;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "$privacy_subject" always;
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->start;
 

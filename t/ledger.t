@@ -12,29 +12,18 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('ledger');
 $t->redis->start;
 $t->upstream(sub { return { headers => ['Content-Type' => 'text/html'], body => '<!doctype html><body>hi</body>' } });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 1s grace=10s;
-        privacy_proof_days 10;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "<$privacy_subject>" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    privacy_lease 1s grace=10s;
+    privacy_proof_days 10;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "<$privacy_subject>" always;
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->start;
 

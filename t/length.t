@@ -14,6 +14,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep);
 
 my $mark = '<div data-privacy="version"></div>';
@@ -59,32 +60,19 @@ sub asked {
 }
 
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    gzip_min_length 1;
-    gzip_proxied any;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_marked on;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /plain/ { proxy_pass %%UPSTREAM%%; privacy_marked off; }
-        location /small/ {
-            proxy_pass %%UPSTREAM%%;
-            proxy_buffer_size 1k;
-            proxy_buffers 8 1k;
-            proxy_busy_buffers_size 2k;
-        }
-        location /unbuffered/ { proxy_pass %%UPSTREAM%%; proxy_buffering off; }
-        location /zip/ { proxy_pass %%UPSTREAM%%; gzip on; }
-        location /end/ { proxy_pass %%UPSTREAM%%; privacy_banner_place end; }
-        location /privacy/ { privacy_center; }
+$t->config(site_conf(<<'CONF', http => 'gzip_min_length 1; gzip_proxied any;'));
+    privacy_marked on;
+    location / { proxy_pass %%UPSTREAM%%; }
+    location /plain/ { proxy_pass %%UPSTREAM%%; privacy_marked off; }
+    location /small/ {
+        proxy_pass %%UPSTREAM%%;
+        proxy_buffer_size 1k;
+        proxy_buffers 8 1k;
+        proxy_busy_buffers_size 2k;
     }
-}
+    location /unbuffered/ { proxy_pass %%UPSTREAM%%; proxy_buffering off; }
+    location /zip/ { proxy_pass %%UPSTREAM%%; gzip on; }
+    location /end/ { proxy_pass %%UPSTREAM%%; privacy_banner_place end; }
 CONF
 $t->start;
 ok(wait_for(sub { $t->get('/privacy/', Accept => 'application/json')->status == 200 }), 'the policy arrives')

@@ -17,6 +17,7 @@ use JSON::PP ();
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('moving', workers => 2);
@@ -33,28 +34,11 @@ $t->upstream(sub {
         body => '<!doctype html><html><head><title>t</title></head><body>hello</body></html>' };
 });
 $t->publish($t->bundle);
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 2s grace=1h;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "$privacy_subject" always;
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    privacy_lease 2s grace=1h;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "$privacy_subject" always;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 $t->config($config, REDIS => "redis://$address:$port");
 $t->start;

@@ -16,6 +16,7 @@ use POSIX ();
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('moving', workers => 2);
@@ -30,22 +31,10 @@ $t->publish($t->bundle);
 system('cp', '-a', $keys, $b->dir . '/keys') == 0 or die 'no keys for the second node';
 sub configure {
     my ($redis) = @_;
-    $_->config(<<'CONF', REDIS => $redis) for @nodes;
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "$privacy_subject" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-    }
-}
+    $_->config(site_conf(<<'CONF'), REDIS => $redis) for @nodes;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "$privacy_subject" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 }
 configure($url{old});

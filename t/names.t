@@ -17,28 +17,14 @@ use Test::Privacy;
 use Test::Privacy::Cluster;
 use Test::Privacy::NameServer;
 use Test::Privacy::Servers;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep);
 
 my $t = Test::Privacy->new('names');
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    resolver %%DNS%% valid=1s ipv6=off;
-    resolver_timeout 1s;
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Version "$privacy_version" always;
-        add_header X-Subject "$privacy_subject" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF', http => 'resolver %%DNS%% valid=1s ipv6=off; resolver_timeout 1s;');
+    add_header X-Version "$privacy_version" always;
+    add_header X-Subject "$privacy_subject" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 $t->allow(qr/connect\(\) failed \(111/);
 

@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use JSON::PP ();
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('notice_lost');
 $t->redis->start;
@@ -22,19 +23,8 @@ $t->upstream(sub {
         body => '<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>' };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->start;
 

@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use JSON::PP ();
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $a = Test::Privacy->new('notice-a');
@@ -29,27 +30,11 @@ $a->upstream(sub {
 });
 $a->publish($a->bundle);
 
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 3s grace=1h;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Version "$privacy_version" always;
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    privacy_lease 3s grace=1h;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Version "$privacy_version" always;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 system('cp', '-a', $a->keys_dir, $b->dir . '/keys') == 0 or die 'no keys for the second node';
 $a->config($config);

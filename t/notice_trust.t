@@ -15,6 +15,7 @@ use JSON::PP ();
 use POSIX ();
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $page = '<!doctype html><html><head><title>t</title></head><body><p>hello</p></body></html>';
@@ -47,37 +48,20 @@ $t->upstream(sub {
     return { status => $match =~ /"one"/ ? 304 : 200, headers => \@headers, body => $page };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    proxy_cache_path %%DIR%%/temp/cache keys_zone=pages:1m;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /cached {
-            proxy_pass %%UPSTREAM%%;
-            proxy_cache pages;
-            proxy_cache_valid 200 1m;
-            proxy_cache_key $uri;
-            proxy_hide_header X-Privacy-User;
-            proxy_ignore_headers Set-Cookie Cache-Control;
-        }
-        location /shared {
-            proxy_pass %%UPSTREAM%%;
-            privacy_decorate shared;
-        }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
+$t->config(site_conf(<<'CONF', http => 'proxy_cache_path %%DIR%%/temp/cache keys_zone=pages:1m;'));
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
+    location /cached {
+        proxy_pass %%UPSTREAM%%;
+        proxy_cache pages;
+        proxy_cache_valid 200 1m;
+        proxy_cache_key $uri;
+        proxy_hide_header X-Privacy-User;
+        proxy_ignore_headers Set-Cookie Cache-Control;
     }
-}
+    location /shared {
+        proxy_pass %%UPSTREAM%%;
+        privacy_decorate shared;
+    }
 CONF
 $t->start;
 

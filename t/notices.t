@@ -17,6 +17,7 @@ use MIME::Base64 qw(decode_base64);
 use POSIX qw(strftime);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $page = '<!doctype html><html><head><title>t</title></head><body><p>hello</p></body></html>';
@@ -35,26 +36,10 @@ $t->upstream(sub {
     return { headers => \@headers, body => $page };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Bound "<$privacy_bound_version>" always;
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Bound "<$privacy_bound_version>" always;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 $t->start;
 

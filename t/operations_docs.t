@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use File::Basename qw(dirname);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('operations_docs');
@@ -69,23 +70,11 @@ $t->upstream(sub {
     { headers => ['Content-Type' => 'text/html', 'Set-Cookie' => 'sessionid=1', 'Set-Cookie' => '_ga=1'],
         body => '<!doctype html><body>hi</body>' };
 });
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    privacy_durability replicas=1;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 2s grace=1h;
-        add_header X-Consent "<$privacy_consent>" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-        location = /privacy-status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF', http => 'privacy_durability replicas=1;');
+    privacy_lease 2s grace=1h;
+    add_header X-Consent "<$privacy_consent>" always;
+    location / { proxy_pass %%UPSTREAM%%; }
+    location = /privacy-status { privacy_status; }
 CONF
 spew("$keys/redis.password", "PASSWORD\n");
 my $own = $redis->url . "?user=privacy-nginx&password_file=$keys/redis.password";

@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $corpus = "$FindBin::Bin/../lua-free-tests/unit/html";
 my %document = map { m{([^/]+)\.html$} ? ($1 => slurp($_)) : () } glob "$corpus/*.html";
@@ -56,25 +57,14 @@ sub big {
 }
 
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /unbuffered/ { proxy_pass %%UPSTREAM%%/; proxy_buffering off; proxy_http_version 1.1; }
-        location /small/ { proxy_pass %%UPSTREAM%%/; proxy_buffer_size 1k; proxy_buffers 4 1k; proxy_busy_buffers_size 2k; }
-        location /end/ { proxy_pass %%UPSTREAM%%/; privacy_banner_place end; }
-        location /marked/ { proxy_pass %%UPSTREAM%%/; privacy_marked on; }
-        location /file/ { alias %%DIR%%/html/; output_buffers 1 512; sendfile off; }
-        location /sendfile/ { alias %%DIR%%/html/; sendfile on; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    location / { proxy_pass %%UPSTREAM%%; }
+    location /unbuffered/ { proxy_pass %%UPSTREAM%%/; proxy_buffering off; proxy_http_version 1.1; }
+    location /small/ { proxy_pass %%UPSTREAM%%/; proxy_buffer_size 1k; proxy_buffers 4 1k; proxy_busy_buffers_size 2k; }
+    location /end/ { proxy_pass %%UPSTREAM%%/; privacy_banner_place end; }
+    location /marked/ { proxy_pass %%UPSTREAM%%/; privacy_marked on; }
+    location /file/ { alias %%DIR%%/html/; output_buffers 1 512; sendfile off; }
+    location /sendfile/ { alias %%DIR%%/html/; sendfile on; }
 CONF
 spew($t->dir . "/html/$_.html", $document{$_}) for keys %document;
 spew($t->dir . '/html/big.html', big(200_000));

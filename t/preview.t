@@ -15,6 +15,7 @@ use IO::Socket::INET;
 use POSIX qw(strftime);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('preview');
@@ -23,19 +24,8 @@ $t->upstream(sub { return { headers => ['Content-Type' => 'text/html'], body => 
 
 my $folder = $t->bundle;
 $t->publish($folder);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->start;
 

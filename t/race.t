@@ -15,6 +15,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $seconds = $ENV{RACE_SECONDS} || 20;
@@ -28,23 +29,11 @@ $redis->start;
 $nodes[0]->publish($nodes[0]->bundle);
 
 system('cp', '-a', $nodes[0]->keys_dir, $nodes[1]->dir . '/keys') == 0 or die 'no keys for the second node';
-$_->config(<<'CONF', REDIS => $redis->url) for @nodes;
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 1s grace=1s;
-        add_header X-Subject "$privacy_subject" always;
-        add_header X-Version "$privacy_version" always;
-        location / { return 200 hello; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$_->config(site_conf(<<'CONF'), REDIS => $redis->url) for @nodes;
+    privacy_lease 1s grace=1s;
+    add_header X-Subject "$privacy_subject" always;
+    add_header X-Version "$privacy_version" always;
+    location / { return 200 hello; }
 CONF
 $_->start for @nodes;
 ok(wait_for(sub { $nodes[1]->get('/')->header('X-Version') }), 'two nodes have the policy');

@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use POSIX ();
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('reload', workers => 2);
@@ -24,22 +25,10 @@ $t->upstream(sub {
 });
 $t->publish($t->bundle);
 
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-State "<$privacy_state>" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-State "<$privacy_state>" always;
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->config($config);
 $t->start;

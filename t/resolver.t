@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::NameServer;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('resolver');
@@ -29,24 +30,10 @@ my $dns = Test::Privacy::NameServer::start($t, $answers);
 $redis->start("port $port", "bind $address");
 $t->upstream(sub { { headers => ['Content-Type' => 'text/html'], body => '<!doctype html><body>hi</body>' } });
 $t->publish($t->bundle);
-$t->config(<<"CONF", REDIS => "redis://localhost:$port");
-%%MAIN%%
-http {
-    %%HTTP%%
-    resolver $dns valid=1s ipv6=off;
-    resolver_timeout 2s;
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<"CONF", http => "resolver $dns valid=1s ipv6=off; resolver_timeout 2s;");
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
+$t->config($config, REDIS => "redis://localhost:$port");
 
 sub connected { return json($t->get('/status')->body)->{redis}{connected} }
 my $network = 0;

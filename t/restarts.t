@@ -14,29 +14,17 @@ use lib "$FindBin::Bin/lib";
 use Time::HiRes qw(sleep time);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('restarts', workers => 2);
 $t->redis->start;
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 2s grace=4s;
-        add_header X-Version "$privacy_version" always;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "$privacy_subject" always;
-        add_header X-Worker "$pid" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    privacy_lease 2s grace=4s;
+    add_header X-Version "$privacy_version" always;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "$privacy_subject" always;
+    add_header X-Worker "$pid" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 
 $t->allow(qr/connect\(\) to unix:.*redis\.sock failed/);

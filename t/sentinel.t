@@ -14,30 +14,18 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Sentinel;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('sentinel', workers => 2);
 my $set = Test::Privacy::Sentinel->new($t->dir . '/set', replicas => 2, address => $t->address,
     down => 3000);
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 2s grace=20s;
-        add_header X-Version "$privacy_version" always;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Subject "$privacy_subject" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    privacy_lease 2s grace=20s;
+    add_header X-Version "$privacy_version" always;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Subject "$privacy_subject" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 $t->allow(qr/connect\(\) failed \(111/);
 

@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('server');
 my ($address, $port) = split /:/, $t->listen('redis');
@@ -20,23 +21,10 @@ my @tcp = ("bind $address", "port $port", 'user app on >s3cret ~* &* +@all');
 $t->redis->start(@tcp);
 sub url { my ($user, $database) = @_; return "redis://$user\@$address:$port/$database" }
 
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Subject "$privacy_subject" always;
-        add_header X-Version "$privacy_version" always;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    add_header X-Subject "$privacy_subject" always;
+    add_header X-Version "$privacy_version" always;
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 
 my $network = 0;

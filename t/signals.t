@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('signals');
 $t->redis->start;
@@ -25,22 +26,11 @@ $t->upstream(sub {
     };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Signal "<$privacy_signal>" always;
-        add_header X-Consent "<$privacy_consent>" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-        location = /.well-known/gpc.json { privacy_gpc; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    add_header X-Signal "<$privacy_signal>" always;
+    add_header X-Consent "<$privacy_consent>" always;
+    location / { proxy_pass %%UPSTREAM%%; }
+    location = /.well-known/gpc.json { privacy_gpc; }
 CONF
 $t->start;
 

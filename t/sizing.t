@@ -17,6 +17,7 @@ use MIME::Base64 qw(encode_base64);
 use Socket qw(SOCK_STREAM);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $many = 100_000;
@@ -37,25 +38,10 @@ $t->upstream(sub {
 $t->publish($t->bundle);
 # what nginx asks of settings, now and then, is answered at length: it is no part of any choice
 $redis->command('ACL', 'SETUSER', 'sizing', 'on', '>sizing', '~*', '&*', '+@all', '-config', '-info');
-$t->config(<<'CONF', REDIS => $redis->url . '?user=sizing&password=sizing');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Subject "$privacy_subject" always;
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
+$t->config(site_conf(<<'CONF', http => <<'HTTP'), REDIS => $redis->url . '?user=sizing&password=sizing');
+    add_header X-Subject "$privacy_subject" always;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
+CONF
     server {
         listen %%LISTENsoon%%;
         privacy enforce;
@@ -64,8 +50,7 @@ http {
         location / { proxy_pass %%UPSTREAM%%; }
         location /privacy/ { privacy_center; }
     }
-}
-CONF
+HTTP
 $t->start;
 
 my $network = 0;

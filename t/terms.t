@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('terms');
 $t->redis->start;
@@ -20,25 +21,13 @@ $t->upstream(sub {
         body => '<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>' };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Bound "<$privacy_bound_version>" always;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-Version "<$privacy_version>" always;
-        add_header X-State "<$privacy_state>" always;
-        add_header X-Subject "<$privacy_subject>" always;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    add_header X-Bound "<$privacy_bound_version>" always;
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-Version "<$privacy_version>" always;
+    add_header X-State "<$privacy_state>" always;
+    add_header X-Subject "<$privacy_subject>" always;
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 $t->start;
 

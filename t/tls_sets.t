@@ -15,6 +15,7 @@ use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
 use Test::Privacy::Sentinel;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('tls_sets');
 my $dir = $t->dir;
@@ -37,20 +38,8 @@ my @tls = ("tls-cert-file $dir/server.crt", "tls-key-file $dir/server.key", "tls
     'tls-auth-clients yes', 'tls-replication yes', 'user nginx on >sesame ~* &* +@all');
 my $parameters = "tls=on&ca=$dir/ca.crt&cert=$dir/client.crt&key=$dir/client.key&password_file=$dir/password";
 
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { return 200 "<!doctype html><title>t</title><p>hello"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    location / { return 200 "<!doctype html><title>t</title><p>hello"; }
 CONF
 $t->allow(qr/SSL_do_handshake\(\) failed|connect\(\) failed \(111/);
 

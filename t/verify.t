@@ -16,25 +16,15 @@ use IO::Socket::UNIX ();
 use POSIX qw(strftime);
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('verify');
 $t->redis->start;
 $t->upstream(sub { return { headers => ['Content-Type' => 'text/plain'], body => 'hello' } });
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        listen unix:%%DIR%%/live.sock;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-    }
-}
+$t->config(site_conf(<<'CONF'));
+    listen unix:%%DIR%%/live.sock;
+    location / { proxy_pass %%UPSTREAM%%; }
 CONF
 
 my $site = $t->site;

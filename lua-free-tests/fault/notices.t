@@ -17,6 +17,7 @@ use JSON::PP ();
 use POSIX ();
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 use Time::HiRes qw(sleep time);
 use Fault;
 use Fault::Readers;
@@ -34,20 +35,8 @@ $t->upstream(sub {
 });
 $t->publish($t->bundle);
 
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 system('cp', '-a', $t->keys_dir, $other->dir . '/keys') == 0 or die 'no keys for the second node';
 $t->config($config);
