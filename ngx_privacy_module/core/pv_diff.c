@@ -21,15 +21,10 @@ static int pv_item_links(pv_diff_t *diff, pv_item_t *item);
 static int pv_link_range(pv_diff_t *diff, pv_item_t *item, const pv_diff_op_t *op, uint32_t run[2]);
 static int pv_link_changed(pv_diff_t *diff, pv_item_t *item, pv_diff_link_t link);
 static uint32_t pv_link_at(const pv_doc_t *doc, uint32_t *run, uint32_t at, uint32_t *end);
-static void pv_diff_containers(pv_diff_t *diff);
-static void pv_container_parts(pv_diff_t *diff);
-static int pv_container_pair(pv_diff_t *diff, uint32_t a, uint32_t b);
 static int pv_diff_script(pv_diff_t *diff);
 static int pv_op_join(pv_diff_op_t *last, const pv_diff_op_t *op);
 static void pv_diff_count(pv_diff_t *diff);
 static size_t pv_characters(const pv_doc_t *doc, uint32_t at, uint32_t len);
-static int pv_op_order(const void *x, const void *y);
-static int pv_diff_apply_back(pv_buf_t *out, const pv_diff_t *diff, pv_str_t text);
 
 
 int
@@ -504,102 +499,6 @@ pv_link_at(const pv_doc_t *doc, uint32_t *run, uint32_t at, uint32_t *end)
 }
 
 
-/*
- * A list that both have is one in the merged text, and so is a table or a
- * quotation: containers become the same from the outside in, where matched
- * blocks are within them. The others stay what they were in their own text.
- */
-static void
-pv_diff_containers(pv_diff_t *diff)
-{
-    size_t            i;
-    pv_doc_t         *docs = diff->doc;
-    const pv_item_t  *item;
-
-    docs[0].nodes[0].merged = 0;
-    docs[1].nodes[0].merged = 0;
-
-    for (i = 0; i < diff->items_count; i++) {
-        item = &diff->items[i];
-
-        if (item->kind == PV_ITEM_SAME || item->kind == PV_ITEM_CHANGED) {
-            pv_container_pair(diff, docs[0].blocks[item->a].node, docs[1].blocks[item->b].node);
-        }
-    }
-
-    pv_container_parts(diff);
-
-    for (i = 0; i < docs[1].nodes_count; i++) {
-        docs[1].nodes[i].merged = (uint32_t) i;
-    }
-
-    for (diff->merged = (uint32_t) i, i = 0; i < docs[0].nodes_count; i++) {
-        if (docs[0].nodes[i].merged == PV_NONE) {
-            docs[0].nodes[i].merged = diff->merged++;
-        }
-    }
-}
-
-
-/* 1 when the two are the same container now. */
-static int
-pv_container_pair(pv_diff_t *diff, uint32_t a, uint32_t b)
-{
-    pv_container_t  *x, *y;
-
-    x = &diff->doc[0].nodes[a];
-    y = &diff->doc[1].nodes[b];
-
-    if (x->merged != PV_NONE || y->merged != PV_NONE) {
-        return x->merged == b && y->merged == b;
-    }
-
-    /* One deeper than the other: it is within something that the other is not in. */
-    if (x->depth != y->depth || x->kind != y->kind || !pv_container_pair(diff, x->parent, y->parent)) {
-        return 0;
-    }
-
-    x->merged = b;
-    y->merged = b;
-
-    return 1;
-}
-
-
-/* A table has one head and one body: those of a table that both have are the same, even without a row in common. */
-static void
-pv_container_parts(pv_diff_t *diff)
-{
-    size_t           i;
-    uint32_t         k, table;
-    pv_container_t  *x, *y;
-
-    for (i = 1; i < diff->doc[0].nodes_count; i++) {
-        x = &diff->doc[0].nodes[i];
-        table = diff->doc[0].nodes[x->parent].merged;
-
-        if ((x->kind != PV_NODE_HEAD && x->kind != PV_NODE_BODY) || x->merged != PV_NONE || table == PV_NONE) {
-            continue;
-        }
-
-        /* A table's own parts come right behind it. */
-        for (k = table + 1; k < diff->doc[1].nodes_count; k++) {
-            y = &diff->doc[1].nodes[k];
-
-            if (y->parent != table) {
-                break;
-            }
-
-            if (y->kind == x->kind && y->merged == PV_NONE) {
-                x->merged = k;
-                y->merged = k;
-                break;
-            }
-        }
-    }
-}
-
-
 /* The items' operations as one list, neighbours joined. */
 static int
 pv_diff_script(pv_diff_t *diff)
@@ -735,93 +634,4 @@ int
 pv_diff_same(const pv_diff_t *diff)
 {
     return diff->stats.blocks_unchanged == diff->items_count;
-}
-
-
-int
-pv_diff_apply(pv_buf_t *out, const pv_diff_t *diff, pv_str_t text, int reverse)
-{
-    size_t               i;
-    const pv_diff_op_t  *op;
-
-    if (text.len != diff->doc[reverse != 0].len) {
-        return PV_INVALID;
-    }
-
-    if (reverse) {
-        return pv_diff_apply_back(out, diff, text);
-    }
-
-    for (i = 0; i < diff->script_count; i++) {
-        op = &diff->script[i];
-
-        switch (op->kind) {
-        case PV_DIFF_EQUAL:
-        case PV_DIFF_MOVE_TO:
-            pv_buf_add(out, text.data + op->a, op->a_len);
-            break;
-        case PV_DIFF_INSERT:
-            pv_buf_add(out, diff->doc[1].text + op->b, op->b_len);
-            break;
-        case PV_DIFF_DELETE:
-            if (memcmp(text.data + op->a, diff->doc[0].text + op->a, op->a_len) != 0) {
-                return PV_INVALID;
-            }
-            break;
-        case PV_DIFF_MOVE_FROM:
-            break;
-        }
-    }
-
-    return out->failed ? PV_ERROR : PV_OK;
-}
-
-
-/* In the order of A: what moved is put back by where it came from. */
-static int
-pv_diff_apply_back(pv_buf_t *out, const pv_diff_t *diff, pv_str_t text)
-{
-    size_t               i;
-    const pv_diff_op_t  *op, **order;
-
-    order = malloc((diff->script_count + 1) * sizeof(*order));
-    if (order == NULL) {
-        return PV_ERROR;
-    }
-
-    for (i = 0; i < diff->script_count; i++) {
-        order[i] = &diff->script[i];
-    }
-
-    qsort(order, diff->script_count, sizeof(*order), pv_op_order);
-
-    for (i = 0; i < diff->script_count; i++) {
-        op = order[i];
-
-        if (op->kind == PV_DIFF_DELETE) {
-            pv_buf_add(out, diff->doc[0].text + op->a, op->a_len);
-
-        } else if (op->kind == PV_DIFF_EQUAL || op->kind == PV_DIFF_MOVE_TO) {
-            pv_buf_add(out, text.data + op->b, op->b_len);
-
-        } else if (op->kind == PV_DIFF_INSERT
-                   && memcmp(text.data + op->b, diff->doc[1].text + op->b, op->b_len) != 0)
-        {
-            free(order);
-            return PV_INVALID;
-        }
-    }
-
-    free(order);
-
-    return out->failed ? PV_ERROR : PV_OK;
-}
-
-
-static int
-pv_op_order(const void *x, const void *y)
-{
-    const pv_diff_op_t  *p = *(const pv_diff_op_t *const *) x, *q = *(const pv_diff_op_t *const *) y;
-
-    return p->a < q->a ? -1 : p->a > q->a;
 }

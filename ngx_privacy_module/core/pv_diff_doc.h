@@ -152,7 +152,7 @@ struct pv_diff_s {
 /* Makes room for one more element; NULL when memory ran out. */
 void *pv_more(void **list, size_t *size, size_t count, size_t element);
 
-/* pv_diff_doc.c: doc is zeroed. */
+/* pv_diff_doc.c, with pv_diff_block.c: doc is zeroed. */
 int pv_doc_parse(pv_doc_t *doc, pv_links_t *links, pv_str_t html);
 void pv_doc_free(pv_doc_t *doc);
 
@@ -182,6 +182,9 @@ int pv_diff_match(pv_diff_t *diff);
  * joined with these.
  */
 int pv_diff_words(pv_diff_t *diff, pv_item_t *item, uint32_t a_last, uint32_t b_last);
+
+/* pv_diff_containers.c: sets merged of the containers, by the items. */
+void pv_diff_containers(pv_diff_t *diff);
 
 /* Appends an operation, joined with the one before where it goes on from it. */
 int pv_diff_add(pv_diff_t *diff, const pv_item_t *item, pv_diff_op_t op);
