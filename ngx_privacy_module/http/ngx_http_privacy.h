@@ -10,9 +10,9 @@
  * The only room that knows ngx_http_request_t. One file a task:
  *
  *   module      directives, create and merge, life cycle; declares only
- *   conf        what the directives' arguments mean, and whether they fit together
+ *   conf        what the directives' arguments mean, and whether they fit together; conf_user: who the user is
  *   setup       what is made once every server is known
- *   request     the context of a request: who, what state, which cookies go on
+ *   request     the context of a request: who, what state, which cookies go on (a header of its own)
  *   headers     reading, adding, removing header lines of both directions
  *   user        who is logged in: binding cookie, user header, privacy_user
  *   lease       keeping a signed state fresh against the ledger
@@ -30,7 +30,9 @@
  *   notices     what is to be told to users (a header of its own)
  *   zone        what the workers share
  *   variables   $privacy_...
- *   center      the pages and documents under the centre's prefix
+ *   center      the addresses under the centre's prefix
+ *   negotiate   what is asked for there: type, language, page of a list
+ *   document    a version as a document, the same for everybody
  *   answer      sending them, and plain sentences
  *   choice      writing: choices and withdrawal
  *   ledger      appending to and reading a subject's ledger in Redis

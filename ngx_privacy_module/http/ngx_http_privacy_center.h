@@ -8,7 +8,8 @@
 
 /*
  * Between the files that answer below the centre's prefix: center.c routes,
- * versions.c, diff.c and memento.c have the archive's addresses.
+ * negotiate.c reads what is asked for, document.c shows a version, versions.c,
+ * diff.c and memento.c have the archive's addresses.
  */
 
 #include "ngx_http_privacy.h"
