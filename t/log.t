@@ -228,6 +228,28 @@ for my $round (1 .. 20) {
 }
 is(sound('after kills'), $number + 20, 'each once');
 
+# A third key, with versions before and between: each of the three follows the log, the newest alone adds to it
+
+($status, $out) = publish($t->bundle(version => 'between', effective => in_days(10), editorial()));
+is($status, 0, 'between two keys') or diag($out);
+($status, $out) = rollover("$keys/newest", '--key', $key);
+is($status, 0, 'a third key') or diag($out);
+my @second_public = ('--public', "$keys/next/$site.pub");
+$key = "$keys/newest/$site.key";
+($status, $out) = withdraw('between', '--reason', 'x');
+is($status, 0, '... withdraws what the second one published') or diag($out);
+my $six = $t->bundle(version => 'six', effective => in_days(0), editorial());
+($status, $out) = publish($six);
+is($status, 0, '... and publishes') or diag($out);
+for my $public (\@old_public, \@second_public, ['--public', "$keys/newest/$site.pub"]) {
+    @public = @$public;
+    is(scalar(grep { !$_->{verified} } @{versions()}), 0, 'all verifies');
+    ($status, $out) = $t->ctl('check', $six, $t->ctl_site, @public);
+    is($status, 0, '... and can be followed') or diag($out);
+}
+@public = @old_public;
+ok(wait_for(sub { seen() eq 'six' }, 4), 'nginx, configured with the first key, follows');
+
 # Publishers, withdrawers and a rollover at once
 
 ($status, $out) = publish($t->bundle(version => 'late', effective => in_days(30), editorial()));

@@ -52,8 +52,8 @@ void ctl_log_free(ctl_log_t *log);
 /*
  * The chain of the log's heads, settled from pub; freed by pv_log_free().
  * CTL_LOG_NEWEST: as many as tell what a new entry follows: key entries and
- * withdrawals, the last entry, and the versions down to the newest that was
- * not withdrawn. CTL_LOG_ALL: every one. What is refused is in problems, with
+ * all between them, withdrawals, the last entry, and the versions down to the
+ * newest that was not withdrawn. CTL_LOG_ALL: every one. What is refused is in problems, with
  * its number as line, and then the answer is CTL_WRONG; *chain is there, too.
  */
 #define CTL_LOG_NEWEST  0

@@ -25,6 +25,7 @@ typedef struct {
 
 
 static void ctl_chain_choose(const ctl_log_t *log, const pv_log_t *chain, int which, unsigned char *wanted);
+static void ctl_chain_choose_first(const ctl_log_t *log, int which, unsigned char *wanted);
 static int ctl_chain_fetch(ctl_chain_t *c, const unsigned char *wanted);
 static int ctl_chain_batch(ctl_chain_t *c, const size_t *batch, size_t n);
 static int ctl_chain_add(ctl_chain_t *c, const ctl_log_entry_t *entry, const redisReply *reply);
@@ -74,9 +75,7 @@ ctl_chain_choose(const ctl_log_t *log, const pv_log_t *chain, int which, unsigne
     memset(wanted, 0, log->count);
 
     if (chain == NULL) {
-        for (i = 0; i < log->count; i++) {
-            wanted[i] = which == CTL_LOG_ALL || log->entries[i].kind != PV_ENTRY_VERSION || i + 1 == log->count;
-        }
+        ctl_chain_choose_first(log, which, wanted);
         return;
     }
 
@@ -90,6 +89,33 @@ ctl_chain_choose(const ctl_log_t *log, const pv_log_t *chain, int which, unsigne
         if (ctl_log_withdrawal(chain, &log->entries[i - 1]) == NULL) {
             return;
         }
+    }
+}
+
+
+/*
+ * What stands between two hand-overs as well: the newest key is countersigned
+ * by the newest of them only, and from there digests lead back to the others.
+ */
+
+static void
+ctl_chain_choose_first(const ctl_log_t *log, int which, unsigned char *wanted)
+{
+    size_t  i, oldest, newest;
+
+    oldest = log->count;
+    newest = 0;
+
+    for (i = 0; i < log->count; i++) {
+        if (log->entries[i].kind == PV_ENTRY_KEY) {
+            oldest = oldest < i ? oldest : i;
+            newest = i;
+        }
+    }
+
+    for (i = 0; i < log->count; i++) {
+        wanted[i] = which == CTL_LOG_ALL || log->entries[i].kind != PV_ENTRY_VERSION || i + 1 == log->count
+                    || (i > oldest && i < newest);
     }
 }
 
