@@ -5,7 +5,7 @@ package Test::Privacy::Terminal;
 
 # A command on a terminal of its own, and somebody who answers what it asks.
 #
-#     my $screen = terminal([COMMAND, ...], [qr/question $/ => 'answer'], ...);     # undef: end of input
+#     my $screen = terminal([COMMAND, ...], [qr/question $/ => 'answer'], ...);     # undef: end of input; CODE: says it
 #     $screen->{status}, $screen->{text}                                            # exit code; what was on it
 
 use strict;
@@ -57,6 +57,10 @@ sub terminal {
         if (@script && $new =~ $script[0][0]) {
             my $answer = (shift @script)->[1];
             $asked = length $text;
+            if (ref $answer) {
+                $answer = $answer->();
+                $deadline = time + 20;          # what was done meanwhile may have taken its time
+            }
             utf8::encode($answer) if defined $answer;
             syswrite $master, defined $answer ? "$answer\n" : "\x04";
         }
