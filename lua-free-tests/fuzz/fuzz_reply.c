@@ -6,14 +6,17 @@
 /*
  * What a server may send. The first byte says how the rest is cut. What the
  * scanner lets through, hiredis must read within the limits, and where hiredis
- * finds no fault both count the same replies.
+ * finds no fault both count the same replies.  With our objects and with its
+ * own it reads the same.
  */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "pvr_cluster.h"
 #include "pvr_durability.h"
 #include "pvr_limit.h"
+#include "pvr_reader.h"
 
 
 static size_t
@@ -32,6 +35,23 @@ measure(const redisReply *reply, unsigned depth)
     }
 
     return n;
+}
+
+
+static void
+same(const redisReply *a, const redisReply *b)
+{
+    size_t  i;
+
+    if (a->type != b->type || a->integer != b->integer || a->len != b->len || a->elements != b->elements
+        || (a->str == NULL) != (b->str == NULL) || (a->str != NULL && memcmp(a->str, b->str, a->len + 1) != 0))
+    {
+        abort();
+    }
+
+    for (i = 0; i < a->elements; i++) {
+        same(a->element[i], b->element[i]);
+    }
 }
 
 
@@ -125,11 +145,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    void         *reply;
+    void         *reply, *other;
     size_t        piece, i, n;
     uint64_t      replies;
     pvr_limit_t   limit;
-    redisReader  *reader;
+    redisReader  *reader, *plain;
 
     if (size < 2) {
         return 0;
@@ -139,7 +159,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     data++;
     size--;
 
-    reader = redisReaderCreate();
+    reader = pvr_reader_create();
+    plain = redisReaderCreate();
     pvr_limit_init(&limit);
     replies = 0;
 
@@ -150,13 +171,22 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         }
 
-        if (redisReaderFeed(reader, (const char *) data + i, n) != REDIS_OK) {
+        if (redisReaderFeed(reader, (const char *) data + i, n) != REDIS_OK
+            || redisReaderFeed(plain, (const char *) data + i, n) != REDIS_OK)
+        {
             break;
         }
 
         while (redisReaderGetReply(reader, &reply) == REDIS_OK && reply) {
+            if (redisReaderGetReply(plain, &other) != REDIS_OK || other == NULL) {
+                abort();
+            }
+
+            same(reply, other);
+            freeReplyObject(other);
+
             use(reply);
-            freeReplyObject(reply);
+            pvr_reply_free(reply);
             replies++;
         }
 
@@ -170,6 +200,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     redisReaderFree(reader);
+    redisReaderFree(plain);
 
     return 0;
 }

@@ -170,9 +170,7 @@ ngx_privacy_redis_whole_free(ngx_privacy_redis_request_t *whole)
     ngx_uint_t  i;
 
     for (i = 0; i < whole->n; i++) {
-        if (whole->replies[i]) {
-            freeReplyObject(whole->replies[i]);
-        }
+        pvr_reply_free(whole->replies[i]);
     }
 
     ngx_free(whole);

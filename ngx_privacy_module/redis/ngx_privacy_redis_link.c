@@ -158,7 +158,7 @@ ngx_privacy_redis_link_connect(ngx_event_t *ev)
     link->last = link->out;
     pvr_limit_init(&link->limit);
 
-    link->reader = redisReaderCreate();
+    link->reader = pvr_reader_create();
     link->pool = ngx_create_pool(NGX_PRIVACY_REDIS_POOL, link->log);
 
     if (link->reader == NULL || link->pool == NULL) {

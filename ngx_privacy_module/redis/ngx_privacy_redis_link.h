@@ -17,6 +17,7 @@
 #include "ngx_privacy_redis.h"
 #include "pvr_cluster.h"
 #include "pvr_limit.h"
+#include "pvr_reader.h"
 
 
 #define NGX_PRIVACY_REDIS_BACKOFF_MIN  100

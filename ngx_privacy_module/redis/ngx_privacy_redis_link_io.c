@@ -253,9 +253,7 @@ ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t
             ngx_privacy_redis_link_fail(link, status, (r && r->type == REDIS_REPLY_ERROR) ? r->str : why);
         }
 
-        if (r) {
-            freeReplyObject(r);
-        }
+        pvr_reply_free(r);
 
         if (status != PVR_OK) {
             return NGX_ERROR;

@@ -185,10 +185,8 @@ ngx_privacy_redis_forget(ngx_privacy_redis_request_t *request)
     (void) ngx_privacy_redis_unwatch(request);
 
     for (i = 0; i < request->got; i++) {
-        if (request->replies[i]) {
-            freeReplyObject(request->replies[i]);
-            request->replies[i] = NULL;
-        }
+        pvr_reply_free(request->replies[i]);
+        request->replies[i] = NULL;
     }
 }
 
@@ -243,10 +241,8 @@ ngx_privacy_redis_rewind(ngx_privacy_redis_request_t *request)
     ngx_uint_t  i;
 
     for (i = 0; i < request->got; i++) {
-        if (request->replies[i]) {
-            freeReplyObject(request->replies[i]);
-            request->replies[i] = NULL;
-        }
+        pvr_reply_free(request->replies[i]);
+        request->replies[i] = NULL;
     }
 
     request->got = 0;

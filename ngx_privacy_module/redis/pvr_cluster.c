@@ -54,24 +54,23 @@ pvr_slot(const void *key, size_t len)
 }
 
 
-/* CRC16 as of XMODEM (polynomial 0x1021), a nibble at a time: a table of sixteen is enough for keys of fifty bytes. */
+/*
+ * CRC16 as of XMODEM.  What a byte alone comes to needs no table: the bits of
+ * the polynomial 0x1021 lie so far apart that a byte is folded back only once.
+ */
 
 static unsigned
 pvr_crc16(const unsigned char *data, size_t len)
 {
     size_t    i;
-    unsigned  crc;
-
-    static const uint16_t  table[16] = {
-        0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50A5, 0x60C6, 0x70E7,
-        0x8108, 0x9129, 0xA14A, 0xB16B, 0xC18C, 0xD1AD, 0xE1CE, 0xF1EF
-    };
+    unsigned  crc, byte;
 
     crc = 0;
 
     for (i = 0; i < len; i++) {
-        crc = (crc << 4 ^ table[(crc >> 12 ^ data[i] >> 4) & 15]) & 0xFFFF;
-        crc = (crc << 4 ^ table[(crc >> 12 ^ data[i]) & 15]) & 0xFFFF;
+        byte = crc >> 8 ^ data[i];
+        byte ^= byte >> 4;
+        crc = (crc << 8 ^ byte << 12 ^ byte << 5 ^ byte) & 0xFFFF;
     }
 
     return crc;

@@ -20,6 +20,7 @@ enum {
 };
 
 
+static size_t pvr_limit_text(pvr_limit_t *limit, const unsigned char *data, size_t len);
 static int pvr_limit_type(pvr_limit_t *limit, unsigned char c);
 static int pvr_limit_digit(pvr_limit_t *limit, unsigned char c);
 static int pvr_limit_header(pvr_limit_t *limit);
@@ -61,6 +62,11 @@ pvr_limit_feed(pvr_limit_t *limit, const unsigned char *data, size_t len)
             continue;
         }
 
+        if (limit->state == PVR_LIMIT_TEXT) {
+            i += pvr_limit_text(limit, data + i, len - i) - 1;
+            continue;
+        }
+
         if (++limit->bytes > PVR_REPLY_MAX) {
             limit->state = PVR_LIMIT_BAD;
             return PV_INVALID;
@@ -70,16 +76,6 @@ pvr_limit_feed(pvr_limit_t *limit, const unsigned char *data, size_t len)
 
         case PVR_LIMIT_TYPE:
             rc = pvr_limit_type(limit, data[i]);
-            break;
-
-        case PVR_LIMIT_TEXT:
-            if (data[i] == '\r') {
-                limit->state = PVR_LIMIT_LF;
-
-            } else if (data[i] == '\n' || ++limit->line > PVR_LIMIT_LINE) {
-                rc = PV_INVALID;
-            }
-
             break;
 
         case PVR_LIMIT_NUMBER:
@@ -108,6 +104,32 @@ pvr_limit_feed(pvr_limit_t *limit, const unsigned char *data, size_t len)
     }
 
     return (limit->state == PVR_LIMIT_BAD) ? PV_INVALID : PV_OK;
+}
+
+
+/* As much of a status or an error as there is, its CR included.  Returns how many bytes that is, at least one. */
+
+static size_t
+pvr_limit_text(pvr_limit_t *limit, const unsigned char *data, size_t len)
+{
+    size_t  n;
+
+    for (n = 0; n < len && data[n] != '\r' && data[n] != '\n'; n++) { /* void */ }
+
+    limit->line += n;
+
+    if (n < len) {
+        limit->state = (data[n] == '\r') ? PVR_LIMIT_LF : PVR_LIMIT_BAD;
+        n++;
+    }
+
+    limit->bytes += n;
+
+    if (limit->line > PVR_LIMIT_LINE || limit->bytes > PVR_REPLY_MAX) {
+        limit->state = PVR_LIMIT_BAD;
+    }
+
+    return n;
 }
 
 
