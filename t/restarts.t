@@ -90,7 +90,7 @@ is($refused->choose('reject_all')->status, 303, 'one refuses');
 my ($nginx, $redis) = ($t, $t->redis);
 my %ways = (
     'nginx' => sub { $nginx->stop; $nginx->start },
-    'nginx, killed' => sub { kill 'KILL', $nginx->pid, $nginx->workers; $nginx->stop('KILL'); $nginx->start },
+    'nginx, killed' => sub { $nginx->kill_all; $nginx->start },
     'Redis' => sub { $redis->stop; $redis->start },
     'Redis, killed' => sub { $redis->kill; $redis->start },
     'both: nginx goes first and comes first' => sub { $nginx->stop; $redis->stop; $nginx->start; $redis->start },

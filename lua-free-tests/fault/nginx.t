@@ -52,8 +52,7 @@ my $masters = times(100, 4);
 for (1 .. $masters) {
     $f->progress(2);
     sleep rand .03;
-    kill 'KILL', $t->pid, $t->workers;
-    $t->stop('KILL');
+    $t->kill_all;
     $t->start;
 }
 $f->progress;

@@ -372,6 +372,19 @@ sub kill_worker {
 }
 
 
+# kill -9 of the master and of all that it has started, named or not yet: returns when nobody holds its sockets.
+sub kill_all {
+    my ($self) = @_;
+
+    my $pid = $self->{pid} or return;
+    kill 'STOP', $pid;                      # starts nobody anymore
+    my @children = split ' ', slurp("/proc/$pid/task/$pid/children");
+    kill 'KILL', $pid, @children;
+    $self->stop('KILL');
+    wait_for(sub { !grep { slurp("/proc/$_/stat") =~ /\) [^ZX] / } @children }, 20) or die "workers outlive kill -9\n";
+}
+
+
 # QUIT by default; after ten seconds TERM, and that is a failure.
 sub stop {
     my ($self, $signal) = @_;
