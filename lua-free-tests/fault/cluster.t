@@ -18,24 +18,19 @@ BEGIN { Fault::Network::enter() }
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
-use Time::HiRes qw(sleep time);
 use Fault;
+use Fault::Failover;
 
 my @hosts = map { "h$_" } 0 .. 5;
-my $net = Fault::Network->new(@hosts);
-diag('no partitions: ' . Fault::Network::why()) if !$net;
+my $net = Fault::Failover::network(@hosts);
 
 my $f = Fault->new('cluster', workers => 2, store => sub {
     return Test::Privacy::Cluster->new("$_[0]/redis", masters => 3, replicas => 1, timeout => 2000,
         lines => ['min-replicas-to-write 1'], $net ? (hosts => $net->on(@hosts)) : ());
 });
-my ($t, $redis) = ($f->t, $f->t->redis);
-
-my $ways = $f->ways($net);
-my @ways = grep { $ways->{$_} } 'cut off with nginx', 'killed', 'cut off', 'stopped';
+my $redis = $f->t->redis;
 
 sub key { return "privacy:{example:$_[0]}:ledger" }
-sub role { my ($server) = @_; return eval { $server->command('ROLE') } // [''] }
 
 # A slot goes to another shard, key by key; before, between and after, visitors choose.
 sub move {
@@ -54,9 +49,8 @@ sub move {
         for $to, $from, grep { $_ != $to && $_ != $from } $redis->masters;
 }
 
-# One failover; returns how long nobody's choice was acknowledged that could have been.
-sub lose_master {
-    my ($way, $old, $lost) = @_;
+sub lose {
+    my ($way, $old) = @_;
 
     my @others = grep { $_ != $old } $redis->masters;
     my %of;
@@ -66,28 +60,20 @@ sub lose_master {
         $of{$node} = $v;
     }
     my $slot = $redis->slot(key($of{$old}{subject}));
-    $f->progress;
-    $ways->{$way}[0]->($old);
-    my $broken = time;
 
-    if ($way !~ /nginx/) {
-        is($of{$_}->choose('withdraw')->status, 303, "$way: the other shards go on") for @others;
-    }
-    $f->withdraws($way, $of{$old}) if !$lost;
-    my $new = wait_for(sub {
-        my ($range) = grep { $_->[0] <= $slot && $slot <= $_->[1] } @{$others[0]->command('CLUSTER', 'SLOTS')};
-        my ($owner) = grep { $_->{port} == $range->[2][1] } $redis->nodes;
-        return $owner != $old && role($owner)->[0] eq 'master' && $owner;
-    }, 30) or die "$way: no failover";
-    $f->progress if $lost && $way !~ /nginx/;
-    my $back = time - $broken;
-    $ways->{$way}[1]->($old);
-    wait_for(sub { my $role = role($old); $role->[0] eq 'slave' && $role->[3] eq 'connected' }, 30)
-        or die "$way: the old master does not follow the new one";
-    $redis->ready;
-    $f->progress;
-    $f->recorded($way, $of{$old}) if !$lost;
-    return $back;
+    return (
+        visitor => $of{$old},
+        meanwhile => sub {
+            return if $way =~ /nginx/;
+            is($of{$_}->choose('withdraw')->status, 303, "$way: the other shards go on") for @others;
+        },
+        successor => sub {
+            my ($range) = grep { $_->[0] <= $slot && $slot <= $_->[1] } @{$others[0]->command('CLUSTER', 'SLOTS')};
+            my ($owner) = grep { $_->{port} == $range->[2][1] } $redis->nodes;
+            return $owner != $old && role($owner)->[0] eq 'master' && $owner;
+        },
+        settled => sub { $redis->ready },
+    );
 }
 
 # Slots on their way
@@ -116,33 +102,7 @@ diag(sprintf '%d reshards: %d slots were moved; %d choices were turned away', $r
 
 # What was acknowledged is on both
 
-my $n = times(20, 2);
-for my $i (0 .. $n - 1) {
-    my @masters = $redis->masters;
-    lose_master($ways[$i % @ways], $masters[$i % @masters]);
-}
-$f->settle;
-diag("a master was lost $n times");
-my $first = $f->account('Cluster, replicas=1');
-
-if (full()) {
-    my $before = $f->forget;
-    $f->{http} = 'privacy_durability memory;';
-    $f->configure;
-    $t->reload;
-    $_->command('CONFIG', 'SET', 'min-replicas-to-write', 0) for $redis->nodes;
-    $f->write;
-    my @gone;
-    for my $i (0 .. $n - 1) {
-        my @masters = $redis->masters;
-        push @gone, lose_master($ways[$i % @ways], $masters[$i % @masters], 1);
-    }
-    @gone = sort { $a <=> $b } @gone;
-    $f->settle;
-    my $sum = $f->sum(undef, $before);
-    diag(sprintf 'Cluster, memory: a master was lost %d times, %d of %d acknowledged choices are lost; without it for '
-        . '%.1f s, at most %.1f s', $n, scalar @{$sum->{lost}},
-        $sum->{acknowledged} - $first->{acknowledged}, @gone[$#gone / 2, -1]);
-    is(scalar @{$sum->{$_}}, 0, "Cluster, memory: $Fault::Journal::means{$_}") for qw(unasked unproven);
-}
+Fault::Failover->new($f, $net, what => 'Cluster', whose => 'a master',
+    master => sub { my ($i) = @_; my @masters = $redis->masters; return $masters[$i % @masters] },
+    lose => \&lose)->lose_masters;
 $f->finish;

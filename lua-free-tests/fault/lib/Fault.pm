@@ -303,22 +303,6 @@ sub status { my ($self) = @_; return json($self->{t}->get('/status')->body) }
 sub counter { my ($self, $name) = @_; return $self->status->{sites}[0]{counters}{$name} }
 
 
-# How a server is taken away, and brought back: { way => [code, code] }, with partitions where there is a network.
-sub ways {
-    my ($self, $net) = @_;
-
-    my $store = $self->{t}->redis;
-    my %ways = (killed => [sub { $_[0]->kill }, sub { $store->again($_[0]) }],
-        stopped => [sub { $_[0]->pause }, sub { $_[0]->resume }]);
-    return \%ways if !$net;
-
-    my $whole = sub { $net->whole };
-    $ways{'cut off'} = [sub { $net->apart($net->host($_[0]{address})) }, $whole];
-    $ways{'cut off with nginx'} = [sub { $net->apart($net->host($_[0]{address}), 'here') }, $whole];
-    return \%ways;
-}
-
-
 # One who agreed, and takes it back while something is broken: in effect at once, on the ledger once, whenever it can be.
 
 sub agreed {
