@@ -103,7 +103,11 @@ sub lose_masters {
     $f->{http} = 'privacy_durability memory;';
     $f->configure;
     $f->t->reload;
-    $_->command('CONFIG', 'SET', 'min-replicas-to-write', 0) for $f->t->redis->nodes;
+    for my $node ($f->t->redis->nodes) {
+        $node->command('CONFIG', 'SET', 'min-replicas-to-write', 0);
+        # and when it is started again: else it refuses, as the next master, while it is the only one
+        $node->{lines} = [grep { !/^min-replicas-to-write / } @{$node->{lines}}];
+    }
     $f->write;
     my @away = sort { $a <=> $b } map { $self->_lose($_, 1) } 0 .. $n - 1;
     $f->settle;
