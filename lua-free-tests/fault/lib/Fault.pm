@@ -265,6 +265,10 @@ sub _publish {
 
     my $t = $self->{t};
     my $store = $t->redis;
+    # a master that needs a replica takes nothing before it counted one, which it does once a second
+    my @masters = $store->can('masters') ? $store->masters : $store->can('master') ? $store->master : ();
+    wait_for(sub { !grep { $_->command('INFO', 'replication') =~ /^min_slaves_good_slaves:0/m } @masters }, 20)
+        or die 'a master has no replica';
     my $server = $self->_whole;
     {
         local $ENV{LD_PRELOAD};         # is nginx's; a sanitizer has to be the first of all
