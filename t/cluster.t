@@ -140,6 +140,8 @@ subtest 'a slot on its way' => sub {
         is($to->command('HLEN', key(subject($one))), $recorded{subject($one)}, 'all of it is there');
     }
     cmp_ok(redirected(), '>', $before, 'redirections were followed');
+    ok(wait_for(sub { $t->get('/status?format=prometheus')->body =~ /^privacy_redis_redirected_total\{[^}]*\} [1-9]/m },
+        10), 'and the metric says so');
     ok(wait_for(sub { status()->{changed} && status()->{connected} }, 5), 'the table is read again');
 };
 
@@ -203,6 +205,12 @@ subtest 'a shard is away' => sub {
     is(choose($victim, 'accept_all'), 503, 'then it is refused');
     cmp_ok(time - $begin, '<', 1.5, 'at once');
     is(choose($others[0], 'reject_all'), 303, 'and the others are still saved');
+    $_->command('CONFIG', 'SET', 'cluster-require-full-coverage', 'yes') for $cluster->running;
+    my $master = ($cluster->masters)[0];
+    ok(wait_for(sub { $master->command('CLUSTER', 'INFO') =~ /state:fail/ }, 20), 'by default all shards refuse');
+    is(choose($others[0], 'accept_all'), 503, 'so that nobody can choose');
+    $_->command('CONFIG', 'SET', 'cluster-require-full-coverage', 'no') for $cluster->running;
+    ok(wait_for(sub { choose($others[0], 'accept_all') == 303 }, 20), 'set as the docs say, they can');
     $replica->command('CONFIG', 'SET', 'cluster-replica-no-failover', 'no');
     ok(wait_for(sub { $replica->command('ROLE')->[0] eq 'master' }, 30), 'a replica takes over');
     ok(wait_for(sub { choose($victim, 'withdraw') == 303 }, 15), 'its subjects are served');
