@@ -65,14 +65,16 @@ sub lose {
         visitor => $of{$old},
         meanwhile => sub {
             return if $way =~ /nginx/;
-            is($of{$_}->choose('withdraw')->status, 303, "$way: the other shards go on") for @others;
+            for my $v (@of{@others}) {
+                ok(wait_for(sub { $v->choose('withdraw')->status == 303 }, 2), "$way: the other shards go on");
+            }
         },
         successor => sub {
             my ($range) = grep { $_->[0] <= $slot && $slot <= $_->[1] } @{$others[0]->command('CLUSTER', 'SLOTS')};
             my ($owner) = grep { $_->{port} == $range->[2][1] } $redis->nodes;
             return $owner != $old && role($owner)->[0] eq 'master' && $owner;
         },
-        settled => sub { $redis->ready },
+        settled => sub { follows($old) or return; $redis->ready; 1 },
     );
 }
 

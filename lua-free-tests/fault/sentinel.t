@@ -54,10 +54,11 @@ sub lose {
             my ($one) = grep { $named{$_} && $_ != $old } $redis->nodes;
             return keys %named == 1 && $one && role($one)->[0] eq 'master' && $one;
         },
+        # whoever it is in the end: who was cut off knows of the last failover only, and may begin another one
         settled => sub {
-            my ($new) = @_;
-            wait_for(sub { !grep { $redis->master($_) != $new } $redis->sentinels }, 30)
-                or die "$way: sentinels do not agree";
+            my ($master, @more) = grep { role($_)->[0] eq 'master' } $redis->nodes;
+            return $master && !@more && !grep({ $_ != $master && !follows($_) } $redis->nodes)
+                && !grep { ($redis->master($_) // 0) != $master } $redis->sentinels;
         },
         afterwards => sub {
             return if !$takes;

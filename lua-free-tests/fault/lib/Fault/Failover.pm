@@ -21,7 +21,7 @@ Fault::Failover - masters are lost while visitors choose, in each way that there
             visitor => $v,                          # who agreed, on $old
             meanwhile => sub { ... },               # $old is away
             successor => sub { ... },               # the new master, once it is one
-            settled => sub { my ($new) = @_; ... }, # waits until everybody is back and agrees
+            settled => sub { ... },                 # everybody is back, follows, and agrees
             afterwards => sub { ... },
         ) })->lose_masters;
     $f->finish;
@@ -44,7 +44,7 @@ use Fault::Journal;
 use Fault::Network;
 use Test::Privacy qw(wait_for);
 
-our @EXPORT = qw(role);
+our @EXPORT = qw(follows role);
 
 
 # The hosts, or nothing, and then why.
@@ -59,6 +59,10 @@ sub network {
 
 # Whose role changes ends the connections of clients.
 sub role { my ($server) = @_; return eval { $server->command('ROLE') } // [''] }
+
+
+# A replica that is connected.
+sub follows { my ($server) = @_; my $role = role($server); return $role->[0] eq 'slave' && $role->[3] eq 'connected' }
 
 
 sub new {
@@ -133,13 +137,11 @@ sub _lose {
     my $broken = time;
     $case{meanwhile}->();
     $f->withdraws($way, $case{visitor}) if !$lost;
-    my $new = wait_for($case{successor}, 30) or die "$way: no failover";
+    wait_for($case{successor}, 30) or die "$way: no failover";
     $f->progress if $lost && $way !~ /nginx/;
     my $took = time - $broken;
     $back->($old);
-    wait_for(sub { my $role = role($old); $role->[0] eq 'slave' && $role->[3] eq 'connected' }, 30)
-        or die "$way: the old master does not follow the new one";
-    $case{settled}->($new);
+    wait_for($case{settled}, 30) or die "$way: they do not agree again";
     $f->progress;
     $f->recorded($way, $case{visitor}) if !$lost;
     $case{afterwards}->() if $case{afterwards};
