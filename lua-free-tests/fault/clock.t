@@ -43,6 +43,19 @@ my ($agreed, $refused) = ($f->agreed, visitor());
 $refused->get('/');
 is($refused->choose('reject_all')->status, 303, 'one refused');
 
+# A form that Redis lost is stored again with a choice on it, a minute after it was
+
+sub choose { my $v = visitor(); $v->get('/'); return $v->choose('accept_all')->status }
+sub forms { return scalar @{$redis->command('KEYS', 'privacy:example:form:*')} }
+ok(wait_for(sub { choose() == 303 && forms() }, 10), 'the form is stored');
+$redis->command('DEL', @{$redis->command('KEYS', 'privacy:example:form:*')});
+shift_clock(61);
+ok(wait_for(sub { nginx_time() - time > 30 }, 10), 'a minute later');
+is(choose(), 303, '... a choice on it');
+cmp_ok(forms(), '>', 0, '... stores it again');
+shift_clock(0);
+ok(wait_for(sub { abs(nginx_time() - time) < 10 }, 10), 'the clock is right again');
+
 my %jumps = ('an hour ahead' => 3600, 'an hour back' => -3600, 'a year ahead' => 31_536_000, 'a year back' => -31_536_000);
 for my $jump (sort { $jumps{$a} <=> $jumps{$b} } keys %jumps) {
     my $before = $redis->command('HLEN', "privacy:{example:$agreed->{subject}}:ledger");

@@ -8,13 +8,15 @@
  * forced to the disk, so that a test can take away what the loss of power
  * would, after kill -9. FAULT_POWER names the file to which it is noted, one
  * line "BYTES PATH" with each fdatasync() that succeeded. What was written
- * while it ran does not count.
+ * while it ran does not count. FAULT_POWER_SLOW: milliseconds that each takes,
+ * as on a disk that has other things to do.
  */
 
 #define _GNU_SOURCE
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,8 @@
 #include <unistd.h>
 
 
-static int   notes = -1;
+static int           notes = -1;
+static unsigned int  slow;
 
 
 static void __attribute__((constructor))
@@ -32,6 +35,8 @@ open_notes(void)
 
     name = getenv("FAULT_POWER");
     notes = name ? open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    name = getenv("FAULT_POWER_SLOW");
+    slow = name ? (unsigned int) atoi(name) : 0;
 
     if (notes == -1) {
         abort();
@@ -78,6 +83,7 @@ fdatasync(int fd)
         return -1;
     }
 
+    poll(NULL, 0, (int) slow);
     rc = next(fd);
 
     if (rc == 0) {
