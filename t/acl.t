@@ -211,9 +211,40 @@ for my $account (sort grep { $_ ne 'all' } keys %other) {
 like(answer('PING'), qr/^redis: NOAUTH /, 'who does not sign in is refused');
 like(answer('AUTH', 'privacy-nginx', 'wrong'), qr/^redis: WRONGPASS /, '... and who has no password');
 
+# What the two for backups can do more than they have to
+
+my $backup = client('privacy-backup', 'secret-privacy-backup');
+$redis->command('SET', 'session:1', 'x');
+ok((grep { $_ eq 'session:1' } @{$backup->command('SCAN', 0, 'COUNT', 1000)->[1]}), 'backup: sees names of others');
+my $restore = client('privacy-restore', 'secret-privacy-restore');
+is($restore->command('SET', "privacy:$site:form:0000000000000000", 'x'), 'OK', 'restore: can overwrite');
+$redis->command('DEL', 'session:1', "privacy:$site:form:0000000000000000");
+
+# A further site: the same patterns with its name as well
+
+for my $account ('publish', 'nginx') {
+    $redis->command('ACL', 'SETUSER', "privacy-$account", map { my $p = $_; $p =~ s/\bexample\b/second/g ? $p : () }
+        @{$rules{"privacy-$account"}});
+}
+system('cp', "$keys/$site.key", "$keys/second.key") == 0 && system('cp', "$keys/$site.pub", "$keys/second.pub") == 0
+    or die 'no keys for the second site';
+my ($status, $out);
+for my $of ('second', 'third') {
+    ($status, $out) = $t->ctl('publish', $t->bundle, '--site', $of, '--key', "$keys/second.key", '--yes', '--redis',
+        url('publish'));
+    is($status, $of eq 'second' ? 0 : 3, "a further site: $of") or diag $out;
+}
+$t->config($config =~ s/%%SITE%%/second key=$keys\/second.pub/r, REDIS => url('nginx'));
+$t->reload;
+ok(wait_for(sub { $v = $t->visitor; $v->get('/')->header('X-Version') && $v->choose('accept_all')->status == 303 }, 20),
+    '... in which choices are saved');
+is(scalar @{$redis->command('KEYS', 'privacy:{second:*}:ledger')}, 1, '... under its name');
+$t->config($config, REDIS => url('nginx'));
+$t->reload;
+ok(wait_for(sub { my $r = $t->get('/')->header('X-Version'); defined $r && $r ne '' }, 20), '... and back');
+
 # A rule that is missing is named, by privacyctl ...
 
-my ($status, $out);
 for my $missing (['publish', '-xrange', 'xrange', 'versions', @public],
     ['read', '-hlen', 'hlen', 'ledger', $subject, '--keys', "$keys/keys", @public],
     ['notify', '-xadd', 'xadd', 'notice', 'send', "$dir/notice.json", '--public', @key, '--yes'],
@@ -247,7 +278,11 @@ $v = $t->visitor;
 $v->get('/');
 $redis->command('ACL', 'SETUSER', 'privacy-nginx', '-hsetnx');
 is($v->choose('accept_all')->status, 503, 'nginx without hsetnx: a choice is not saved');
-like($t->log, qr/refuses HSETNX privacy:\{$site:\*\}:ledger: NOPERM .*'hsetnx'/, '... and the log says why');
+$v->get('/');
+is($v->choose('accept_all')->status, 503, '... nor is it again');
+is(scalar(() = $t->log =~ /refuses HSETNX privacy:\{$site:\*\}:ledger: NOPERM .*'hsetnx'/g), 1,
+    '... and the log says why, once a minute');
+ok((grep { /hsetnx/i } map { $_->[1] } refused()), '... ACL LOG, too');
 unlike($t->log, qr/refuses (?:EXEC|CONFIG|INFO)/, '... and nothing else');
 is(json($t->get('/status')->body)->{redis}{last_error}, 'noperm', '... so does the status');
 is($v->get('/')->header('X-Consent'), '<>', '... nor does it count');

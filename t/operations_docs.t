@@ -57,6 +57,10 @@ for my $row (grep { /×|\// } $section{'Capacity plan to a billion subjects'} =~
     $sums++;
 }
 cmp_ok($sums, '>=', 20, 'sums are checked');
+my ($users, $index) = $section{'Capacity plan to a billion subjects'} =~ /here of ([\d,]+) users and ([\d.]+) MB/;
+is($users =~ tr/,//dr, 1e8 / 256, 'the index of users, in 256 keys');
+my ($of_user) = $section{Sizing} =~ /^\| a user in the index \| ([\d.]+) \|/m;
+cmp_ok(abs($index - 1e8 / 256 * $of_user / 1e6), '<', 0.1, '... each of so many MB');
 my ($zone, $sum) = $section{Sizing} =~ /knows ([\d.,× \/]+) = ([\d,]+) active/;
 is(int(eval($zone =~ s/,//gr =~ s/×/*/gr)), $sum =~ s/,//gr, 'the zone of 16m, too');
 
@@ -132,6 +136,10 @@ for my $setting ($docs =~ /`((?:appendonly|appendfsync|maxmemory|maxmemory-polic
     ok(!defined $value || eval { $redis->command('CONFIG', 'SET', $name, $value); 1 }, "... which can be set: $setting");
 }
 $redis->command('CONFIG', 'SET', $_->[0], $_->[1]) for ['min-replicas-to-write', 0], ['maxmemory', 0];
+for my $default ($docs =~ /`([\w-]+ [\w-]+)` \(default\)/g) {
+    my ($name, $value) = split / /, $default;
+    is($redis->command('CONFIG', 'GET', $name)->[1], $value, "$name is $value by default");
+}
 for my $default (['hash-max-listpack-entries', 512], ['hash-max-listpack-value', 64]) {
     like($docs, qr/`$default->[0]` at $default->[1]/, "$default->[0] is said");
     is($redis->command('CONFIG', 'GET', $default->[0])->[1], $default->[1], '... as it is by default');
@@ -159,11 +167,20 @@ sub run {
 }
 sub commands { my ($name) = @_; return map { split /(?<!\\)\n/ } $section{$name} =~ /^```sh\n(.*?)^```$/msg }
 
+my $network = 0;
+sub saved {
+    my $new = $t->visitor(headers => ['X-Real-IP' => '10.7.' . ++$network . '.1']);
+    $new->get('/');
+    return $new->choose('accept_all')->status;
+}
 for my $name ('Accounts', 'Keys', 'Backup and restore') {
     for my $command (commands($name)) {
         next if $command =~ /-p 26379/;     # a sentinel's: t/acl_servers.t
         ($failed, $out) = run($command);
         is($failed, 0, "$name: " . ($command =~ /^(.{1,60})/)[0]) or diag($out);
+        # a form of a worker that has a new key may be sent to one that is still leaving
+        $command =~ /redis/ ? is(saved(), 303, '... and nobody is refused meanwhile')
+            : ok(wait_for(sub { saved() == 303 }, 20), '... and choices are saved') if $name eq 'Keys';
     }
 }
 like(join("\n", @{{ @{$redis->command('ACL', 'GETUSER', 'privacy-nginx')} }->{passwords}}),
@@ -174,6 +191,10 @@ ok(wait_for(\&connected, 20), '... with which nginx connects');
 is((() = slurp("$keys/keys") =~ /^(?:cookie|form|ledger) /mg), 6, 'keys of three kinds were rotated');
 is((() = slurp("$keys/keys") =~ /^pseudonym /mg), 1, '... and one was not');
 ok(-s "$desk/example.backup", 'there is a backup');
+my $backup = slurp("$desk/example.backup");
+my @secrets = map { /(\S{20,})\s*$/mg } slurp("$keys/keys"), slurp("$keys/$site.key");
+cmp_ok(scalar @secrets, '>=', 8, 'keys');
+is_deeply([grep { index($backup, $_) >= 0 } @secrets], [], '... none of which is in it');
 ok(wait_for(sub { $v->get('/')->header('X-Consent') eq '<analytics,marketing>' }, 10), 'what was chosen holds');
 
 # Redis is emptied, and the backup brought back, while nginx runs
@@ -210,6 +231,12 @@ $other->start("aclfile $dir/other/users.acl");
 is($other->command('ACL', 'SETUSER', 'privacy-nginx', 'on', '>secret'), 'OK', 'with an aclfile');
 is($other->command('ACL', 'SAVE'), 'OK', '... ACL SAVE');
 like(slurp("$dir/other/users.acl"), qr/^user privacy-nginx on/m, '... keeps them');
+for my $with ("aclfile $dir/other/users.acl", '') {
+    $other->stop;
+    $other->start($with);
+    is(!!$other->command('ACL', 'GETUSER', 'privacy-nginx'), $with ne '', 'started again ' . ($with ? 'with' : 'without')
+        . ' it, ' . ($with ? 'they are there' : 'they are gone'));
+}
 $other->stop;
 
 # Nodes with other keys do not know each other's cookies, and say so
@@ -220,8 +247,42 @@ $b->config($config =~ s/replicas=1/memory/r, REDIS => $redis->url, UPSTREAM => "
 $b->start;
 $v->{peer} = $b->listen;
 is($v->get('/')->header('X-Consent'), '<>', 'a node with other keys: what was chosen counts for nothing');
-cmp_ok(json($b->get('/privacy-status')->body)->{sites}[0]{counters}{cookies_invalid}, '>', 0, '... and is counted');
+sub counter { return json($b->get('/privacy-status')->body)->{sites}[0]{counters}{$_[0]} }
+cmp_ok(counter('cookies_invalid'), '>', 0, '... and is counted');
 $b->stop;
+
+# One that was forgotten when the ledger key was rotated; counters begin anew
+
+spew($b->dir . '/keys/keys', slurp("$keys/keys") =~ s/^ledger .*\n//mr);
+chmod 0600, $b->dir . '/keys/keys';
+$b->start;
+is(counter('cookies_invalid'), 0, 'started again, counters begin with 0');
+$away->{peer} = $t->listen;
+$away->get('/privacy/choices');
+is($away->choose('custom', purpose => ['analytics'])->status, 303, 'a choice, signed with the newest ledger key');
+$away->{peer} = $b->listen;
+$b->allow(qr/does not verify/);
+ok(wait_for(sub { $away->get('/')->header('X-Consent') eq '<>' && counter('ledger_damaged') }, 20),
+    '... counts for nothing where that is not known, which is counted');
+$b->stop;
+
+# Old lines are taken out, and with them what only they signed
+
+my $open = $t->visitor(headers => ['X-Real-IP' => '10.8.1.1']);
+$open->get('/');
+my %form = $open->form;
+is(($t->ctl('keygen', '--rotate', $_, "$keys/keys"))[0], 0, "another $_ key") for qw(cookie form);
+spew("$keys/keys", join '', grep { my ($kind) = /^(\w+)/; !/^(?:cookie|form) / || !$t->{kept}{$kind}++ }
+    slurp("$keys/keys") =~ /^(.*\n)/mg);
+chmod 0600, "$keys/keys";
+is((() = slurp("$keys/keys") =~ /^(?:cookie|form) /mg), 2, 'one cookie key and one form key are left, the newest');
+$away->{peer} = $t->listen;
+$t->reload;
+is($away->get('/')->header('X-Consent'), '<>', '... a cookie of before counts for nothing');
+my $again = $open->post('/privacy/choices', { %form, choice => 'accept_all' });
+is($again->status, 400, '... nor does a form that was open');
+like($again->body, qr{href="/privacy/choices}, '... instead of which another one is offered');
+is(saved(), 303, '... all is well with what is new');
 is_deeply([$b->problems], [], 'nothing alarming there');
 $b->{finished} = $b->{clean} = 1;
 
@@ -257,6 +318,9 @@ for my $quoted ($docs =~ /^```nginx\n(.*?)^```$/msg) {
         $t->config($config, REDIS => $url);
         my ($status, $said) = $t->check_config;
         is($status, 0, "nginx -t: $line") or diag $said;
+        $url =~ s/\b(?:10\.0\.0\.\d|127\.0\.0\.1)\b/$t->address/ge;     # where nobody is
+        ($status, $said) = $t->ctl('versions', '--site', $site, '--public', "$keys/$site.pub", '--redis', $url);
+        is($status, 3, '... privacyctl takes it, too') or diag $said;
         $addresses++;
     }
 }

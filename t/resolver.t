@@ -72,4 +72,14 @@ my $asked = -s "$answers.asked";
 sleep 3;
 is(-s "$answers.asked", $asked, 'nobody is asked while all is well');
 
+# Without a resolver in nginx.conf a name stays what it was at the start
+
+$t->stop;
+$t->config($config =~ s/resolver [^;]*;//r =~ s/resolver_timeout [^;]*;//r, REDIS => "redis://localhost:$port");
+$t->start(any => 1);
+$asked = -s "$answers.asked";
+sleep 3;
+ok(!connected(), 'without a resolver: 127.0.0.1, as at the start');
+is(-s "$answers.asked", $asked, '... and nobody is asked');
+
 $t->finish;

@@ -79,8 +79,17 @@ subtest 'followed' => sub {
     $set->caught_up;
     my $old = $set->master;
     my $begin = time;
+    my ($never) = grep { $_ != $old } $set->nodes;
+    $never->command('CONFIG', 'SET', 'replica-priority', 0);
+    $_->command('SENTINEL', 'DEBUG', 'info-period', 300) for $set->sentinels;
+    wait_for(sub { !grep { !grep { my %of = @$_; $of{'slave-priority'} == 0 }
+        @{$_->command('SENTINEL', 'REPLICAS', $set->name)} } $set->sentinels }, 20) or die 'sentinels do not hear of it';
     my $new = $set->failover;
     isnt($new, $old, 'another master by order');
+    isnt($new, $never, 'not the one with priority 0');
+    eval { $never->command('PING') };       # its connections were closed when it was given another master
+    $never->command('CONFIG', 'SET', 'replica-priority', 100);
+    $_->command('SENTINEL', 'DEBUG', 'info-period', 10_000) for $set->sentinels;
     my %followed;
     ok(wait_for(sub {
         my $all = json($t->get('/status')->body);

@@ -61,6 +61,11 @@ my @public = ('--site', $t->site, '--public', $t->keys_dir . '/example.pub');
 ($status, $out) = $t->ctl('versions', @public, '--redis', $good);
 like($out, qr/2026-01-01/, 'and read again');
 
+spew("$dir/late.ext", 'subjectAltName=IP:' . $t->address . "\n");
+openssl("req -newkey rsa:2048 -nodes -subj /CN=late -keyout $dir/late.key -out $dir/late.csr");
+openssl("x509 -req -days -1 -in $dir/late.csr -CA $dir/ca.crt -CAkey $dir/ca.key -CAcreateserial"
+    . " -extfile $dir/late.ext -out $dir/late.crt");
+chmod 0644, "$dir/late.key";
 my %wrong = (
     'another authority' => "rediss://$server/1?ca=$dir/other.crt&$client",
     'the system\'s authorities' => "rediss://$server/1?$client",
@@ -136,6 +141,46 @@ for my $what ('another authority', 'another name', 'no client certificate') {
     ok(wait_for(sub { $t->log =~ /Redis at rediss:\S+ .*(?:certificate|another|handshake|closed)/ }), "nginx: $what");
     is($t->get('/privacy/')->status, 503, 'nothing is believed');
     unlike($t->log, qr/sesame/, 'no password in the log');
+    $t->stop;
+}
+
+# What is read when nginx starts or reloads: authorities, certificates, and the password
+
+spew("$dir/own.crt", slurp("$dir/other.crt"));
+config($good =~ s/ca=[^&]+/ca=$dir\/own.crt/r);
+$t->start;
+sub connected { return json($t->get('/status')->body)->{redis}{connected} }
+sub settled { my $n = 0; return wait_for(sub { $n = connected() ? $n + 1 : 0; sleep 0.1; return $n == 5 }, 20) }
+ok(!connected(), 'another authority in the file');
+spew("$dir/own.crt", slurp("$dir/ca.crt"));
+$t->reload;
+ok(settled(), '... the right one, after a reload');
+$t->redis->command('ACL', 'SETUSER', 'nginx', '>another', '<sesame %@?');
+spew("$dir/password", "another\n");
+$t->redis->command('CLIENT', 'KILL', 'TYPE', $_, 'SKIPME', 'yes') for 'normal', 'pubsub';
+ok(wait_for(sub { !connected() && !connected() }, 20), 'another password on the server');
+$t->reload;
+ok(settled(), '... and from the file, after a reload');
+
+# A certificate whose time is over is not believed, but with verify=off, which is warned of at each start
+
+$t->redis->command('CONFIG', 'SET', 'tls-cert-file', "$dir/late.crt", 'tls-key-file', "$dir/late.key");
+($status, $out) = $t->ctl('versions', @public, '--redis', $good);
+is($status, 3, 'a certificate whose time is over: privacyctl does not believe it');
+like($out, qr/expired/, '... and says why') or diag $out;
+$t->stop;
+config($good);
+$t->start;
+ok(wait_for(sub { $t->log =~ /Redis at rediss:\S+ .*(?:expired|certificate)/ }, 20), '... nor does nginx, which says so');
+is(connected() ? 1 : 0, 0, '... and is not connected');
+$t->stop;
+my $warned = qr/\[warn\].*Redis is not verified: whoever answers at its address is believed/;
+is(scalar(() = $t->log =~ /$warned/g), 0, 'nothing was said of verification so far');
+config("$good&verify=off");
+for my $n (1, 2) {
+    $t->start;
+    ok(settled(), 'verify=off: connected');
+    is(scalar(() = $t->log =~ /$warned/g), $n, '... which is warned of at each start');
     $t->stop;
 }
 
