@@ -32,23 +32,6 @@ my $redis = $f->t->redis;
 
 sub key { return "privacy:{example:$_[0]}:ledger" }
 
-# A slot goes to another shard, key by key; before, between and after, visitors choose.
-sub move {
-    my ($slot, $to) = @_;
-
-    my $from = $redis->node_of($slot);
-    return if $from == $to;
-    $to->command('CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $redis->id($from));
-    $from->command('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $redis->id($to));
-    $f->progress(1);
-    while (my ($key) = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 1)}) {
-        $from->command('MIGRATE', $to->{address}, $to->{port}, $key, 0, 5000);
-    }
-    $f->progress(1);
-    $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $redis->id($to))
-        for $to, $from, grep { $_ != $to && $_ != $from } $redis->masters;
-}
-
 sub lose {
     my ($way, $old) = @_;
 
@@ -78,13 +61,14 @@ sub lose {
     );
 }
 
-# Slots on their way
+# Slots on their way: before, between and after, visitors choose
 
 $f->{http} = 'privacy_durability replicas=1;';
 $f->start;
 $f->write;
 $f->progress(40);
 my ($mark, $reshards, $moved) = ($f->mark, times(10, 1), 0);
+my $choose = sub { $f->progress(1) };
 for my $i (1 .. $reshards) {
     my @masters = $redis->masters;
     my $to = $masters[$i % @masters];
@@ -92,7 +76,7 @@ for my $i (1 .. $reshards) {
     my %slots = map { $redis->slot(key($_)) => 1 } $f->subjects(full() ? 40 : 12);
     for my $slot (sort keys %slots) {
         next if $redis->node_of($slot) == $to;
-        move($slot, $to);
+        $redis->move($slot, $to, ($choose) x 2);
         $moved++;
     }
 }

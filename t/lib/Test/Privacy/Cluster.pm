@@ -10,7 +10,8 @@ package Test::Privacy::Cluster;
 #   url(USER:PASSWORD)    for privacy_redis and privacyctl
 #   nodes, masters        Test::Privacy::Redis each, with {address} and {port}
 #   node_of(KEY)          the master that has it, or that NODE, given behind it, believes to have it; slot(KEY)
-#   move(SLOT, NODE)      there, a key at a time; BETWEEN, when given, is called while the slot is on its way
+#   move(SLOT, NODE)      there, a key at a time; BETWEEN, when given, is called while the slot is on its way, and MOVED,
+#                         behind it, when its keys are there and nobody was told yet
 #   failover(NODE)        a replica of the master NODE takes over; returns it
 #   add(N)                a master more, without slots, and N replicas of it; returns the master
 #   again(NODE)           starts one that was killed
@@ -109,7 +110,7 @@ sub node_of {
 
 
 sub move {
-    my ($self, $slot, $to, $between) = @_;
+    my ($self, $slot, $to, $between, $moved) = @_;
 
     my $from = $self->node_of($slot);
     return if $from == $to;
@@ -119,6 +120,7 @@ sub move {
     while (my ($key) = @{$from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 1)}) {
         $from->command('MIGRATE', $to->{address}, $to->{port}, $key, 0, 5000);
     }
+    $moved->() if $moved;
     # who takes a slot has to know the epoch of who gives it: else its own may not become the greater one, and old news
     # of the giver undo the move
     $self->_epochs($to);
