@@ -23,6 +23,7 @@ use IPC::Open2 qw(open2);
 use JSON::PP ();
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $here = abs_path(dirname(__FILE__));
 my $root = abs_path("$here/../..");
@@ -111,50 +112,36 @@ sub certificate {
 
 # Visitors come from an address each, so that none is taken for a flood.
 sub configuration {
-    return <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
+    return site_conf(<<'CONF', http => <<'HTTP');
+    listen %%LISTENtls%% ssl http2;
+    ssl_certificate %%DIR%%/tls.crt;
+    ssl_certificate_key %%DIR%%/tls.key;
+    server_name _;
 
-    server {
-        listen %%LISTEN%%;
-        listen %%LISTENtls%% ssl http2;
-        ssl_certificate %%DIR%%/tls.crt;
-        ssl_certificate_key %%DIR%%/tls.key;
-        server_name _;
-
-        privacy enforce;
-        privacy_site %%SITE%%;
-
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            proxy_set_header Host $http_host;
-            proxy_http_version 1.1;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /legal {
-            proxy_pass %%UPSTREAM%%;
-            privacy_marked on;
-        }
-        location /slow {
-            proxy_pass %%UPSTREAM%%;
-            proxy_http_version 1.1;
-            proxy_buffering off;
-        }
-        location /privacy/ { privacy_center; }
-        location = /.well-known/gpc.json { privacy_gpc; }
+    location / {
+        proxy_pass %%UPSTREAM%%;
+        proxy_set_header Host $http_host;
+        proxy_http_version 1.1;
+        privacy_user_header X-Privacy-User;
+        privacy_session sessionid;
     }
-
+    location /legal {
+        proxy_pass %%UPSTREAM%%;
+        privacy_marked on;
+    }
+    location /slow {
+        proxy_pass %%UPSTREAM%%;
+        proxy_http_version 1.1;
+        proxy_buffering off;
+    }
+    location = /.well-known/gpc.json { privacy_gpc; }
+CONF
     # Another site, which would like to choose for its visitors.
     server {
         listen %%LISTENelsewhere%%;
         location / { proxy_pass %%UPSTREAM%%; }
     }
-}
-CONF
+HTTP
 }
 
 

@@ -44,6 +44,7 @@ use Time::HiRes qw(sleep time);
 use Fault::Journal;
 use Fault::Visitors;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 our @EXPORT = qw(times full);
 
@@ -92,28 +93,14 @@ sub configure {
     my ($self) = @_;
 
     my ($http, $server) = map { $_ // '' } @$self{qw(http server)};
-    $self->{t}->config(<<"CONF", $self->{redis} ? (REDIS => $self->{redis}) : ());
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    $http
-    server {
-        listen %%LISTEN%%;
-        keepalive_requests 1000000;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        privacy_lease 2s grace=1h;
-        $server
-        add_header X-Consent "<\$privacy_consent>" always;
-        add_header X-Subject "\$privacy_subject" always;
-        add_header X-Version "\$privacy_version" always;
-        location / { return 200 "<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>"; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+    $self->{t}->config(site_conf(<<"CONF", http => $http), $self->{redis} ? (REDIS => $self->{redis}) : ());
+    keepalive_requests 1000000;
+    privacy_lease 2s grace=1h;
+    $server
+    add_header X-Consent "<\$privacy_consent>" always;
+    add_header X-Subject "\$privacy_subject" always;
+    add_header X-Version "\$privacy_version" always;
+    location / { return 200 "<!doctype html><html><head><title>t</title></head><body><p>hello</body></html>"; }
 CONF
 }
 
