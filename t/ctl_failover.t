@@ -17,6 +17,7 @@ use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
 use Test::Privacy::Sentinel;
+use Test::Privacy::Site;
 use Test::Privacy::Terminal;
 use Time::HiRes qw(sleep time);
 
@@ -157,22 +158,9 @@ $t->upstream(sub {
     return { headers => ['Content-Type' => 'text/html', $session ? ('X-Privacy-User' => $session) : ()],
         body => '<!doctype html><body>hi</body>' };
 });
-my $config = <<'CONF';
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Subject "$privacy_subject" always;
-        location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
-}
+my $config = site_conf(<<'CONF');
+    add_header X-Subject "$privacy_subject" always;
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
 CONF
 $t->allow(qr/connect\(\) failed \(111/);
 

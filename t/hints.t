@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('hints');
 my ($major, $minor) = $t->nginx_version;
@@ -26,27 +27,17 @@ $t->upstream(sub {
         'Content-Length: 2', '', 'ok' };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
+$t->config(site_conf(<<'CONF', http => <<'HTTP'));
+    location / { proxy_pass %%UPSTREAM%%; proxy_http_version 1.1; privacy_user_header X-Privacy-User; }
+CONF
     early_hints 1;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; proxy_http_version 1.1; privacy_user_header X-Privacy-User; }
-        location /privacy/ { privacy_center; }
-    }
     server {
         listen %%LISTENobserve%%;
         privacy observe;
         privacy_site %%SITE%%;
         location / { proxy_pass %%UPSTREAM%%; proxy_http_version 1.1; }
     }
-}
-CONF
+HTTP
 $t->start;
 
 # Both responses, as they come

@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('memento', workers => 2);
 $t->redis->start;
@@ -25,17 +26,7 @@ sleep 2;
 $t->publish($t->bundle(version => 'three', @editorial));
 $t->publish($t->bundle(version => 'later', @editorial, effective => '2105-01-01T00:00:00Z'));
 
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location /privacy/ { privacy_center; }
-    }
+$t->config(site_conf('', http => <<'HTTP'));
     server {
         listen %%LISTENbalanced%%;
         privacy enforce;
@@ -43,8 +34,7 @@ http {
         privacy_origin https://www.example;
         location /about/privacy/ { privacy_center; }
     }
-}
-CONF
+HTTP
 $t->start;
 ok(wait_for(sub { ($t->get('/privacy/versions/three')->header('Memento-Datetime') // '') ne '' }), 'all are known');
 

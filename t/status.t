@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('status');
 $t->redis->start;
@@ -23,25 +24,14 @@ $t->upstream(sub {
         body => '<!doctype html><html><head></head><body>hi</body></html>' };
 });
 $t->publish($t->bundle);
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        location / { proxy_pass %%UPSTREAM%%; }
-        location /privacy/ { privacy_center; }
-        location = /status { privacy_status; }
-    }
+$t->config(site_conf(<<'CONF', http => <<'HTTP'));
+    location / { proxy_pass %%UPSTREAM%%; }
+CONF
     server {
         listen %%LISTENadmin%%;
         location / { privacy_status; }
     }
-}
-CONF
+HTTP
 $t->start;
 
 sub status { return json($t->get('/status')->body) }

@@ -14,6 +14,7 @@ use MIME::Base64 qw(encode_base64);
 use Time::HiRes ();
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Site;
 
 my $t = Test::Privacy->new('users');
 $t->redis->start;
@@ -62,59 +63,44 @@ $t->upstream(sub {
 
 $t->publish($t->bundle);
 spew($t->dir . '/html/passwords', "alice:{PLAIN}secret\nbob:{PLAIN}secret\n");
-$t->config(<<'CONF');
-%%MAIN%%
-http {
-    %%HTTP%%
-    %%PRIVACY%%
-    set_real_ip_from 127.0.0.0/8;
+$t->config(site_conf(<<'CONF', http => <<'HTTP'));
+    add_header X-Consent "<$privacy_consent>" always;
+    add_header X-State "<$privacy_state>" always;
+    add_header X-Subject "<$privacy_subject>" always;
+
+    location / { proxy_pass %%UPSTREAM%%; privacy_user_header X-Privacy-User; privacy_session sessionid; }
+    location /cached {
+        proxy_pass %%UPSTREAM%%;
+        proxy_cache pages;
+        proxy_cache_valid 200 1m;
+        proxy_ignore_headers Set-Cookie Cache-Control;
+        proxy_cache_key $uri;
+        privacy_user_header X-Privacy-User;
+    }
+    location /plain { proxy_pass %%UPSTREAM%%; }
+    location /account {
+        auth_request /verify;
+        auth_request_set $who $upstream_http_x_who;
+        privacy_user $who;
+        privacy_session sessionid;
+        proxy_pass %%UPSTREAM%%;
+    }
+    location = /verify { internal; proxy_pass %%UPSTREAM%%; }
+    location /basic {
+        auth_basic staff;
+        auth_basic_user_file %%DIR%%/html/passwords;
+        privacy_user $remote_user;
+        proxy_pass %%UPSTREAM%%;
+    }
+    location /tagged {
+        privacy_user $named;
+        proxy_pass %%UPSTREAM%%;
+    }
+CONF
     underscores_in_headers on;
     map $http_authorization $named { default ""; "~^Basic " $remote_user; }
     proxy_cache_path %%DIR%%/temp/cache keys_zone=pages:1m;
-    server {
-        listen %%LISTEN%%;
-        privacy enforce;
-        privacy_site %%SITE%%;
-        add_header X-Consent "<$privacy_consent>" always;
-        add_header X-State "<$privacy_state>" always;
-        add_header X-Subject "<$privacy_subject>" always;
-
-        location / {
-            proxy_pass %%UPSTREAM%%;
-            privacy_user_header X-Privacy-User;
-            privacy_session sessionid;
-        }
-        location /cached {
-            proxy_pass %%UPSTREAM%%;
-            proxy_cache pages;
-            proxy_cache_valid 200 1m;
-            proxy_ignore_headers Set-Cookie Cache-Control;
-            proxy_cache_key $uri;
-            privacy_user_header X-Privacy-User;
-        }
-        location /plain { proxy_pass %%UPSTREAM%%; }
-        location /account {
-            auth_request /verify;
-            auth_request_set $who $upstream_http_x_who;
-            privacy_user $who;
-            privacy_session sessionid;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location = /verify { internal; proxy_pass %%UPSTREAM%%; }
-        location /basic {
-            auth_basic staff;
-            auth_basic_user_file %%DIR%%/html/passwords;
-            privacy_user $remote_user;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /tagged {
-            privacy_user $named;
-            proxy_pass %%UPSTREAM%%;
-        }
-        location /privacy/ { privacy_center; }
-    }
-}
-CONF
+HTTP
 $t->start;
 
 sub consent { return $_[0]->header('X-Consent') }
