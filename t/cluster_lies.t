@@ -126,6 +126,17 @@ lie("slots: $_->[0]", $_->[1], ['^CLUSTER SLOTS' => $_->[2]], again => 1, log =>
     ['a name', '303|503', slots(range(0, 16383, 'nobody.invalid', $one->{port})), qr/without a "resolver"/],
     ['a byte at a time', 303, \slots(all_at($one))];
 
+# A table that is true, and as long as it can be: no two slots that follow each other are at one master
+
+my @servers = map { "*4\r\n" . bulk($_->[0]) . "\r\n:$_->[1]\r\n" . bulk('0' x 40) . "\r\n*0" }
+    [@$one{qw(address port)}], [@$other{qw(address port)}], ['127.255.255.254', 1], ['127.255.255.254', 2];
+tells($_, '^CLUSTER SLOTS' => slots(map { join "\r\n", '*5', ":$_", ":$_", @servers[$_ % 2, 2, 3] } 0 .. 16_383)) for $one,
+    $other;
+$t->reload;
+ok(wait_for(sub { 2 == grep { $_->{slots} == 8192 } @{status()->{endpoints}} }, 20),
+    'each slot a range, of two replicas: the table is read') or diag(explain(status()));
+is(choose(), 303, '... and choices go by it');
+
 # Sentinels
 
 sub named { my ($host, $port) = @_; return "*2\r\n" . bulk($host) . "\r\n" . bulk($port) }

@@ -47,7 +47,7 @@ int pvr_unknown(pvr_status_t s);
 
 /* Limits on what a server may answer; past them: PVR_PROTOCOL. */
 #define PVR_REPLY_MAX       (64u * 1024 * 1024)     /* bytes of one reply */
-#define PVR_REPLY_ELEMENTS  65536
+#define PVR_REPLY_ELEMENTS  (512u * 1024)           /* CLUSTER SLOTS has up to 28 a slot, with four replicas each */
 #define PVR_REPLY_DEPTH     4
 #define PVR_KEY_MAX         256
 
