@@ -147,6 +147,20 @@ is($other->command('PEXPIRETIME', $key), $later, 'what is there and expires late
 $other->command('FLUSHALL');
 is(($t->ctl('restore', '--site', 'another', '--redis', $other->url, $file))[0], 1, 'another site\'s backup is refused');
 
+# What has expired since is left out; what was erased since comes back
+
+my $soon = "privacy:{$site:expiresexpiresexpiresA}:ledger";
+$redis->command('COPY', $key, $soon);
+$redis->command('PEXPIREAT', $soon, 1000 * int(time + 3));      # looked at by the second
+is(($t->ctl('backup', @from, '--output', "$dir/soon"))[0], 0, 'a backup of what will expire');
+ok(wait_for(sub { !$redis->command('EXISTS', $soon) }, 20), '... which it does');
+like(($t->ctl('restore', @to, "$dir/soon"))[1], qr/, 1 expired, 0 conflicts$/m, '... and is left out');
+is($other->command('EXISTS', $soon), 0, '... of what is restored');
+$other->command('DEL', $key);
+like(($t->ctl('restore', @to, "$dir/soon"))[1], qr/, 1 expired, 0 conflicts$/m, 'one that was erased since');
+is($other->command('EXISTS', $key), 1, '... comes back');
+$other->command('FLUSHALL');
+
 # Altered at any place: found, named by its line, and nothing is restored
 
 my $whole = slurp($file);

@@ -91,6 +91,9 @@ is($v->choose('accept_all')->status, 303, 'a choice');
 my $away = $t->visitor;
 $away->get('/');
 is($away->choose('accept_all')->status, 303, '... and another one');
+my $late = $t->visitor(headers => ['X-Real-IP' => '10.6.1.1']);
+$late->get('/');
+is($late->choose('reject_all')->status, 303, '... and a third');
 
 # Status and metrics: named here, and there
 
@@ -197,6 +200,9 @@ cmp_ok(scalar @secrets, '>=', 8, 'keys');
 is_deeply([grep { index($backup, $_) >= 0 } @secrets], [], '... none of which is in it');
 ok(wait_for(sub { $v->get('/')->header('X-Consent') eq '<analytics,marketing>' }, 10), 'what was chosen holds');
 
+$late->get('/privacy/choices');
+is($late->choose('accept_all')->status, 303, '... and is chosen after it');
+
 # Redis is emptied, and the backup brought back, while nginx runs
 
 sub lost { return json($t->get('/privacy-status')->body)->{sites}[0]{log_missing} }
@@ -213,6 +219,8 @@ sleep 2.1;
 $away->get('/');
 is(json($t->get('/privacy-status')->body)->{sites}[0]{counters}{ledger_missing}, 1, '... nor when they were looked up');
 is($away->get('/')->header('X-Consent'), '<analytics,marketing>', '... again');
+ok(wait_for(sub { $late->get('/')->header('X-Consent') eq '<>' }, 20), '... who chose after the backup is asked again');
+is($late->choose('accept_all')->status, 303, '... and can');
 $v->get('/privacy/choices');
 is($v->choose('reject_all')->status, 303, '... and can choose again');
 for my $ledger (@{$redis->command('KEYS', 'privacy:{*:ledger')}) {

@@ -113,6 +113,7 @@ is($refused->get('/')->header('X-Consent'), '<>', 'a refusal does');
 $nginx->stop;
 $nginx->start;
 is(everywhere(), $version, 'a node that starts meanwhile has the newest version from its folder');
+is(visitor()->choose('accept_all')->status, 503, '... and saves nothing');
 $redis->start;
 all_is_well('back', $accepted, $refused);
 

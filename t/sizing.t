@@ -73,6 +73,13 @@ $measured{'of the zone: an active subject'} =
     ($status->{node}{zone_size} - $status->{node}{zone_free}) / $status->{sites}[0]{leases};
 $measured{'of the zone: its part for subjects'} = $status->{node}{zone_size} / (4 * 1024 * 1024);
 
+# Pages within the lease
+
+%asked = counted();
+$_->get('/') for @visitors;
+%after = counted();
+is($after{commands}, $asked{commands}, 'pages cost Redis nothing');
+
 # Looking up what is known already, when its lease is over
 
 sleep 2.1;
@@ -136,6 +143,7 @@ $measured{'marks of a further notice'} = (memory($marks[0]) - $measured{'marks o
 $t->stop;
 my $begin;
 my @words = ('', 'one record', 'two records');
+my ($doubled, %took);
 my $used = info('memory', 'used_memory');
 for my $position (1, 2) {
     fill(sub {
@@ -144,6 +152,7 @@ for my $position (1, 2) {
         return (['HSETNX', $key, $position, $records[($i + 7 * $position) % @records]], ['EXPIRE', $key, 110160000]);
     });
     $measured{"a subject with $words[$position]"} = (info('memory', 'used_memory') - $used) / $many;
+    $doubled //= doubled();
     $redis->command('BGREWRITEAOF');
     wait_for(sub {
         return info('persistence', 'aof_rewrite_in_progress') == 0 && info('persistence', 'aof_rewrite_scheduled') == 0;
@@ -154,15 +163,15 @@ for my $position (1, 2) {
     ($failed, $out) = $t->ctl('backup', $t->ctl_site, '--output', "$dir/backup");
     is($failed, 0, 'a backup') or diag $out;
     $measured{"a subject with $words[$position], in a backup"} = (-s "$dir/backup") / $many;
-    note(sprintf 'backup: %.2f s for %d subjects', time - $begin, $many);
+    $took{'back up'} = time - $begin;
 }
 $begin = time;
 ($failed, $out) = $t->ctl('verify-backup', "$dir/backup", '--keys', $t->keys_dir . '/keys');
-note(sprintf 'verify-backup: %.2f s', time - $begin);
+$took{verify} = time - $begin;
 $begin = time;
 $redis->stop;
 $redis->start('appendfsync everysec', 'auto-aof-rewrite-percentage 0');
-note(sprintf 'started again: %.2f s', time - $begin);
+$took{start} = time - $begin;
 
 $used = info('memory', 'used_memory');
 fill(sub {
@@ -189,10 +198,30 @@ for my $what (sort keys %measured) {
             or diag("said $said{$name}, measured $measured{$what}");
     }
 }
+my ($more) = $section =~ /just after they doubled, it is ([\d.]+) bytes a\s+subject more/;
+cmp_ok(abs($doubled - $more), '<', 1, 'tables that just doubled') or diag $doubled;
+my %seconds;
+@seconds{'back up', 'verify', 'start'} =
+    $section =~ /took ([\d.]+) s to back up, ([\d.]+) s to verify, and Redis ([\d.]+) s/;
+for my $what (sort keys %took) {
+    diag(sprintf '%s: %.2f s', $what, $took{$what}) if $ENV{SIZING_PRINT};
+    cmp_ok($took{$what}, '<', 20 * $seconds{$what}, "to $what takes about as long as is said, on whatever machine");
+}
 my %names = map { tr/,//dr => 1 } keys %measured;
 is_deeply([grep { !$names{$_} } sort keys %said], [], 'nothing else does');
 
 $t->finish;
+
+
+# What a subject needs more when Redis' tables, of keys and of their expiry, have just doubled: a pointer for each place.
+sub doubled {
+    my $more = 0;
+    my @tables = $redis->command('DEBUG', 'HTSTATS', 0) =~ /table size: (\d+)\r?\n\s*number of elements: (\d+)/g;
+    while (my ($size, $elements) = splice @tables, 0, 2) {
+        $more += 8 * (2 - $size / $elements) if $elements > $many / 2;
+    }
+    return $more;
+}
 
 
 sub average { my $sum = 0; $sum += $_ for @_; return $sum / @_ }
