@@ -194,6 +194,7 @@ ok(wait_for(sub { consent($dave) eq '<analytics>' }), 'makes what it names undec
 is(answer($dave, 'v3', 'decline')->status, 303, 'declined');
 is(bar($dave), '', 'the bar is gone');
 is($dave->page->header('X-Consent'), '<analytics>', 'the other grants are kept');
+is($dave->page->header('X-Bound'), '<3>', 'a version that reduces no rights holds for everybody once it is in force');
 is(records('dave')->[-1]{how}, 'decline', 'that is on the ledger');
 like(marks('dave')->{'v3:answer'}, qr/^declined \d+$/, 'and on the notice');
 ok(shows($alice, 'v3'), 'who has put off the one before is shown this one');
@@ -224,6 +225,8 @@ is($bob->get('/')->header('X-Bound'), '<4>', 'it binds who agreed');
 
 # Terms that reduce rights bind only who agrees
 
+my $grace = user('grace');
+ok(wait_for(sub { met('grace') }), 'somebody comes who chooses nothing');
 publish(version => '5', reduces_rights => JSON::PP::true, changes => [
     { kind => 'rights', purposes => [], summary => 'Fewer rights.' }]);
 ok(shows($bob, 'v5') && in_force('5'), 'a version that reduces rights comes into force');
@@ -231,6 +234,15 @@ is($bob->get('/')->header('X-Bound'), '<4>', 'and does not bind by silence');
 bar($bob);
 is(answer($bob, 'v5', 'agree')->status, 303, 'but who agrees');
 is($bob->get('/')->header('X-Bound'), '<5>', 'is bound');
+for ($dave, $grace) {
+    ok(shows($_, 'v5'), 'who is to answer it');
+    is(answer($_, 'v5', 'decline')->status, 303, '... and declines');
+    is($_->get('/')->header('X-Bound'), '<4>', '... stays with the version before');
+    $_->get('/privacy/choices');
+    is($_->choose('reject_all')->status, 303, '... and does so');
+    is($_->get('/')->header('X-Bound'), '<4>', '... whatever is chosen on cookies');
+}
+is(records('grace')->[0]{how}, 'decline', 'also whom nothing had bound before');
 
 # Who comes after it was announced, and then chooses on the version that it will replace
 

@@ -106,7 +106,7 @@ allowed(const subject_t *s, uint32_t in_force, uint64_t *asked)
 static int
 take(subject_t *s, const pv_choice_t *c, uint32_t in_force)
 {
-    uint32_t       position;
+    uint32_t       position, reach;
     pv_str_t       bytes;
     pv_record_t    r, back;
     unsigned char  packed[PV_RECORD_MAX];
@@ -119,7 +119,10 @@ take(subject_t *s, const pv_choice_t *c, uint32_t in_force)
         return 0;
     }
 
-    pv_choice_merge(&r, c, 7, base_of(s), s->any ? s->consent.bound_version : 0, &policies[in_force], s->now);
+    /* as where each version reduces rights */
+
+    reach = s->any ? s->consent.bound_version : c->how == PV_HOW_DECLINE ? c->version - 1 : 0;
+    pv_choice_merge(&r, c, 7, base_of(s), reach, &policies[in_force], s->now);
 
     if (pv_choice_same(&r, base_of(s), s->now)) {
         return 0;
@@ -354,8 +357,13 @@ test_decline(void **state)
     assert_true(answer(&s, PV_HOW_DECLINE, 3, 3));
     assert_int_equal(allowed(&s, 3, &asked), 0);
     assert_int_equal(asked, MAPS | MAIL);
-    assert_int_equal(s.consent.bound_version, 0);
+    assert_int_equal(s.consent.bound_version, 2);
     assert_false(answer(&s, PV_HOW_DECLINE, 3, 3));
+
+    /* what was declined does not come to bind by a choice of purposes, if it reduces rights */
+
+    assert_true(choose(&s, PV_HOW_REJECT_ALL, 3, OPTIONAL, 0));
+    assert_int_equal(s.consent.bound_version, 2);
 }
 
 

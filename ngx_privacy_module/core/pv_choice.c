@@ -289,16 +289,17 @@ pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_co
 }
 
 
-/* Terms that reduce rights bind only who agrees to them; who declines stays where he was. */
+/* Terms that reduce rights bind only who agrees to them; who declines stays where he was, or is said to be. */
 
 static void
 pv_choice_bind(pv_record_t *r, const pv_choice_t *c, const pv_consent_t *base, uint32_t reach)
 {
-    r->bound_version = (c->how == PV_HOW_DECLINE) ? 0 : c->version;
-
     if (base == NULL || base->bound_version == 0) {
+        r->bound_version = (c->how == PV_HOW_DECLINE) ? reach : c->version;
         return;
     }
+
+    r->bound_version = (c->how == PV_HOW_DECLINE) ? 0 : c->version;
 
     if (c->how != PV_HOW_AGREE && r->bound_version > reach) {
         r->bound_version = reach;

@@ -78,7 +78,8 @@ void pv_choice_fold(pv_consent_t *base, const pv_record_t *pending);
 /*
  * The record of the choice on top of base (NULL: none): everything but client
  * and link. reach: the newest version to which base's bound version moves by
- * itself, 0 without base. Past it, only agreeing binds.
+ * itself. Past it, only agreeing binds. Where nothing binds yet: the version
+ * before the one that is declined, which binds then; else 0.
  */
 void pv_choice_merge(pv_record_t *r, const pv_choice_t *c, uint64_t form, const pv_consent_t *base, uint32_t reach,
     const pv_policy_t *in_force, int64_t now);

@@ -31,6 +31,7 @@ static void ngx_http_privacy_record_gone(ngx_http_privacy_choice_t *choice,
     ngx_http_privacy_ledger_result_t result);
 static void ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice);
 static const pv_consent_t *ngx_http_privacy_record_state(ngx_http_privacy_choice_t *choice, pv_consent_t *state);
+static uint32_t ngx_http_privacy_record_reach(ngx_http_privacy_choice_t *choice, const pv_consent_t *base);
 static ngx_int_t ngx_http_privacy_record_append(ngx_http_privacy_choice_t *choice);
 static void ngx_http_privacy_record_append_done(void *data, ngx_http_privacy_append_result_t result,
     pvr_status_t status);
@@ -267,6 +268,26 @@ ngx_http_privacy_record_state(ngx_http_privacy_choice_t *choice, pv_consent_t *s
 }
 
 
+/* Who declines a version before anything binds them is bound to the one before it, and not to it by their next choice. */
+
+static uint32_t
+ngx_http_privacy_record_reach(ngx_http_privacy_choice_t *choice, const pv_consent_t *base)
+{
+    uint32_t          reach;
+    const pv_head_t  *before;
+
+    reach = ngx_http_privacy_reach(choice->ctx, base);
+
+    if (reach != 0 || choice->choice.how != PV_HOW_DECLINE) {
+        return reach;
+    }
+
+    before = pv_log_before(ngx_http_privacy_store_log(choice->ctx->site->store), choice->choice.version);
+
+    return before ? before->sequence : 0;
+}
+
+
 static void
 ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice)
 {
@@ -288,8 +309,8 @@ ngx_http_privacy_record_apply(ngx_http_privacy_choice_t *choice)
         return;
     }
 
-    pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base, ngx_http_privacy_reach(ctx, base),
-                    ctx->policy, now);
+    pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base,
+                    ngx_http_privacy_record_reach(choice, base), ctx->policy, now);
 
     if (!choice->has_pending && pv_choice_same(&choice->record, base, now)) {
         ngx_http_privacy_record_settle(choice);
@@ -589,7 +610,7 @@ ngx_http_privacy_record_pend(ngx_http_privacy_choice_t *choice)
 
     if (!choice->sealed) {
         pv_choice_merge(&choice->record, &choice->choice, choice->token.form, base,
-                        ngx_http_privacy_reach(ctx, base), ctx->policy, ngx_time());
+                        ngx_http_privacy_record_reach(choice, base), ctx->policy, ngx_time());
         ngx_http_privacy_record_client(&choice->record, ctx->request->connection->sockaddr);
 
         if (pv_record_seal(&choice->record, ctx->main->keys, ngx_http_privacy_str(&ctx->site->name),
