@@ -173,7 +173,7 @@ test_odd_replies(void **state)
         assert_int_equal(pvr_scan(&cursor, &n, reply), PV_INVALID);
         assert_int_equal(pvr_user_time(reply), 0);
         assert_int_equal(pvr_notice_marks_read(marks, 1, reply), PV_INVALID);
-        assert_int_equal(pvr_notice_acknowledged(reply), i == 6 ? PV_OK : PV_INVALID);
+        assert_int_equal(pvr_notice_recorded(reply), i == 6 ? PV_OK : PV_INVALID);
         if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2) {
             assert_int_equal(pvr_notice_state_read(&states, reply), PV_INVALID);
         }
@@ -365,10 +365,25 @@ test_audience_and_users(void **state)
 }
 
 
+/* One transaction, of that many commands and the term. */
+static void
+recorded(pv_buf_t *out, unsigned replies, size_t commands)
+{
+    redisReply  *reply;
+
+    assert_int_equal(replies, commands + 2);
+    reply = redis_ask(redis, out, replies);
+    assert_int_equal(pvr_notice_recorded(reply), PV_OK);
+    assert_int_equal(reply->elements, commands);
+    freeReplyObject(reply);
+}
+
+
 static void
 test_what_became_of_it(void **state)
 {
     size_t               i;
+    unsigned             n;
     pv_buf_t             out;
     redisReply          *reply;
     pv_notice_state_t    marks[2];
@@ -389,24 +404,25 @@ test_what_became_of_it(void **state)
     assert_int_equal(redis_number(redis, &out), 0);
     pvr_notice_set(&out, site, subjects[1], "v7", PV_NOTICE_LATER, 150, 0, session);
     assert_int_equal(redis_number(redis, &out), 1);
-    pvr_notice_set(&out, site, subjects[1], "v7", PV_NOTICE_LATER, 160, 0, session);
+    pvr_notice_set(&out, site, subjects[1], "v7", PV_NOTICE_LATER, 155, 0, session);
     assert_int_equal(redis_number(redis, &out), 0);
 
-    /* the first answer counts */
+    /* seen; then answered: of each the first time counts, and the first answer */
+
+    n = pvr_notice_record(&out, site, subjects[1], "v7", PV_NOTICE_SEEN, 250, PV_ANSWER_NONE, session, 1000);
+    recorded(&out, n, 2);
 
     for (i = 0; i < 2; i++) {
-        pvr_notice_acknowledge(&out, site, subjects[1], "v7", 300 + (int64_t) i,
-                               i ? PV_ANSWER_DECLINED : PV_ANSWER_AGREED, 1000);
-        reply = redis_ask(redis, &out, pvr_notice_acknowledge_replies(PV_ANSWER_AGREED));
-        assert_int_equal(pvr_notice_acknowledged(reply), PV_OK);
-        assert_int_equal(reply->elements, 3);
-        freeReplyObject(reply);
+        n = pvr_notice_record(&out, site, subjects[1], "v7", PV_NOTICE_ACKNOWLEDGED, 300 + (int64_t) i,
+                              i ? PV_ANSWER_DECLINED : PV_ANSWER_AGREED, session, 1000);
+        recorded(&out, n, 4);
     }
 
-    pvr_notice_acknowledge(&out, site, subjects[1], "n3", 400, PV_ANSWER_NONE, 1000);
-    reply = redis_ask(redis, &out, pvr_notice_acknowledge_replies(PV_ANSWER_NONE));
-    assert_int_equal(pvr_notice_acknowledged(reply), PV_OK);
-    freeReplyObject(reply);
+    n = pvr_notice_record(&out, site, subjects[1], "v7", PV_NOTICE_LATER, 160, PV_ANSWER_NONE, session, 1000);
+    recorded(&out, n, 3);
+
+    n = pvr_notice_record(&out, site, subjects[1], "n3", PV_NOTICE_ACKNOWLEDGED, 400, PV_ANSWER_NONE, session, 1000);
+    recorded(&out, n, 3);
 
     memset(&states, 0, sizeof(states));
     strcpy(states.states[0].id, "n3");
@@ -417,12 +433,13 @@ test_what_became_of_it(void **state)
     assert_int_equal(pvr_notice_state_read(&states, reply), PV_OK);
     freeReplyObject(reply);
     assert_int_equal(states.states[1].at[PV_NOTICE_WRITTEN], 100);
-    assert_int_equal(states.states[1].at[PV_NOTICE_SEEN], 0);
+    assert_int_equal(states.states[1].at[PV_NOTICE_SEEN], 250);
     assert_int_equal(states.states[1].at[PV_NOTICE_ACKNOWLEDGED], 300);
     assert_int_equal(states.states[1].at[PV_NOTICE_LATER], 160);
     assert_int_equal(states.states[1].answer, PV_ANSWER_AGREED);
     assert_memory_equal(states.states[1].session, session, sizeof(session));
     assert_int_equal(states.states[0].at[PV_NOTICE_ACKNOWLEDGED], 400);
+    assert_int_equal(states.states[0].at[PV_NOTICE_SEEN], 400);
     assert_int_equal(states.states[0].answer, PV_ANSWER_NONE);
     assert_int_equal(states.changes_done, 7);
 

@@ -392,6 +392,12 @@ ngx_int_t ngx_http_privacy_settle_ledger(ngx_http_privacy_main_conf_t *pmcf, ngx
     const u_char *subject, int64_t term, ngx_msec_t end, ngx_http_privacy_settled_pt handler, void *data,
     ngx_privacy_redis_settle_t **settle);
 
+/*
+ * 1 where what was waited for went to another server meanwhile: replicas there have to have it. The caller writes or
+ * reads it once more, harmless as that is, and waits anew where it is found. moves: 0 at first.
+ */
+ngx_uint_t ngx_http_privacy_settle_again(pvr_status_t status, ngx_uint_t *moves);
+
 /* When a record that is written now may go: the choice's own term and the proof period from now. policy: may be NULL. */
 int64_t ngx_http_privacy_ledger_expire_at(ngx_http_privacy_srv_conf_t *pscf, const pv_policy_t *policy);
 /* Sends an event about a subject to all nodes, and frees it. It only wakes: what depends on it must not get lost with it. */

@@ -19,7 +19,6 @@
 #define NGX_HTTP_PRIVACY_FORM_BYTES   (4 * 1024 * 1024)
 #define NGX_HTTP_PRIVACY_LEDGER_TERM  86400     /* s that a ledger is kept at least: 0 would remove it */
 #define NGX_HTTP_PRIVACY_FORM_TRUST   60        /* s until a form is put again: Redis may have lost it */
-#define NGX_HTTP_PRIVACY_MOVES        5         /* of the ledger to other servers of a cluster, while one appends to it */
 
 
 struct ngx_http_privacy_append_s {
@@ -290,11 +289,9 @@ ngx_http_privacy_append_settled(void *data, pvr_status_t status)
 {
     ngx_http_privacy_append_t  *append = data;
 
-    /* The ledger went elsewhere meanwhile: replicas there have to have it. The record is found to be there, or put again. */
+    /* the record is found to be where the ledger went, or put again */
 
-    if ((status == PVR_MOVED || status == PVR_ASK) && append->moves++ < NGX_HTTP_PRIVACY_MOVES
-        && ngx_http_privacy_append_record(append) == NGX_OK)
-    {
+    if (ngx_http_privacy_settle_again(status, &append->moves) && ngx_http_privacy_append_record(append) == NGX_OK) {
         return;
     }
 

@@ -44,6 +44,7 @@ typedef struct {
     ngx_http_privacy_ledger_read_t  *read;
     ngx_http_privacy_append_t       *append;
     ngx_privacy_redis_settle_t      *settle;
+    ngx_uint_t                       moves;         /* of the ledger, while replicas were waited for */
 
     ngx_http_privacy_notice_t       *notice;        /* that is answered, held; NULL: none is */
     ngx_http_privacy_reader_t        reader;        /* by whom */

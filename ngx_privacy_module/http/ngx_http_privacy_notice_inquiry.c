@@ -58,8 +58,8 @@ static ngx_http_privacy_inquiry_t *ngx_http_privacy_inquiry_begin(ngx_http_priva
 static void ngx_http_privacy_inquiry_ask_state(ngx_http_privacy_inquiry_t *inquiry);
 static void ngx_http_privacy_inquiry_ask_met(ngx_http_privacy_inquiry_t *inquiry);
 static void ngx_http_privacy_inquiry_ask_listed(ngx_http_privacy_inquiry_t *inquiry, ngx_uint_t i);
-static void ngx_http_privacy_inquiry_send(ngx_http_privacy_inquiry_t *inquiry, char *key, size_t len,
-    pv_buf_t *commands, ngx_uint_t n, ngx_privacy_redis_handler_pt handler, void *data);
+static void ngx_http_privacy_inquiry_send(ngx_http_privacy_inquiry_t *inquiry, pv_buf_t *commands, ngx_uint_t n,
+    ngx_privacy_redis_handler_pt handler, void *data);
 static void ngx_http_privacy_inquiry_state(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static void ngx_http_privacy_inquiry_met(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static void ngx_http_privacy_inquiry_listed(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
@@ -198,20 +198,17 @@ ngx_http_privacy_inquiry_begin(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priv
 static void
 ngx_http_privacy_inquiry_ask_state(ngx_http_privacy_inquiry_t *inquiry)
 {
-    char      key[PVR_KEY_MAX];
-    size_t    len;
     pv_buf_t  commands;
     pv_str_t  site;
 
     site = ngx_http_privacy_str(&inquiry->site->name);
-    len = pvr_key_notices(key, site, inquiry->reader.subject);
 
     pv_buf_init(&commands, NGX_HTTP_PRIVACY_INQUIRY_BYTES);
     (void) pvr_notice_state(&commands, site, inquiry->reader.subject);
     (void) pvr_notice_expire(&commands, site, inquiry->reader.subject,
                              ngx_http_privacy_notice_term(inquiry->main, inquiry->site));
 
-    ngx_http_privacy_inquiry_send(inquiry, key, len, &commands, 2, ngx_http_privacy_inquiry_state, inquiry);
+    ngx_http_privacy_inquiry_send(inquiry, &commands, 2, ngx_http_privacy_inquiry_state, inquiry);
 }
 
 
@@ -220,27 +217,22 @@ ngx_http_privacy_inquiry_ask_state(ngx_http_privacy_inquiry_t *inquiry)
 static void
 ngx_http_privacy_inquiry_ask_met(ngx_http_privacy_inquiry_t *inquiry)
 {
-    char      key[PVR_KEY_MAX];
-    size_t    len;
     pv_buf_t  commands;
     pv_str_t  site;
 
     site = ngx_http_privacy_str(&inquiry->site->name);
-    len = pvr_key_users(key, site, inquiry->reader.subject[0]);
 
     pv_buf_init(&commands, NGX_HTTP_PRIVACY_INQUIRY_BYTES);
     (void) pvr_user_meet(&commands, site, inquiry->reader.subject, (int64_t) ngx_time());
     (void) pvr_user_met(&commands, site, inquiry->reader.subject);
 
-    ngx_http_privacy_inquiry_send(inquiry, key, len, &commands, 2, ngx_http_privacy_inquiry_met, inquiry);
+    ngx_http_privacy_inquiry_send(inquiry, &commands, 2, ngx_http_privacy_inquiry_met, inquiry);
 }
 
 
 static void
 ngx_http_privacy_inquiry_ask_listed(ngx_http_privacy_inquiry_t *inquiry, ngx_uint_t i)
 {
-    char                          key[PVR_KEY_MAX];
-    size_t                        len;
     pv_buf_t                      commands;
     pv_str_t                      site;
     const u_char                 *subject;
@@ -255,27 +247,23 @@ ngx_http_privacy_inquiry_ask_listed(ngx_http_privacy_inquiry_t *inquiry, ngx_uin
     question->inquiry = inquiry;
     question->i = i;
 
-    len = pvr_key_audience(key, site, notice->audience.digest);
-
     pv_buf_init(&commands, NGX_HTTP_PRIVACY_INQUIRY_BYTES);
     (void) pvr_audience_members(&commands, site, notice->audience.digest, &subject, 1);
 
-    ngx_http_privacy_inquiry_send(inquiry, key, len, &commands, 1, ngx_http_privacy_inquiry_listed, question);
+    ngx_http_privacy_inquiry_send(inquiry, &commands, 1, ngx_http_privacy_inquiry_listed, question);
 }
 
 
+/* Not as one: where a slot is on its way, ASKING holds for one command. */
+
 static void
-ngx_http_privacy_inquiry_send(ngx_http_privacy_inquiry_t *inquiry, char *key, size_t len, pv_buf_t *commands,
-    ngx_uint_t n, ngx_privacy_redis_handler_pt handler, void *data)
+ngx_http_privacy_inquiry_send(ngx_http_privacy_inquiry_t *inquiry, pv_buf_t *commands, ngx_uint_t n,
+    ngx_privacy_redis_handler_pt handler, void *data)
 {
-    ngx_str_t                     route;
     ngx_privacy_redis_request_t  *sent;
 
-    route.data = (u_char *) key;
-    route.len = len;
-
-    sent = commands->failed ? NULL : ngx_privacy_redis_send(inquiry->main->redis, &route, commands->data,
-                                                            commands->len, n, inquiry->deadline, 1, handler, data);
+    sent = commands->failed ? NULL : ngx_privacy_redis_send_each(inquiry->main->redis, commands->data, commands->len,
+                                                                 n, inquiry->deadline, 1, handler, data);
     pv_buf_free(commands);
 
     if (sent == NULL) {

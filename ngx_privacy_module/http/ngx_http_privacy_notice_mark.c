@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_privacy_notices.h"
+#include "ngx_http_privacy_ledger_private.h"
 
 
 /*
@@ -30,7 +31,9 @@ struct ngx_http_privacy_mark_s {
     u_char                         subject[PV_SUBJECT_LEN];
     ngx_http_privacy_mark_what_t   what;
     ngx_msec_t                     end;             /* ngx_current_msec when it has to be over */
-    ngx_privacy_redis_request_t   *request;
+    pv_buf_t                       commands;        /* the transaction, for it may have to be sent again */
+    ngx_uint_t                     n;               /* replies that it has */
+    ngx_uint_t                     moves;
     ngx_http_privacy_mark_pt       handler;         /* NULL: nobody waits for it any more */
     void                          *data;
 };
@@ -40,9 +43,11 @@ static void ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ng
     const u_char *subjects[], ngx_uint_t n, ngx_uint_t kept, ngx_uint_t endpoint, ngx_uint_t endpoints);
 static void ngx_http_privacy_written_again(pv_buf_t *commands, pv_str_t first, pv_str_t site, const u_char *subject);
 static void ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static ngx_int_t ngx_http_privacy_mark_send(ngx_http_privacy_mark_t *mark);
 static void ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static ngx_int_t ngx_http_privacy_mark_settle(ngx_http_privacy_mark_t *mark);
 static void ngx_http_privacy_mark_settled(void *data, pvr_status_t status);
+static void ngx_http_privacy_mark_free(ngx_http_privacy_mark_t *mark);
 
 
 int64_t
@@ -241,19 +246,13 @@ ngx_http_privacy_notice_mark(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
     const ngx_http_privacy_reader_t *reader, ngx_http_privacy_mark_what_t what, ngx_msec_t deadline,
     ngx_http_privacy_mark_pt handler, void *data)
 {
-    char                      key[PVR_KEY_MAX];
-    pv_buf_t                  commands;
-    pv_str_t                  site;
-    ngx_str_t                 route;
-    const char               *id;
-    ngx_uint_t                n;
     ngx_http_privacy_mark_t  *mark;
 
     if (pmcf->redis == NULL) {
         return NULL;
     }
 
-    mark = ngx_alloc(sizeof(ngx_http_privacy_mark_t), ngx_cycle->log);
+    mark = ngx_calloc(sizeof(ngx_http_privacy_mark_t), ngx_cycle->log);
     if (mark == NULL) {
         return NULL;
     }
@@ -266,52 +265,45 @@ ngx_http_privacy_notice_mark(ngx_http_privacy_main_conf_t *pmcf, ngx_http_privac
     mark->handler = handler;
     mark->data = data;
 
-    id = notice->notice->id;
-    site = ngx_http_privacy_str(&notice->site->name);
+    pv_buf_init(&mark->commands, NGX_HTTP_PRIVACY_MARK_BYTES);
 
-    route.data = (u_char *) key;
-    route.len = pvr_key_notices(key, site, reader->subject);
+    mark->n = pvr_notice_record(&mark->commands, ngx_http_privacy_str(&notice->site->name), reader->subject,
+                                notice->notice->id,
+                                what == NGX_HTTP_PRIVACY_MARK_SEEN ? PV_NOTICE_SEEN
+                                : what == NGX_HTTP_PRIVACY_MARK_LATER ? PV_NOTICE_LATER : PV_NOTICE_ACKNOWLEDGED,
+                                ngx_time(),
+                                what == NGX_HTTP_PRIVACY_MARK_AGREED ? PV_ANSWER_AGREED
+                                : what == NGX_HTTP_PRIVACY_MARK_DECLINED ? PV_ANSWER_DECLINED : PV_ANSWER_NONE,
+                                reader->session, ngx_http_privacy_notice_term(pmcf, notice->site));
 
-    pv_buf_init(&commands, NGX_HTTP_PRIVACY_MARK_BYTES);
-    n = 0;
-
-    /* who put it off or answered it has seen it */
-
-    (void) pvr_notice_set(&commands, site, reader->subject, id, PV_NOTICE_SEEN, ngx_time(), PV_ANSWER_NONE, NULL);
-    n++;
-
-    if (what == NGX_HTTP_PRIVACY_MARK_LATER) {
-        (void) pvr_notice_set(&commands, site, reader->subject, id, PV_NOTICE_LATER, ngx_time(), PV_ANSWER_NONE,
-                              reader->session);
-        n++;
-    }
-
-    if (what == NGX_HTTP_PRIVACY_MARK_AGREED || what == NGX_HTTP_PRIVACY_MARK_DECLINED) {
-        (void) pvr_notice_set(&commands, site, reader->subject, id, PV_NOTICE_ANSWER, ngx_time(),
-                              what == NGX_HTTP_PRIVACY_MARK_AGREED ? PV_ANSWER_AGREED : PV_ANSWER_DECLINED, NULL);
-        n++;
-    }
-
-    if (what >= NGX_HTTP_PRIVACY_MARK_ACKNOWLEDGED) {
-        (void) pvr_notice_set(&commands, site, reader->subject, id, PV_NOTICE_ACKNOWLEDGED, ngx_time(),
-                              PV_ANSWER_NONE, NULL);
-        n++;
-    }
-
-    (void) pvr_notice_expire(&commands, site, reader->subject, ngx_http_privacy_notice_term(pmcf, notice->site));
-    n++;
-
-    mark->request = commands.failed ? NULL : ngx_privacy_redis_send(pmcf->redis, &route, commands.data,
-                                                                    commands.len, n, deadline, 1,
-                                                                    ngx_http_privacy_mark_done, mark);
-    pv_buf_free(&commands);
-
-    if (mark->request == NULL) {
-        ngx_free(mark);
+    if (ngx_http_privacy_mark_send(mark) != NGX_OK) {
+        ngx_http_privacy_mark_free(mark);
         return NULL;
     }
 
     return mark;
+}
+
+
+static ngx_int_t
+ngx_http_privacy_mark_send(ngx_http_privacy_mark_t *mark)
+{
+    char            key[PVR_KEY_MAX];
+    ngx_str_t       route;
+    ngx_msec_int_t  left;
+
+    left = (ngx_msec_int_t) (mark->end - ngx_current_msec);
+
+    if (mark->n == 0 || left <= 0) {
+        return NGX_ERROR;
+    }
+
+    route.data = (u_char *) key;
+    route.len = pvr_key_notices(key, ngx_http_privacy_str(&mark->site->name), mark->subject);
+
+    return ngx_privacy_redis_send(mark->main->redis, &route, mark->commands.data, mark->commands.len, mark->n,
+                                  (ngx_msec_t) left, 1, ngx_http_privacy_mark_done, mark)
+           ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -327,10 +319,10 @@ ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies
 {
     ngx_http_privacy_mark_t  *mark = data;
 
-    ngx_uint_t  i;
+    status = ngx_http_privacy_replies_status(status, replies, n);
 
-    for (i = 0; status == PVR_OK && i < n; i++) {
-        status = pvr_status(replies[i]);
+    if (status == PVR_OK && pvr_notice_recorded(replies[n - 1]) != PV_OK) {
+        status = PVR_PROTOCOL;
     }
 
     if (status == PVR_OK) {
@@ -377,6 +369,10 @@ ngx_http_privacy_mark_settled(void *data, pvr_status_t status)
 {
     ngx_http_privacy_mark_t  *mark = data;
 
+    if (ngx_http_privacy_settle_again(status, &mark->moves) && ngx_http_privacy_mark_send(mark) == NGX_OK) {
+        return;
+    }
+
     if (status != PVR_OK) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "privacy: site \"%V\": what a user answered to a notice could "
                       "not be recorded: %s", &mark->site->name, pvr_status_name(status));
@@ -386,5 +382,13 @@ ngx_http_privacy_mark_settled(void *data, pvr_status_t status)
         mark->handler(mark->data, status);
     }
 
+    ngx_http_privacy_mark_free(mark);
+}
+
+
+static void
+ngx_http_privacy_mark_free(ngx_http_privacy_mark_t *mark)
+{
+    pv_buf_free(&mark->commands);
     ngx_free(mark);
 }

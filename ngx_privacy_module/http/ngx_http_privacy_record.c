@@ -448,6 +448,12 @@ ngx_http_privacy_record_settled(void *data, pvr_status_t status)
         return;
     }
 
+    /* found on the ledger, which went elsewhere: looked for there */
+
+    if (ngx_http_privacy_settle_again(status, &choice->moves) && ngx_http_privacy_record_read(choice) == NGX_OK) {
+        return;
+    }
+
     if (choice->pending_there) {
         /* the browser goes on carrying it: the same record, not a second one */
 

@@ -17,6 +17,7 @@
 
 
 #define NGX_HTTP_PRIVACY_TOUCH_BYTES  1024
+#define NGX_HTTP_PRIVACY_MOVES        5         /* of a key to other servers of a cluster, while one waits for replicas */
 
 
 char *
@@ -88,4 +89,11 @@ ngx_http_privacy_settle_ledger(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priv
     (void) pvr_ledger_touch(&touch, ngx_http_privacy_str(&site->name), subject, term);
 
     return ngx_http_privacy_settle(pmcf, &touch, end, handler, data, settle);
+}
+
+
+ngx_uint_t
+ngx_http_privacy_settle_again(pvr_status_t status, ngx_uint_t *moves)
+{
+    return (status == PVR_MOVED || status == PVR_ASK) && (*moves)++ < NGX_HTTP_PRIVACY_MOVES;
 }

@@ -508,32 +508,38 @@ pvr_notice_set(pv_buf_t *out, pv_str_t site, const unsigned char *subject, const
 }
 
 
-int
-pvr_notice_acknowledge(pv_buf_t *out, pv_str_t site, const unsigned char *subject, const char *id, int64_t time,
-    pv_notice_answer_t answer, int64_t seconds)
+unsigned
+pvr_notice_record(pv_buf_t *out, pv_str_t site, const unsigned char *subject, const char *id, pv_notice_field_t what,
+    int64_t time, pv_notice_answer_t answer, const unsigned char *session, int64_t seconds)
 {
-    int            rc;
-    char           key[PVR_KEY_MAX];
+    unsigned       n;
     pvr_command_t  multi = { .n = 0 }, exec = { .n = 0 };
 
     pvr_word(&multi, "MULTI");
-    rc = pvr_emit(out, &multi);
+    (void) pvr_emit(out, &multi);
+    (void) pvr_notice_set(out, site, subject, id, PV_NOTICE_SEEN, time, PV_ANSWER_NONE, NULL);
+    n = 2;
 
-    if (rc == PV_OK && answer != PV_ANSWER_NONE) {
-        rc = pvr_notice_set(out, site, subject, id, PV_NOTICE_ANSWER, time, answer, NULL);
+    if (answer != PV_ANSWER_NONE) {
+        (void) pvr_notice_set(out, site, subject, id, PV_NOTICE_ANSWER, time, answer, NULL);
+        n++;
     }
 
-    rc = rc == PV_OK ? pvr_notice_set(out, site, subject, id, PV_NOTICE_ACKNOWLEDGED, time, answer, NULL) : rc;
-    rc = rc == PV_OK ? pvr_expire(out, key, pvr_key_notices(key, site, subject), seconds) : rc;
+    if (what != PV_NOTICE_SEEN) {
+        (void) pvr_notice_set(out, site, subject, id, what, time, PV_ANSWER_NONE, session);
+        n++;
+    }
 
+    (void) pvr_notice_expire(out, site, subject, seconds);
     pvr_word(&exec, "EXEC");
+    (void) pvr_emit(out, &exec);
 
-    return rc == PV_OK ? pvr_emit(out, &exec) : rc;
+    return out->failed ? 0 : n + 2;
 }
 
 
 int
-pvr_notice_acknowledged(const redisReply *exec)
+pvr_notice_recorded(const redisReply *exec)
 {
     size_t  i;
 

@@ -111,14 +111,15 @@ int pvr_notice_marks_read(pv_notice_state_t *states, size_t n, const redisReply 
 int pvr_notice_set(pv_buf_t *out, pv_str_t site, const unsigned char *subject, const char *id,
     pv_notice_field_t field, int64_t time, pv_notice_answer_t answer, const unsigned char *session);
 /*
- * What an acknowledgement leaves, as one: MULTI, HSETNX answer (unless it is
- * PV_ANSWER_NONE), HSETNX acknowledged, EXPIRE, EXEC.
+ * What a user did with a notice, as one transaction: seen it (who put it off or
+ * answered it has), and put it off (PV_NOTICE_LATER), or understood or answered
+ * it (PV_NOTICE_ACKNOWLEDGED; of PV_ANSWER_NONE no answer is kept); EXPIRE.
+ * Returns how many replies it has, 0 when it could not be written.
  */
-int pvr_notice_acknowledge(pv_buf_t *out, pv_str_t site, const unsigned char *subject, const char *id, int64_t time,
-    pv_notice_answer_t answer, int64_t seconds);
-#define pvr_notice_acknowledge_replies(answer)  ((answer) == PV_ANSWER_NONE ? 4 : 5)
+unsigned pvr_notice_record(pv_buf_t *out, pv_str_t site, const unsigned char *subject, const char *id,
+    pv_notice_field_t what, int64_t time, pv_notice_answer_t answer, const unsigned char *session, int64_t seconds);
 /* The last of them: PV_OK when it was carried out. */
-int pvr_notice_acknowledged(const redisReply *exec);
+int pvr_notice_recorded(const redisReply *exec);
 /* EXPIRE. */
 int pvr_notice_expire(pv_buf_t *out, pv_str_t site, const unsigned char *subject, int64_t seconds);
 
