@@ -516,8 +516,7 @@ ngx_http_privacy_notices_event(ngx_http_privacy_site_t *site, ngx_str_t *text)
 
     if (text == NULL) {
         /* what was said while nobody listened is in the stream */
-        site->notices->failures = ngx_min(site->notices->failures, 1);
-        ngx_http_privacy_notices_sync(site->notices);
+        ngx_http_privacy_notices_wake(site->notices);
         return;
     }
 
@@ -528,7 +527,7 @@ ngx_http_privacy_notices_event(ngx_http_privacy_site_t *site, ngx_str_t *text)
     switch (event.kind) {
 
     case PVR_NOTICED:
-        ngx_http_privacy_notices_sync(site->notices);
+        ngx_http_privacy_notices_wake(site->notices);
         break;
 
     case PVR_ANSWERED:

@@ -21,6 +21,7 @@
 
 
 static void ngx_http_privacy_notices_poll(ngx_event_t *ev);
+static void ngx_http_privacy_notices_sync(ngx_http_privacy_notices_t *notices);
 static void ngx_http_privacy_notices_read(ngx_http_privacy_notices_t *notices);
 static void ngx_http_privacy_notices_page(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static void ngx_http_privacy_notices_take(ngx_http_privacy_notices_t *notices, redisReply *page);
@@ -63,7 +64,18 @@ ngx_http_privacy_notices_poll(ngx_event_t *ev)
 }
 
 
+/* There is something to read, or may be: what failed before, when a part of Redis was away, is no reason to wait. */
+
 void
+ngx_http_privacy_notices_wake(ngx_http_privacy_notices_t *notices)
+{
+    notices->failures = ngx_min(notices->failures, 1);
+
+    ngx_http_privacy_notices_sync(notices);
+}
+
+
+static void
 ngx_http_privacy_notices_sync(ngx_http_privacy_notices_t *notices)
 {
     uint32_t  last;
@@ -238,8 +250,8 @@ ngx_http_privacy_notices_done(ngx_http_privacy_notices_t *notices, ngx_msec_t ne
 {
     notices->syncing = 0;
 
-    if (notices->failures == 0 && notices->again) {
-        next = 1;
+    if (notices->again) {
+        next = notices->failures ? ngx_min(next, NGX_HTTP_PRIVACY_NOTICES_RETRY) : 1;
     }
 
     if (!notices->poll.timer_set) {

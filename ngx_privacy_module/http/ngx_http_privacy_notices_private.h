@@ -42,7 +42,7 @@ void ngx_http_privacy_notices_problems(ngx_http_privacy_notices_t *notices, pv_p
 
 /* notices_follow: begins with a timer, reads once more when woken. */
 void ngx_http_privacy_notices_follow(ngx_http_privacy_notices_t *notices);
-void ngx_http_privacy_notices_sync(ngx_http_privacy_notices_t *notices);
+void ngx_http_privacy_notices_wake(ngx_http_privacy_notices_t *notices);
 void ngx_http_privacy_notices_follow_stop(ngx_http_privacy_notices_t *notices);
 
 #endif /* NGX_HTTP_PRIVACY_NOTICES_PRIVATE_H */

@@ -36,6 +36,7 @@ typedef struct {
 
 static void ngx_http_privacy_store_message(void *data, ngx_str_t *channel, ngx_str_t *message);
 static void ngx_http_privacy_store_poll(ngx_event_t *ev);
+static void ngx_http_privacy_store_wake(ngx_http_privacy_store_t *store);
 static void ngx_http_privacy_store_sync(ngx_http_privacy_store_t *store);
 static void ngx_http_privacy_store_read_page(ngx_http_privacy_store_t *store);
 static void ngx_http_privacy_store_page(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
@@ -113,9 +114,8 @@ ngx_http_privacy_store_message(void *data, ngx_str_t *channel, ngx_str_t *messag
     len = sizeof(PVR_EVENT_PUBLISHED) - 1;
 
     if (message == NULL) {
-        /* what was said while nobody listened is in the log; Redis is there, so that the next failure is not one of many */
-        store->failures = ngx_min(store->failures, 1);
-        ngx_http_privacy_store_sync(store);
+        /* what was said while nobody listened is in the log */
+        ngx_http_privacy_store_wake(store);
 
         if (store->on_event) {
             store->on_event(store->data, NULL);
@@ -125,7 +125,7 @@ ngx_http_privacy_store_message(void *data, ngx_str_t *channel, ngx_str_t *messag
     }
 
     if (message->len >= len && ngx_memcmp(message->data, PVR_EVENT_PUBLISHED, len) == 0) {
-        ngx_http_privacy_store_sync(store);
+        ngx_http_privacy_store_wake(store);
         return;
     }
 
@@ -139,6 +139,17 @@ static void
 ngx_http_privacy_store_poll(ngx_event_t *ev)
 {
     ngx_http_privacy_store_sync(ev->data);
+}
+
+
+/* There is something to read, or may be: what failed before, when a part of Redis was away, is no reason to wait. */
+
+static void
+ngx_http_privacy_store_wake(ngx_http_privacy_store_t *store)
+{
+    store->failures = ngx_min(store->failures, 1);
+
+    ngx_http_privacy_store_sync(store);
 }
 
 
@@ -509,8 +520,8 @@ ngx_http_privacy_store_done(ngx_http_privacy_store_t *store, ngx_msec_t next)
 {
     store->syncing = 0;
 
-    if (store->again && store->failures == 0) {
-        next = 1;
+    if (store->again) {
+        next = store->failures ? ngx_min(next, NGX_HTTP_PRIVACY_STORE_RETRY) : 1;
     }
 
     if (!store->poll.timer_set) {

@@ -47,6 +47,7 @@ static void ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, 
 static ngx_int_t ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisReply *reply,
     u_char *owner);
 static void ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner);
+static ngx_uint_t ngx_privacy_redis_cluster_failing(ngx_privacy_redis_t *redis);
 static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_cluster_endpoint(ngx_privacy_redis_endpoint_t *told,
     pvr_address_t *address);
 static ngx_uint_t ngx_privacy_redis_cluster_same(ngx_privacy_redis_endpoint_t *endpoint, const pvr_address_t *address);
@@ -330,7 +331,8 @@ ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply *
 
     redis->cluster->unusable = 0;
     ngx_privacy_redis_cluster_take(redis, owner);
-    ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_EVERY);
+    ngx_privacy_redis_cluster_refresh(redis, ngx_privacy_redis_cluster_failing(redis) ? NGX_PRIVACY_REDIS_SLOTS_AGAIN
+                                                                                     : NGX_PRIVACY_REDIS_SLOTS_EVERY);
 }
 
 
@@ -434,6 +436,23 @@ ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner)
     if (redis->endpoints[redis->listening]->slots == 0) {
         ngx_privacy_redis_subscribe_move(redis);
     }
+}
+
+
+/* A master is away: who takes over is not said by it, and connects to it are tried more and more seldom. */
+
+static ngx_uint_t
+ngx_privacy_redis_cluster_failing(ngx_privacy_redis_t *redis)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        if (redis->endpoints[i]->slots && redis->endpoints[i]->link.failures) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
