@@ -137,6 +137,13 @@ ctl_redis_many(const ctl_redis_t *redis)
 }
 
 
+unsigned
+ctl_redis_lost(const ctl_redis_t *redis)
+{
+    return redis->lost;
+}
+
+
 int
 ctl_redis_other(const ctl_redis_t *redis, uint64_t *by)
 {

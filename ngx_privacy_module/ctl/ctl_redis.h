@@ -47,6 +47,12 @@ int ctl_redis_many(const ctl_redis_t *redis);
 int ctl_redis_run_on(ctl_redis_t *redis, size_t node, pv_buf_t *commands, redisReply **replies, size_t n);
 
 /*
+ * How many connections were lost so far. Another server may have taken the
+ * place of the one behind it, without what that acknowledged last.
+ */
+unsigned ctl_redis_lost(const ctl_redis_t *redis);
+
+/*
  * A cursor means nothing but to the process that gave it. by: 0 at first; to
  * be asked after each answer that has a cursor. 1: this answer is of another
  * one than the one before. What it names is there, but the whole has to be

@@ -58,7 +58,8 @@ ctl_restore(int argc, char **argv)
         "restore is simply repeated. Times of expiry are kept, and never brought forward; what\n"
         "has expired since is left out. What was erased since the backup comes back: erase it again.\n"
         "\n"
-        "Returns 0 when everything is there, 1 when something differs or the file is not right.\n",
+        "Returns 0 when everything is there, 1 when something differs or the file is not right,\n"
+        "3 when Redis was lost, also when another server took its place: then repeat it.\n",
         options, 1, 1
     };
 
@@ -82,6 +83,7 @@ static int
 ctl_restore_run(ctl_restore_t *r, const char *path)
 {
     int          rc;
+    unsigned     lost;
     const char  *url;
 
     if (!ctl_site(r->site)) {
@@ -102,6 +104,7 @@ ctl_restore_run(ctl_restore_t *r, const char *path)
     }
 
     r->whole = 0;
+    lost = ctl_redis_lost(r->redis);
     rc = ctl_restore_read(r);
     rc = rc == CTL_OK ? ctl_batch_flush(r->batch) : rc;
     ctl_progress_end(&r->progress);
@@ -110,9 +113,16 @@ ctl_restore_run(ctl_restore_t *r, const char *path)
         return ctl_fail(rc, "not everything is there: the same command again goes on");
     }
 
+    lost = ctl_redis_lost(r->redis) - lost;
     ctl_restore_wake(r);
+    rc = ctl_restore_say(r);
 
-    return ctl_restore_say(r);
+    if (rc == CTL_OK && lost != 0) {
+        return ctl_fail(CTL_UNREACHABLE, "a server went away meanwhile, and the one in its place may lack what came last: "
+                        "the same command again adds it");
+    }
+
+    return rc;
 }
 
 

@@ -355,6 +355,7 @@ ctl_servers_link(ctl_redis_t *redis, size_t server, ctl_link_t **link)
 void
 ctl_servers_lost(ctl_redis_t *redis, size_t server)
 {
+    redis->lost += redis->servers[server].link != NULL;
     ctl_link_close(redis->servers[server].link);
     redis->servers[server].link = NULL;
 

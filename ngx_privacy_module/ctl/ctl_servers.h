@@ -29,6 +29,7 @@ struct ctl_redis_s {
     uint16_t       slot[PVR_SLOTS];     /* of a cluster: the number of a server and 1; 0: nobody has it */
     uint64_t       answered;            /* which connection gave the last reply; never 0 then */
     unsigned       turn;                /* whom to ask first */
+    unsigned       lost;                /* connections that were made, and are of no use any more */
     int            settling;            /* 1: somebody knew a master, which was none: one is being made */
 };
 
