@@ -22,7 +22,14 @@ $t->publish($t->bundle);
 $t->config(site_conf(<<'CONF'));
     add_header X-Consent "<$privacy_consent>" always;
     location / { return 200 "<!doctype html><title>t</title><p>hello"; }
+    location = /app {
+        privacy_user $cookie_sessionid;
+        privacy_session sessionid;
+        proxy_pass %%UPSTREAM%%;
+    }
 CONF
+$t->upstream(sub { return { headers => ['Content-Type' => 'text/html'],
+    body => '<!doctype html><title>t</title><p>hello' } });
 $t->allow(qr/connect\(\) to unix:.*redis\.sock failed/);
 $t->start;
 
@@ -46,6 +53,28 @@ sub timed {
 is(breaker(), 'closed', 'closed at first');
 is((timed(visitor()))[0], 303, 'a choice is saved');
 
+# A server that is slow for a moment: pages wait for it little, choices longer
+
+sub apart {
+    my ($code) = @_;
+
+    my $pid = fork // die $!;
+    return $pid if $pid;
+    POSIX::_exit($code->() ? 0 : 1);
+}
+
+my ($slow, @users) = map { visitor() } 0 .. 8;
+$users[$_]->jar->{sessionid} = "user$_", $users[$_]->get('/app') for 0 .. 7;
+$t->redis->pause;
+my @pages = map { my $user = $_; apart(sub { $user->get('/app')->status == 200 }) } @users;
+is_deeply([map { waitpid $_, 0; $? } @pages], [(0) x 8], 'slow for a moment: pages are served');
+my $choice = apart(sub { (timed($slow))[0] == 303 });
+sleep 0.3;
+$t->redis->resume;
+waitpid $choice, 0;
+is($?, 0, '... without it, while a choice waits for it, and is saved');
+cmp_ok(json($t->get('/status')->body)->{sites}[0]{counters}{lease_waited}, '>=', 5, '... a little they had waited');
+
 for my $fault (['gone', sub { $t->redis->kill }, sub { $t->redis->start }],
     ['hung', sub { $t->redis->pause }, sub { $t->redis->resume }]) {
     my ($what, $begin, $end) = @$fault;
@@ -56,8 +85,7 @@ for my $fault (['gone', sub { $t->redis->kill }, sub { $t->redis->start }],
     is($status, 503, "$what: a choice is refused");
     cmp_ok($waited, '>', 1.5, "$what: after Redis was waited for") if $what eq 'hung';
     if ($what eq 'hung') {
-        my @forks = map { my $v = $_; my $pid = fork // die $!; $pid || do { $v->choose('accept_all'); POSIX::_exit(0) } }
-            @visitors[1 .. 5];
+        my @forks = map { my $v = $_; apart(sub { $v->choose('accept_all') }) } @visitors[1 .. 5];
         waitpid $_, 0 for @forks;
     }
     ok(wait_for(sub { breaker() ne 'closed' }, 10), "$what: the breaker opens");

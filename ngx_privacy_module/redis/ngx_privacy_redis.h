@@ -22,7 +22,7 @@
  *    PVR_UNREACHABLE.
  *  - Requests wait for a connection only up to their deadline, and not at all
  *    while the endpoint's breaker is open: after an outage of 1.5 s, or five
- *    requests in a row that were not answered in time. Reconnects back off with
+ *    requests in a row that were not answered in time, and a second of silence. Reconnects back off with
  *    jitter (100 ms to 5 s); never more than two in a second to one server.
  *  - `retry`: where the outcome is unknown (closed after sending), the same
  *    bytes are sent again on the next connection, within the deadline. Only

@@ -20,6 +20,7 @@
 #define NGX_PRIVACY_REDIS_FAILURES    3     /* connects in a row that failed */
 #define NGX_PRIVACY_REDIS_OUTAGE      1500  /* ms, and for so long: a restart is waited for */
 #define NGX_PRIVACY_REDIS_UNANSWERED  5     /* requests in a row that timed out on a connection that looks alive */
+#define NGX_PRIVACY_REDIS_PATIENCE    1000  /* ms of silence, too, before what can wait longer than a page is refused */
 #define NGX_PRIVACY_REDIS_PROBE       1000  /* ms between those that try, with jitter */
 
 
@@ -34,7 +35,8 @@ static void ngx_privacy_redis_closed(ngx_privacy_redis_link_t *link, pvr_status_
 static ngx_int_t ngx_privacy_redis_silent(ngx_privacy_redis_link_t *link);
 static ngx_uint_t ngx_privacy_redis_idle(ngx_privacy_redis_link_t *link);
 static void ngx_privacy_redis_expect(ngx_privacy_redis_endpoint_t *endpoint);
-static ngx_uint_t ngx_privacy_redis_breaker_tripped(ngx_privacy_redis_endpoint_t *endpoint);
+static ngx_uint_t ngx_privacy_redis_breaker_tripped(ngx_privacy_redis_endpoint_t *endpoint, ngx_msec_t patience);
+static ngx_uint_t ngx_privacy_redis_unanswered(ngx_privacy_redis_endpoint_t *endpoint, ngx_msec_t patience);
 
 
 ngx_privacy_redis_endpoint_t *
@@ -469,7 +471,7 @@ ngx_privacy_redis_expect(ngx_privacy_redis_endpoint_t *endpoint)
 ngx_uint_t
 ngx_privacy_redis_breaker_open(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t ask)
 {
-    if (!ngx_privacy_redis_breaker_tripped(endpoint)) {
+    if (!ngx_privacy_redis_breaker_tripped(endpoint, ask ? NGX_PRIVACY_REDIS_PATIENCE : 0)) {
         endpoint->probe = 0;
         return 0;
     }
@@ -499,13 +501,13 @@ ngx_privacy_redis_breaker_open(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_
 
 
 static ngx_uint_t
-ngx_privacy_redis_breaker_tripped(ngx_privacy_redis_endpoint_t *endpoint)
+ngx_privacy_redis_breaker_tripped(ngx_privacy_redis_endpoint_t *endpoint, ngx_msec_t patience)
 {
     ngx_privacy_redis_link_t  *link;
 
     link = &endpoint->link;
 
-    if (endpoint->unanswered >= NGX_PRIVACY_REDIS_UNANSWERED) {
+    if (ngx_privacy_redis_unanswered(endpoint, patience)) {
         return 1;
     }
 
@@ -515,10 +517,34 @@ ngx_privacy_redis_breaker_tripped(ngx_privacy_redis_endpoint_t *endpoint)
 }
 
 
+/* Deadlines are of any length: those of pages may have passed while a healthy server was slow for a moment. */
+
+static ngx_uint_t
+ngx_privacy_redis_unanswered(ngx_privacy_redis_endpoint_t *endpoint, ngx_msec_t patience)
+{
+    ngx_queue_t                  *q;
+    ngx_privacy_redis_request_t  *oldest;
+
+    if (endpoint->unanswered < NGX_PRIVACY_REDIS_UNANSWERED) {
+        return 0;
+    }
+
+    if (ngx_queue_empty(&endpoint->flight)) {
+        /* given up since, and not connected again */
+        return 1;
+    }
+
+    q = ngx_queue_head(&endpoint->flight);
+    oldest = ngx_queue_data(q, ngx_privacy_redis_request_t, queue);
+
+    return ngx_current_msec - oldest->sent_at >= patience;
+}
+
+
 const char *
 ngx_privacy_redis_breaker_name(ngx_privacy_redis_endpoint_t *endpoint)
 {
-    if (!ngx_privacy_redis_breaker_tripped(endpoint)) {
+    if (!ngx_privacy_redis_breaker_tripped(endpoint, NGX_PRIVACY_REDIS_PATIENCE)) {
         return "closed";
     }
 

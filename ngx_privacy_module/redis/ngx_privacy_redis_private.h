@@ -204,7 +204,7 @@ void ngx_privacy_redis_endpoint_queue(ngx_privacy_redis_endpoint_t *endpoint, ng
 /* Nothing of it is in flight. */
 void ngx_privacy_redis_endpoint_unqueue(ngx_privacy_redis_request_t *request);
 ngx_uint_t ngx_privacy_redis_endpoint_ready(ngx_privacy_redis_endpoint_t *endpoint);
-/* 1: it is not worth a try. ask: the caller is going to send, it may be the one that is tried. */
+/* 1: it is not worth a try. ask: the caller is going to send, it may be the one that is tried; 0: a page would wait. */
 ngx_uint_t ngx_privacy_redis_breaker_open(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t ask);
 const char *ngx_privacy_redis_breaker_name(ngx_privacy_redis_endpoint_t *endpoint);
 
