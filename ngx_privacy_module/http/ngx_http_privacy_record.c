@@ -428,7 +428,7 @@ ngx_http_privacy_record_settle(ngx_http_privacy_choice_t *choice)
         ngx_http_privacy_record_done(choice, 0);
 
     } else if (rc != NGX_OK) {
-        ngx_http_privacy_record_failed(choice);
+        ngx_http_privacy_record_settled(choice, PVR_SHORT);
     }
 }
 
