@@ -7,6 +7,7 @@
 
 
 static ngx_uint_t ngx_privacy_redis_slot(ngx_privacy_redis_t *redis, ngx_str_t *key);
+static ngx_uint_t ngx_privacy_redis_full(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t slot, size_t len);
 
 
 ngx_privacy_redis_t *
@@ -125,12 +126,7 @@ ngx_privacy_redis_send_to(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t slo
 
     redis = endpoint->redis;
 
-    if (len == 0 || n == 0
-        || endpoint->link.stopped
-        || endpoint->queued + endpoint->in_flight >= redis->conf->max_queued
-        || endpoint->bytes > redis->conf->max_bytes
-        || len > redis->conf->max_bytes - endpoint->bytes)
-    {
+    if (len == 0 || n == 0 || endpoint->link.stopped || ngx_privacy_redis_full(endpoint, slot, len)) {
         endpoint->refused++;
         return NULL;
     }
@@ -166,6 +162,24 @@ ngx_privacy_redis_send_to(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t slo
     ngx_privacy_redis_endpoint_queue(endpoint, request);
 
     return request;
+}
+
+
+/* For the client's own questions, which are few, there is always room: what waits may need their answers. */
+
+static ngx_uint_t
+ngx_privacy_redis_full(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t slot, size_t len)
+{
+    ngx_privacy_redis_conf_t  *conf;
+
+    conf = endpoint->redis->conf;
+
+    if (slot == NGX_PRIVACY_REDIS_NO_SLOT) {
+        return 0;
+    }
+
+    return endpoint->queued + endpoint->in_flight >= conf->max_queued
+           || endpoint->bytes > conf->max_bytes || len > conf->max_bytes - endpoint->bytes;
 }
 
 
