@@ -125,7 +125,11 @@ subtest 'Sentinel' => sub {
     my ($status, $out) = $t->ctl('publish', $t->bundle, '--site', $site, '--key', "$keys/$site.key", '--yes', '--redis',
         "redis://$master->{address}:$master->{port}");
     is($status, 0, 'published') or diag $out;
-    accounts($_, @{$more{'Through Sentinel'}}) for $set->nodes;
+    my ($replica) = grep { $_ != $master } $set->nodes;
+    accounts($master, @{$more{'Through Sentinel'}});
+    is($replica->command('ACL', 'GETUSER', 'privacy-nginx'), undef, 'a replica has accounts of its own');
+    is(($set->sentinels)[0]->command('ACL', 'GETUSER', 'privacy-nginx'), undef, 'so has a sentinel');
+    accounts($replica, @{$more{'Through Sentinel'}});
     $_->command('ACL', 'SETUSER', 'privacy-sentinel', @{$rules{'privacy-sentinel'}}) for $set->sentinels;
     spew($t->dir . '/password', "secret\n");
     $t->config($config, REDIS => $set->url('privacy-nginx:secret') . '?sentinel_user=privacy-sentinel'

@@ -31,6 +31,12 @@ my %specs = map { $_ => 1 } $docs =~ m{`((?:t|lua-free-tests)/[\w/.-]+\.t)`}g;
 cmp_ok(scalar keys %specs, '>=', 15, 'specs are named');
 is_deeply([grep { !-e "$root/$_" } sort keys %specs], [], '... and each is there');
 
+for my $row ($section{'When something fails'} =~ /^\| ((?!what fails|:?-).*) \|$/mg) {
+    my ($what, @cells) = split / \| /, $row;
+    my @shown = $cells[-1] =~ /`([^`]+)`/g;
+    ok(@cells == 3 && @shown && !(grep { !-e "$root/$_" } @shown), "shown: $what") or diag $cells[-1];
+}
+
 sub anchor { my ($title) = @_; return lc($title =~ s/[^\w -]//gr) =~ tr/ /-/r }
 my %anchors = map { anchor($_) => 1 } $docs =~ /^#+ (.*)$/mg;
 is_deeply([grep { !$anchors{$_} } $docs =~ /\]\(#([^)]*)\)/g], [], 'links within lead somewhere');

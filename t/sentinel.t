@@ -60,8 +60,18 @@ sub choose {
 }
 sub ledgers { return map { $_ => $set->master->command('HLEN', "privacy:{example:$_}:ledger") } keys %recorded }
 
+# How many replicas each sentinel knows that are never to take over
+sub heard_of {
+    my ($n) = @_;
+
+    wait_for(sub { !grep { $n != grep { my %of = @$_; $of{'slave-priority'} == 0 }
+        @{$_->command('SENTINEL', 'REPLICAS', $set->name)} } $set->sentinels }, 20) or die 'sentinels do not hear of it';
+}
+
 publish();
-$t->config($config, REDIS => $set->url);
+# the first of the sentinels that it names is not there
+my ($nobody) = Test::Privacy::Servers::ports($t->address, 1);
+$t->config($config, REDIS => $set->url =~ s{//}{'//' . $t->address . ":$nobody,"}er);
 $t->start;
 
 subtest 'found' => sub {
@@ -82,13 +92,13 @@ subtest 'followed' => sub {
     my ($never) = grep { $_ != $old } $set->nodes;
     $never->command('CONFIG', 'SET', 'replica-priority', 0);
     $_->command('SENTINEL', 'DEBUG', 'info-period', 300) for $set->sentinels;
-    wait_for(sub { !grep { !grep { my %of = @$_; $of{'slave-priority'} == 0 }
-        @{$_->command('SENTINEL', 'REPLICAS', $set->name)} } $set->sentinels }, 20) or die 'sentinels do not hear of it';
+    heard_of(1);
     my $new = $set->failover;
     isnt($new, $old, 'another master by order');
     isnt($new, $never, 'not the one with priority 0');
     eval { $never->command('PING') };       # its connections were closed when it was given another master
     $never->command('CONFIG', 'SET', 'replica-priority', 100);
+    heard_of(0);
     $_->command('SENTINEL', 'DEBUG', 'info-period', 10_000) for $set->sentinels;
     my %followed;
     ok(wait_for(sub {

@@ -78,6 +78,7 @@ for (
     is(visitor()->choose('reject_all')->status, 303, "$name $bad: choices are saved all the same");
     $t->redis->command('CONFIG', 'SET', $name, $good);
     ok(wait_for(sub { redis_status()->{warning} eq '' }, 15), "$name $good: no longer, without another connection");
+    is(scalar(() = $t->log =~ /\[warn\][^\n]*may lose choices[^\n]*$name/g), 1, "$name: the log said it once");
 }
 
 # A password that is wrong: said in the log, and the site is served

@@ -62,6 +62,7 @@ sub status { return json($t->get('/status')->body) }
 # Choices, as visitors make them: what each costs
 
 my @visitors = map { my $v = visitor(); $v->get('/'); $v } 1 .. 200;
+is_deeply($redis->command('KEYS', 'privacy:{*'), [], 'who has not chosen is nowhere');
 $_->choose('accept_all')->status == 303 or die 'no choice' for @visitors[0 .. 9];
 my %asked = counted();
 my %before = counted();
