@@ -219,6 +219,26 @@ subtest 'moved while it waits' => sub {
     });
 };
 
+# That it was written to them is recorded of many users with one request, which goes by the slot of the first
+
+subtest 'slots that nginx does not know to be elsewhere' => sub {
+    my @readers = connect_all(map { "w$_" } 1 .. 9);
+    my %key = map { $_->{name} => marks_key($_->{name}) } @readers;
+    my %moved;
+    for my $key (values %key) {
+        my $from = $cluster->node_of($key);
+        my @others = grep { $_ != $from } $cluster->masters;
+        # from each shard to both of the others
+        $cluster->move($cluster->slot($key), $others[$moved{$from}++ % @others]);
+    }
+    my $id = announce('slots');
+    ok(come($id, 20, @readers), 'a notice comes on all streams');
+    my @missing;
+    ok(wait_for(sub { @missing = grep { !$cluster->node_of($key{$_})->command('HEXISTS', $key{$_}, "$id:written") }
+        sort keys %key; !@missing }, 10), '... and that it did is recorded of each') or diag("@missing");
+    $_->{stream}->close for @readers;
+};
+
 # Masters die, one after another: first the one with the notices, then one that a worker listens to
 
 sub listened_to {

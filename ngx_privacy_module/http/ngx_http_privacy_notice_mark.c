@@ -5,6 +5,7 @@
 
 #include "ngx_http_privacy_notices.h"
 #include "ngx_http_privacy_ledger_private.h"
+#include "pvr_cluster.h"
 
 
 /*
@@ -22,6 +23,8 @@ typedef struct {
     ngx_http_privacy_main_conf_t  *main;
     ngx_http_privacy_site_t       *site;
     ngx_uint_t                     step;            /* replies a user */
+    pv_buf_t                       commands;        /* some may have to be sent again */
+    ngx_uint_t                     again;           /* these are those */
 } ngx_http_privacy_written_t;
 
 
@@ -43,6 +46,9 @@ static void ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ng
     const u_char *subjects[], ngx_uint_t n, ngx_uint_t kept, ngx_uint_t endpoint, ngx_uint_t endpoints);
 static void ngx_http_privacy_written_again(pv_buf_t *commands, pv_str_t first, pv_str_t site, const u_char *subject);
 static void ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static ngx_uint_t ngx_http_privacy_written_elsewhere(ngx_http_privacy_written_t *written, redisReply **replies,
+    ngx_uint_t n);
+static void ngx_http_privacy_written_free(ngx_http_privacy_written_t *written);
 static ngx_int_t ngx_http_privacy_mark_send(ngx_http_privacy_mark_t *mark);
 static void ngx_http_privacy_mark_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static ngx_int_t ngx_http_privacy_mark_settle(ngx_http_privacy_mark_t *mark);
@@ -163,26 +169,31 @@ ngx_http_privacy_written_send(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priva
         return;
     }
 
-    written = commands.failed ? NULL : ngx_alloc(sizeof(ngx_http_privacy_written_t), ngx_cycle->log);
-
-    if (written) {
-        written->main = pmcf;
-        written->site = notice->site;
-        written->step = kept ? 1 : 2;
-
-        if (ngx_privacy_redis_send(pmcf->redis, &route, commands.data, commands.len, kept ? sent : 2 * sent,
-                                   NGX_HTTP_PRIVACY_MARK_DEADLINE, 1, ngx_http_privacy_written_done, written)
-            == NULL)
-        {
-            ngx_free(written);
-            written = NULL;
-        }
-    }
-
-    pv_buf_free(&commands);
+    written = commands.failed ? NULL : ngx_calloc(sizeof(ngx_http_privacy_written_t), ngx_cycle->log);
 
     if (written == NULL) {
+        pv_buf_free(&commands);
         ngx_http_privacy_zone_count(pmcf->zone, notice->site->slot, NGX_HTTP_PRIVACY_NOTICES_FAILED, sent);
+        return;
+    }
+
+    written->main = pmcf;
+    written->site = notice->site;
+    written->step = kept ? 1 : 2;
+    written->commands = commands;
+
+    if (ngx_privacy_redis_send(pmcf->redis, &route, commands.data, commands.len, written->step * sent,
+                               NGX_HTTP_PRIVACY_MARK_DEADLINE, 1, ngx_http_privacy_written_done, written)
+        == NULL)
+    {
+        ngx_http_privacy_zone_count(pmcf->zone, notice->site->slot, NGX_HTTP_PRIVACY_NOTICES_FAILED, sent);
+        ngx_http_privacy_written_free(written);
+        return;
+    }
+
+    if (endpoints == 1) {
+        /* there is no other place to send them to */
+        pv_buf_free(&written->commands);
     }
 }
 
@@ -219,8 +230,9 @@ ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **repl
 {
     ngx_http_privacy_written_t  *written = data;
 
-    ngx_uint_t  i, failed, first;
+    ngx_uint_t  i, failed, first, again;
 
+    again = (status == PVR_OK && !written->again) ? ngx_http_privacy_written_elsewhere(written, replies, n) : 0;
     first = 0;
     failed = (status != PVR_OK);
 
@@ -235,8 +247,64 @@ ngx_http_privacy_written_done(void *data, pvr_status_t status, redisReply **repl
     }
 
     ngx_http_privacy_zone_count(written->main->zone, written->site->slot, NGX_HTTP_PRIVACY_NOTICES_WRITTEN, first);
-    ngx_http_privacy_zone_count(written->main->zone, written->site->slot, NGX_HTTP_PRIVACY_NOTICES_FAILED, failed);
+    ngx_http_privacy_zone_count(written->main->zone, written->site->slot, NGX_HTTP_PRIVACY_NOTICES_FAILED,
+                                failed - again);
 
+    if (again == 0) {
+        ngx_http_privacy_written_free(written);
+    }
+}
+
+
+/* Of those whose slot is at another server by now, each command once more, where it belongs; returns how many they are. */
+
+static ngx_uint_t
+ngx_http_privacy_written_elsewhere(ngx_http_privacy_written_t *written, redisReply **replies, ngx_uint_t n)
+{
+    pv_buf_t      commands;
+    pv_str_t      rest, command, key;
+    ngx_uint_t    i, users;
+    pvr_status_t  status;
+
+    rest.data = written->commands.data;
+    rest.len = written->commands.len;
+
+    users = 0;
+    status = PVR_OK;
+    pv_buf_init(&commands, NGX_HTTP_PRIVACY_MARK_BYTES);
+
+    for (i = 0; i < n && pvr_command_next(&rest, &command, &key) == PV_OK; i++) {
+
+        if (i % written->step == 0) {
+            status = pvr_status(replies[i]);
+            users += (status == PVR_MOVED || status == PVR_ASK);
+        }
+
+        if (status == PVR_MOVED || status == PVR_ASK) {
+            pv_buf_str(&commands, command);
+        }
+    }
+
+    pv_buf_free(&written->commands);
+    written->commands = commands;
+    written->again = 1;
+
+    if (users == 0 || commands.failed
+        || ngx_privacy_redis_send_each(written->main->redis, commands.data, commands.len, written->step * users,
+                                       NGX_HTTP_PRIVACY_MARK_DEADLINE, 1, ngx_http_privacy_written_done, written)
+           == NULL)
+    {
+        return 0;
+    }
+
+    return users;
+}
+
+
+static void
+ngx_http_privacy_written_free(ngx_http_privacy_written_t *written)
+{
+    pv_buf_free(&written->commands);
     ngx_free(written);
 }
 
