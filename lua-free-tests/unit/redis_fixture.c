@@ -27,9 +27,14 @@ static pid_t   server;
 int
 redis_fixture_start(void **state)
 {
-    int  i;
+    int          i;
+    const char  *binary = getenv("TEST_REDIS_BINARY");
 
     (void) state;
+
+    if (binary == NULL || *binary == '\0') {
+        binary = "redis-server";
+    }
 
     if (mkdtemp(folder) == NULL) {
         return -1;
@@ -41,7 +46,7 @@ redis_fixture_start(void **state)
 
     if (server == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", redis_address, "--dir", folder, "--save", "",
+        execlp(binary, binary, "--port", "0", "--unixsocket", redis_address, "--dir", folder, "--save", "",
                "--appendonly", "no", "--logfile", "/dev/null", (char *) NULL);
         _exit(127);
     }

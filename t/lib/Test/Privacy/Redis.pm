@@ -6,7 +6,7 @@ package Test::Privacy::Redis;
 # A private redis-server on a unix socket, with its own folder and an append-only file that is synced always:
 # start, stop, kill (-9), pause and resume (SIGSTOP, SIGCONT), command(NAME, ...) for a reply as Perl values
 # (an error reply dies, nil is undef). {account} is [USER, PASSWORD] where it asks for one; {prefix}: words before
-# redis-server, for one on another host.
+# redis-server, for one on another host. TEST_REDIS_BINARY names another redis-server, or a valkey-server.
 
 use strict;
 use warnings;
@@ -56,8 +56,8 @@ sub start {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>', '/dev/null';
         open STDERR, '>&', \*STDOUT;
-        exec @{$self->{prefix} // []}, 'redis-server', "$self->{dir}/redis.conf", $self->{sentinel} ? '--sentinel' : ()
-            or POSIX::_exit(127);
+        exec @{$self->{prefix} // []}, $ENV{TEST_REDIS_BINARY} || 'redis-server', "$self->{dir}/redis.conf",
+            $self->{sentinel} ? '--sentinel' : () or POSIX::_exit(127);
     }
 
     # told to take its time with reading what it has, it is there when it says so
