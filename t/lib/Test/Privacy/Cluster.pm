@@ -51,6 +51,8 @@ sub _node {
     push @{$self->{nodes}}, node("$self->{dir}/node" . @{$self->{nodes}}, $host, $port, 'cluster-enabled yes',
         "cluster-port $bus", "cluster-announce-ip $host->[0]", 'cluster-node-timeout ' . ($options{timeout} // 1500),
         'cluster-require-full-coverage no', 'cluster-allow-replica-migration no', @{$options{lines} // []});
+    # servers are told apart by it: the port that they name depends on how they are asked (TLS or not, Redis 7.2)
+    $self->id($self->{nodes}[-1]);
     return $self->{nodes}[-1];
 }
 
@@ -93,7 +95,7 @@ sub url {
 
 
 sub slot { my ($self, $key) = @_; return ($self->running)[0]->command('CLUSTER', 'KEYSLOT', $key) }
-sub id   { my ($self, $node) = @_; return $node->command('CLUSTER', 'MYID') }
+sub id   { my ($self, $node) = @_; return $node->{id} //= $node->command('CLUSTER', 'MYID') }
 
 
 sub node_of {
@@ -102,7 +104,7 @@ sub node_of {
     my $slot = $key =~ /^\d+$/ ? $key : $self->slot($key);
     for my $range (@{($asked // ($self->masters)[0])->command('CLUSTER', 'SLOTS')}) {
         next if $slot < $range->[0] || $slot > $range->[1];
-        my ($node) = grep { $_->{port} == $range->[2][1] } $self->nodes;
+        my ($node) = grep { $self->id($_) eq $range->[2][2] } $self->nodes;
         return $node;
     }
     return;
