@@ -461,8 +461,7 @@ struct ngx_http_privacy_form_s {
     pv_policy_t      *policy;
     size_t            language;
     pv_buf_t          document;         /* what is stored under its number */
-    unsigned          stored:1;         /* known to be in Redis */
-    time_t            stored_time;      /* when that became known */
+    time_t            stored;           /* when it was known to be in Redis; 0: it is not known */
 };
 
 /*

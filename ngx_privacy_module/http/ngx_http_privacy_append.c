@@ -19,6 +19,7 @@
 #define NGX_HTTP_PRIVACY_FORM_BYTES   (4 * 1024 * 1024)
 #define NGX_HTTP_PRIVACY_LEDGER_TERM  86400     /* s that a ledger is kept at least: 0 would remove it */
 #define NGX_HTTP_PRIVACY_FORM_TRUST   60        /* s until a form is put again: Redis may have lost it */
+#define NGX_HTTP_PRIVACY_FORM_AGAIN   5         /* s between two attempts of a node at that */
 
 
 struct ngx_http_privacy_append_s {
@@ -34,13 +35,23 @@ struct ngx_http_privacy_append_s {
     u_char                         record[PV_RECORD_MAX];
     size_t                         record_len;
     ngx_uint_t                     moves;
-
-    uint64_t                       form;            /* that is being stored first; 0: none */
-    uint32_t                       form_version;
 };
 
 
-static ngx_int_t ngx_http_privacy_append_form(ngx_http_privacy_append_t *append, ngx_http_privacy_form_t *form);
+/* A form is put into Redis. */
+typedef struct {
+    ngx_http_privacy_main_conf_t  *main;
+    ngx_http_privacy_srv_conf_t   *server;
+    ngx_http_privacy_append_t     *append;          /* goes on when it is there; NULL: it went on already */
+    uint64_t                       number;
+    uint32_t                       version;
+} ngx_http_privacy_append_form_t;
+
+
+static ngx_uint_t ngx_http_privacy_append_form_due(ngx_http_privacy_append_t *append, ngx_http_privacy_form_t *form);
+static ngx_uint_t ngx_http_privacy_append_form_trusted(time_t stored);
+static ngx_int_t ngx_http_privacy_append_form(ngx_http_privacy_append_t *append, ngx_http_privacy_form_t *form,
+    ngx_uint_t wait);
 static void ngx_http_privacy_append_form_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
 static ngx_int_t ngx_http_privacy_append_record(ngx_http_privacy_append_t *append);
 static void ngx_http_privacy_append_record_done(void *data, pvr_status_t status, redisReply **replies,
@@ -82,12 +93,8 @@ ngx_http_privacy_ledger_append(ngx_http_privacy_main_conf_t *pmcf, ngx_http_priv
     ngx_memcpy(append->subject, subject, PV_SUBJECT_LEN);
     ngx_memcpy(append->record, record.data, record.len);
 
-    /* what Redis lost it has to be told again, also when we told it once */
-
-    if (form && (!form->stored || ngx_time() - form->stored_time >= NGX_HTTP_PRIVACY_FORM_TRUST
-                 || (pscf->site->store && pscf->site->store->log_missing)))
-    {
-        rc = ngx_http_privacy_append_form(append, form);
+    if (form && ngx_http_privacy_append_form_due(append, form)) {
+        rc = ngx_http_privacy_append_form(append, form, 1);
 
     } else {
         rc = ngx_http_privacy_append_record(append);
@@ -109,18 +116,78 @@ ngx_http_privacy_append_detach(ngx_http_privacy_append_t *append)
 }
 
 
-/* The form comes first: no record may name a form that is not kept. */
+/*
+ * No record may name a form that is not kept: one that this node has not
+ * stored yet comes first.  What was stored is told again after a while, also
+ * when Redis had it, for it may have lost it; but nobody waits for that: in a
+ * cluster the form may lie on a shard that is away, and the ledger on another.
+ */
+
+static ngx_uint_t
+ngx_http_privacy_append_form_due(ngx_http_privacy_append_t *append, ngx_http_privacy_form_t *form)
+{
+    ngx_int_t                 slot;
+    ngx_shm_zone_t           *zone;
+    ngx_http_privacy_site_t  *site;
+
+    site = append->server->site;
+    zone = append->main->zone;
+    slot = site->slot;
+
+    if (site->store && site->store->log_missing) {
+        return 1;
+    }
+
+    if (!ngx_http_privacy_append_form_trusted(form->stored)) {
+        form->stored = ngx_http_privacy_zone_form(zone, slot, form->number);
+    }
+
+    if (form->stored && !ngx_http_privacy_append_form_trusted(form->stored)) {
+        form->stored = ngx_time() - NGX_HTTP_PRIVACY_FORM_TRUST + NGX_HTTP_PRIVACY_FORM_AGAIN;
+        ngx_http_privacy_zone_set_form(zone, slot, form->number, form->stored);
+
+        (void) ngx_http_privacy_append_form(append, form, 0);
+
+        return 0;
+    }
+
+    return form->stored == 0;
+}
+
+
+/* A clock that was ahead, and is right again, says nothing. */
+
+static ngx_uint_t
+ngx_http_privacy_append_form_trusted(time_t stored)
+{
+    time_t  age;
+
+    age = ngx_time() - stored;
+
+    return age >= 0 && age < NGX_HTTP_PRIVACY_FORM_TRUST;
+}
+
 
 static ngx_int_t
-ngx_http_privacy_append_form(ngx_http_privacy_append_t *append, ngx_http_privacy_form_t *form)
+ngx_http_privacy_append_form(ngx_http_privacy_append_t *append, ngx_http_privacy_form_t *form, ngx_uint_t wait)
 {
-    char       key[PVR_KEY_MAX];
-    pv_str_t   document;
-    pv_buf_t   commands;
-    ngx_str_t  route;
+    char                             key[PVR_KEY_MAX];
+    ngx_int_t                        rc;
+    pv_str_t                         document;
+    pv_buf_t                         commands;
+    ngx_str_t                        route;
+    ngx_http_privacy_append_form_t  *put;
 
-    append->form = form->number;
-    append->form_version = form->policy->sequence;
+    put = ngx_alloc(sizeof(ngx_http_privacy_append_form_t), ngx_cycle->log);
+    if (put == NULL) {
+        return NGX_ERROR;
+    }
+
+    put->main = append->main;
+    put->server = append->server;
+    put->append = wait ? append : NULL;
+    put->number = form->number;
+    put->version = form->policy->sequence;
 
     document.data = form->document.data;
     document.len = form->document.len;
@@ -131,36 +198,51 @@ ngx_http_privacy_append_form(ngx_http_privacy_append_t *append, ngx_http_privacy
     route.data = (u_char *) key;
     route.len = pvr_key_form(key, ngx_http_privacy_str(&append->server->site->name), form->number);
 
-    return ngx_http_privacy_ledger_send_to(append->main, &route, &commands, 1, append->end,
-                                           ngx_http_privacy_append_form_done, append, NULL);
+    rc = ngx_http_privacy_ledger_send_to(append->main, &route, &commands, 1, append->end,
+                                         ngx_http_privacy_append_form_done, put, NULL);
+
+    if (rc != NGX_OK) {
+        ngx_free(put);
+    }
+
+    return rc;
 }
 
 
 static void
 ngx_http_privacy_append_form_done(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n)
 {
-    ngx_http_privacy_append_t  *append = data;
+    ngx_http_privacy_append_form_t  *put = data;
 
-    ngx_http_privacy_form_t  *form;
+    ngx_http_privacy_form_t    *form;
+    ngx_http_privacy_append_t  *append;
 
-    /* nothing was written to the ledger yet: whatever went wrong, the outcome is known */
-
+    append = put->append;
     status = ngx_http_privacy_replies_status(status, replies, n);
 
-    if (status != PVR_OK) {
-        ngx_http_privacy_append_finish(append, NGX_HTTP_PRIVACY_NOT_APPENDED, status);
+    if (status == PVR_OK) {
+        ngx_http_privacy_zone_set_form(put->main->zone, put->server->site->slot, put->number, ngx_time());
+
+        /* looked up again: what was rendered then may have been replaced since */
+
+        form = ngx_http_privacy_form_find(put->server, put->main, put->number, put->version);
+        if (form) {
+            form->stored = ngx_time();
+        }
+    }
+
+    ngx_free(put);
+
+    if (append == NULL) {
         return;
     }
 
-    /* looked up again: what was rendered then may have been replaced since */
+    /* nothing was written to the ledger yet: whatever went wrong, the outcome is known */
 
-    form = ngx_http_privacy_form_find(append->server, append->main, append->form, append->form_version);
-    if (form) {
-        form->stored = 1;
-        form->stored_time = ngx_time();
-    }
+    if (status != PVR_OK) {
+        ngx_http_privacy_append_finish(append, NGX_HTTP_PRIVACY_NOT_APPENDED, status);
 
-    if (ngx_http_privacy_append_record(append) != NGX_OK) {
+    } else if (ngx_http_privacy_append_record(append) != NGX_OK) {
         ngx_http_privacy_append_finish(append, NGX_HTTP_PRIVACY_NOT_APPENDED, PVR_UNREACHABLE);
     }
 }

@@ -358,6 +358,43 @@ ngx_http_privacy_zone_set_in_force(ngx_shm_zone_t *zone, ngx_int_t site, uint32_
 }
 
 
+/*
+ * A word of 64 bits is written at once, or (where the machine's are shorter)
+ * in halves: then a form may be taken for one that is kept longer ago, which
+ * is put again, or another that was kept before for one kept just now.
+ */
+
+time_t
+ngx_http_privacy_zone_form(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form)
+{
+    uint64_t                       word;
+    ngx_http_privacy_zone_site_t  *s;
+
+    s = ngx_http_privacy_zone_site_of(zone, site);
+
+    if (s == NULL) {
+        return 0;
+    }
+
+    word = *(volatile uint64_t *) &s->forms[form % NGX_HTTP_PRIVACY_ZONE_FORMS];
+
+    return (word >> 32 == form >> 32) ? (time_t) (uint32_t) word : 0;
+}
+
+
+void
+ngx_http_privacy_zone_set_form(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form, time_t found)
+{
+    ngx_http_privacy_zone_site_t  *s;
+
+    s = ngx_http_privacy_zone_site_of(zone, site);
+
+    if (s != NULL) {
+        *(volatile uint64_t *) &s->forms[form % NGX_HTTP_PRIVACY_ZONE_FORMS] = (form >> 32 << 32) | (uint32_t) found;
+    }
+}
+
+
 void
 ngx_http_privacy_zone_count(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_counter_t counter, ngx_uint_t n)
 {

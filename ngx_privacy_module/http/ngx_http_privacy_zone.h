@@ -99,6 +99,15 @@ ngx_int_t ngx_http_privacy_zone_site(ngx_shm_zone_t *zone, ngx_str_t *site);
 uint32_t ngx_http_privacy_zone_in_force(ngx_shm_zone_t *zone, ngx_int_t site);
 void ngx_http_privacy_zone_set_in_force(ngx_shm_zone_t *zone, ngx_int_t site, uint32_t sequence);
 
+/*
+ * Forms that are in Redis, and when (Unix seconds) that was found; 0: it is not known. Of forms that have the same place
+ * the last one is remembered.
+ */
+#define NGX_HTTP_PRIVACY_ZONE_FORMS  64
+
+time_t ngx_http_privacy_zone_form(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form);
+void ngx_http_privacy_zone_set_form(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form, time_t found);
+
 /* Counters: atomic, no lock. By purpose: cookies dropped, per purpose bit; 64 is "undeclared". */
 void ngx_http_privacy_zone_count(ngx_shm_zone_t *zone, ngx_int_t site, ngx_http_privacy_counter_t counter,
     ngx_uint_t n);

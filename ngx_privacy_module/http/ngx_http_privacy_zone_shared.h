@@ -30,6 +30,7 @@
 typedef struct {
     ngx_atomic_t  in_force;
     ngx_atomic_t  counters[NGX_HTTP_PRIVACY_COUNTERS];
+    uint64_t      forms[NGX_HTTP_PRIVACY_ZONE_FORMS];   /* half of the number, and when: written at once */
     ngx_atomic_t  dropped[2][NGX_HTTP_PRIVACY_UNDECLARED + 1];     /* in requests, in responses */
     pv_table_t    inventory;
     size_t        name_len;
