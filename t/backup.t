@@ -280,7 +280,7 @@ is_deeply([map { $other->command('PEXPIRETIME', $_) } @some], [map { $redis->com
 unlink "$dir/memory.backup";
 my %memory = (restore => $memory, backup => memory('backup', @from, '--output', "$dir/memory.backup"),
     verify => memory('verify-backup', "$dir/memory.backup"));
-cmp_ok($memory{$_}, '<', $ENV{TEST_SANITIZE} ? 400 : 64, "$_ takes $memory{$_} MB") for sort keys %memory;
+cmp_ok($memory{$_}, '<', $ENV{TEST_SANITIZE} ? 600 : 64, "$_ takes $memory{$_} MB") for sort keys %memory;
 
 $other->stop;
 $t->finish;

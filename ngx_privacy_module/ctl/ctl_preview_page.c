@@ -606,7 +606,7 @@ ctl_view_done(ctl_view_t *v, int rc, ctl_type_t type)
     v->response->type = ctl_view_types[type];
 
     if (type == CTL_HTML || type == CTL_MARKDOWN) {
-        v->response->language = v->page.policy->texts[v->page.language].language;
+        pv_buf_str(&v->response->language, v->page.policy->texts[v->page.language].language);
     }
 
     if (rc != PV_OK) {

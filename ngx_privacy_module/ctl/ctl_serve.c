@@ -24,6 +24,7 @@
 #define CTL_SERVE_CONNECTIONS  32
 #define CTL_SERVE_HEAD         16384
 #define CTL_SERVE_BODY         (64 * 1024 * 1024)
+#define CTL_SERVE_LANGUAGE     64      /* bytes of a tag */
 #define CTL_SERVE_SECONDS      10
 
 /* What a page may load is a part of how it looks. */
@@ -291,6 +292,7 @@ ctl_serve_answer(ctl_server_t *s, ctl_connection_t *c)
     response.status = 200;
     response.type = "text/plain; charset=utf-8";
     pv_buf_init(&response.body, CTL_SERVE_BODY);
+    pv_buf_init(&response.language, CTL_SERVE_LANGUAGE);
 
     if (!ctl_serve_parse(&request, c->head)) {
         ctl_serve_close(c);
@@ -309,6 +311,7 @@ ctl_serve_answer(ctl_server_t *s, ctl_connection_t *c)
 
     ctl_serve_head(c, &response, strcmp(request.method, "HEAD") == 0);
     pv_buf_free(&response.body);
+    pv_buf_free(&response.language);
 
     if (c->out.failed) {
         ctl_serve_close(c);
@@ -332,7 +335,7 @@ ctl_serve_head(ctl_connection_t *c, const ctl_response_t *r, int no_body)
 
     if (r->language.len != 0) {
         pv_buf_puts(out, "Content-Language: ");
-        pv_buf_str(out, r->language);
+        pv_buf_add(out, r->language.data, r->language.len);
         pv_buf_puts(out, "\r\n");
     }
 

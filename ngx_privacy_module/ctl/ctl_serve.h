@@ -26,7 +26,7 @@ typedef struct {
     unsigned     status;            /* 200 unless the handler says otherwise */
     const char  *type;
     const char  *location;          /* NULL, or where a redirect leads: static */
-    pv_str_t     language;          /* for Content-Language; empty: none */
+    pv_buf_t     language;          /* for Content-Language; empty: none */
     pv_buf_t     body;
 } ctl_response_t;
 
