@@ -76,9 +76,9 @@ $t->start;
 
 subtest 'found' => sub {
     my $master = $set->master;
-    my $status = status();
-    is($status->{topology}, 'sentinel', 'the status says what it is');
-    is($status->{endpoints}[0]{address}, "$master->{address}:$master->{port}", 'and where the master is');
+    my $address = "$master->{address}:$master->{port}";
+    ok(wait_for(sub { status()->{endpoints}[0]{address} eq $address }, 20), 'the status says where the master is');
+    is(status()->{topology}, 'sentinel', 'and what it is');
     is($t->get('/')->header('X-Version'), '2026-01-01', 'the policy is in force');
     is(choose(visitor(), 'accept_all'), 303, 'a choice is recorded');
 };
