@@ -126,6 +126,7 @@ ngx_http_privacy_append_detach(ngx_http_privacy_append_t *append)
 static ngx_uint_t
 ngx_http_privacy_append_form_due(ngx_http_privacy_append_t *append, ngx_http_privacy_form_t *form)
 {
+    time_t                    known;
     ngx_int_t                 slot;
     ngx_shm_zone_t           *zone;
     ngx_http_privacy_site_t  *site;
@@ -139,7 +140,8 @@ ngx_http_privacy_append_form_due(ngx_http_privacy_append_t *append, ngx_http_pri
     }
 
     if (!ngx_http_privacy_append_form_trusted(form->stored)) {
-        form->stored = ngx_http_privacy_zone_form(zone, slot, form->number);
+        known = ngx_http_privacy_zone_form(zone, slot, form->number);
+        form->stored = ngx_max(form->stored, known);
     }
 
     if (form->stored && !ngx_http_privacy_append_form_trusted(form->stored)) {

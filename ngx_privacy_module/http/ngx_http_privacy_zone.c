@@ -20,6 +20,7 @@
 
 static ngx_int_t ngx_http_privacy_zone_init(ngx_shm_zone_t *zone, void *data);
 static uint64_t ngx_http_privacy_zone_layout(void);
+static volatile uint64_t *ngx_http_privacy_zone_form_places(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form);
 static ngx_int_t ngx_http_privacy_zone_table(ngx_slab_pool_t *pool, pv_table_t *table, size_t size, size_t entries,
     size_t payload, size_t group, size_t key);
 static ngx_int_t ngx_http_privacy_zone_site_find(ngx_http_privacy_zone_shared_t *shared, ngx_str_t *site);
@@ -359,39 +360,74 @@ ngx_http_privacy_zone_set_in_force(ngx_shm_zone_t *zone, ngx_int_t site, uint32_
 
 
 /*
- * A word of 64 bits is written at once, or (where the machine's are shorter)
- * in halves: then a form may be taken for one that is kept longer ago, which
- * is put again, or another that was kept before for one kept just now.
+ * A form has one of four places. A word of 64 bits is written at once, or
+ * (where the machine's are shorter) in halves: then a form may be taken for
+ * one that is kept longer ago, which is put again, or another that was kept
+ * before for one kept just now. Two workers may take the same place: one of
+ * them is forgotten.
  */
 
 time_t
 ngx_http_privacy_zone_form(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form)
 {
-    uint64_t                       word;
-    ngx_http_privacy_zone_site_t  *s;
+    uint64_t            word;
+    ngx_uint_t          i;
+    volatile uint64_t  *places;
 
-    s = ngx_http_privacy_zone_site_of(zone, site);
+    places = ngx_http_privacy_zone_form_places(zone, site, form);
 
-    if (s == NULL) {
-        return 0;
+    for (i = 0; places && i < NGX_HTTP_PRIVACY_ZONE_FORM_PLACES; i++) {
+        word = places[i];
+
+        if (word >> 32 == form >> 32) {
+            return (time_t) (uint32_t) word;
+        }
     }
 
-    word = *(volatile uint64_t *) &s->forms[form % NGX_HTTP_PRIVACY_ZONE_FORMS];
-
-    return (word >> 32 == form >> 32) ? (time_t) (uint32_t) word : 0;
+    return 0;
 }
 
 
 void
 ngx_http_privacy_zone_set_form(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form, time_t found)
 {
+    uint64_t            word;
+    ngx_uint_t          i, place;
+    volatile uint64_t  *places;
+
+    places = ngx_http_privacy_zone_form_places(zone, site, form);
+
+    if (places == NULL) {
+        return;
+    }
+
+    place = 0;
+
+    for (i = 0; i < NGX_HTTP_PRIVACY_ZONE_FORM_PLACES; i++) {
+        word = places[i];
+
+        if (word >> 32 == form >> 32) {
+            place = i;
+            break;
+        }
+
+        if ((uint32_t) word < (uint32_t) places[place]) {
+            place = i;
+        }
+    }
+
+    places[place] = (form >> 32 << 32) | (uint32_t) found;
+}
+
+
+static volatile uint64_t *
+ngx_http_privacy_zone_form_places(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form)
+{
     ngx_http_privacy_zone_site_t  *s;
 
     s = ngx_http_privacy_zone_site_of(zone, site);
 
-    if (s != NULL) {
-        *(volatile uint64_t *) &s->forms[form % NGX_HTTP_PRIVACY_ZONE_FORMS] = (form >> 32 << 32) | (uint32_t) found;
-    }
+    return s ? s->forms[form % (sizeof(s->forms) / sizeof(s->forms[0]))] : NULL;
 }
 
 

@@ -99,12 +99,7 @@ ngx_int_t ngx_http_privacy_zone_site(ngx_shm_zone_t *zone, ngx_str_t *site);
 uint32_t ngx_http_privacy_zone_in_force(ngx_shm_zone_t *zone, ngx_int_t site);
 void ngx_http_privacy_zone_set_in_force(ngx_shm_zone_t *zone, ngx_int_t site, uint32_t sequence);
 
-/*
- * Forms that are in Redis, and when (Unix seconds) that was found; 0: it is not known. Of forms that have the same place
- * the last one is remembered.
- */
-#define NGX_HTTP_PRIVACY_ZONE_FORMS  64
-
+/* Forms that are in Redis, and when (Unix seconds) that was found; 0: it is not known. Old ones are forgotten. */
 time_t ngx_http_privacy_zone_form(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form);
 void ngx_http_privacy_zone_set_form(ngx_shm_zone_t *zone, ngx_int_t site, uint64_t form, time_t found);
 

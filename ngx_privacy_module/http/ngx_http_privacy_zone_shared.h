@@ -23,6 +23,9 @@
 
 #define NGX_HTTP_PRIVACY_UNDECLARED       64        /* in `dropped`, after the bits of the purposes */
 
+#define NGX_HTTP_PRIVACY_ZONE_FORMS       32        /* of a site */
+#define NGX_HTTP_PRIVACY_ZONE_FORM_PLACES 4
+
 #define NGX_HTTP_PRIVACY_SEEN_TEXT        128
 #define NGX_HTTP_PRIVACY_SEEN_MAX         1024      /* cookies in the inventory of one site */
 
@@ -30,7 +33,7 @@
 typedef struct {
     ngx_atomic_t  in_force;
     ngx_atomic_t  counters[NGX_HTTP_PRIVACY_COUNTERS];
-    uint64_t      forms[NGX_HTTP_PRIVACY_ZONE_FORMS];   /* half of the number, and when: written at once */
+    uint64_t      forms[NGX_HTTP_PRIVACY_ZONE_FORMS][NGX_HTTP_PRIVACY_ZONE_FORM_PLACES];  /* half the number, and when */
     ngx_atomic_t  dropped[2][NGX_HTTP_PRIVACY_UNDECLARED + 1];     /* in requests, in responses */
     pv_table_t    inventory;
     size_t        name_len;
