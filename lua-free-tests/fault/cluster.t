@@ -33,6 +33,21 @@ my $redis = $f->t->redis;
 
 sub key { return "privacy:{example:$_[0]}:ledger" }
 
+# Each worker knows who the masters are, and reaches them: what is broken next is one thing. Not waited for without end.
+sub known {
+    my $masters = join ' ', sort map { "$_->{address}:$_->{port}" } $redis->masters;
+    my %said;
+    return 1 if wait_for(sub {
+        my $all = json($f->t->get('/status')->body);
+        my @of = grep { $_->{slots} } @{$all->{redis}{endpoints}};
+        my $reached = !grep { !$_->{connected} || $_->{breaker} ne 'closed' } @of;
+        $said{$all->{node}{worker}} = join(' ', sort map { $_->{address} } @of) . ($reached ? '' : ' not reached');
+        return keys %said == 2 && !grep { $_ ne $masters } values %said;
+    }, 10);
+    diag("masters are $masters; workers say ", join '; ', values %said);
+    return 1;
+}
+
 sub lose {
     my ($way, $old) = @_;
 
@@ -67,7 +82,7 @@ sub lose {
             my ($owner) = grep { $_->{port} == $range->[2][1] } $redis->nodes;
             return $owner != $old && role($owner)->[0] eq 'master' && $owner;
         },
-        settled => sub { follows($old) or return; $redis->ready; 1 },
+        settled => sub { follows($old) or return; $redis->ready; known() },
     );
 }
 
