@@ -19,11 +19,14 @@
  *    handler (PVR_UNREACHABLE when nothing of it was ever sent), and its late
  *    replies are skipped when they come: neighbours keep theirs.
  *  - The queue of each endpoint is bounded (requests and bytes); past it:
- *    PVR_UNREACHABLE.
+ *    PVR_UNREACHABLE. The client's own questions (what a server is set to, who
+ *    has which slot) are not counted: they are few, and have deadlines.
  *  - Requests wait for a connection only up to their deadline, and not at all
- *    while the endpoint's breaker is open: after an outage of 1.5 s, or five
- *    requests in a row that were not answered in time, and a second of silence. Reconnects back off with
- *    jitter (100 ms to 5 s); never more than two in a second to one server.
+ *    while the endpoint's breaker is open: after an outage of 1.5 s, or once
+ *    five requests in a row were not answered in time and the server has been
+ *    silent for a second (a page does not wait for that second). Reconnects
+ *    back off with jitter (100 ms to 5 s); never more than two in a second to
+ *    one server.
  *  - `retry`: where the outcome is unknown (closed after sending), the same
  *    bytes are sent again on the next connection, within the deadline. Only
  *    for commands that are harmless to repeat. They are sent again, too, where
