@@ -137,6 +137,19 @@ ok(wait_for(sub { 2 == grep { $_->{slots} == 8192 } @{status()->{endpoints}} }, 
     'each slot a range, of two replicas: the table is read') or diag(explain(status()));
 is(choose(), 303, '... and choices go by it');
 
+# Who is asked for it and says nothing, as the first one that is connected, is not waited for: another one is asked
+
+tells($one, '^CLUSTER SLOTS' => undef);
+tells($other, '^CLUSTER SLOTS' => slots(all_at($other)), '^PING' => \'+PONG');
+$t->config($config, REDIS => join ',', 'cluster://' . $one->at, $other->at);
+my @late = grep {
+    $t->reload;
+    my $status;
+    wait_for(sub { $status = status(); grep { $_->{slots} == 16384 } @{$status->{endpoints}} }, 20);
+    !$status->{connected} || $status->{timed_out};
+} 1 .. 3;
+is_deeply(\@late, [], 'a server that says nothing: the table of another is there before that one has to have said its own');
+
 # Sentinels
 
 sub named { my ($host, $port) = @_; return "*2\r\n" . bulk($host) . "\r\n" . bulk($port) }

@@ -8,16 +8,19 @@
 
 /*
  * Which master has which slot: asked of any of them with CLUSTER SLOTS when
- * one is connected, after each failure or MOVED, and now and then. What is
- * sent before that is known goes to any server, which says where it belongs.
- * A shard that is away holds up the requests of its own slots only.
+ * one is connected, after each failure or MOVED, and now and then. Whom to ask
+ * may be who is away, and does not say so: after a moment another one is asked
+ * beside it, and the first answer counts. What is sent before that is known
+ * goes to any server, which says where it belongs. A shard that is away holds
+ * up the requests of its own slots only.
  *
  * Source: the Redis Cluster specification, "Redirection and resharding".
  */
 
-#define NGX_PRIVACY_REDIS_SLOTS_SOON     50     /* ms, and as much again and again at random */
-#define NGX_PRIVACY_REDIS_SLOTS_AGAIN    500
-#define NGX_PRIVACY_REDIS_SLOTS_EVERY    30000
+#define NGX_PRIVACY_REDIS_SLOTS_SOON     50     /* ms, and up to as much again at random */
+#define NGX_PRIVACY_REDIS_SLOTS_AGAIN    250    /* while who has some slots is away; never more often */
+#define NGX_PRIVACY_REDIS_SLOTS_EVERY    10000
+#define NGX_PRIVACY_REDIS_SLOTS_BESIDE   250    /* then another one is asked, too */
 #define NGX_PRIVACY_REDIS_SLOTS_ANSWER   1000
 #define NGX_PRIVACY_REDIS_SLOTS_BYTES    64
 
@@ -25,7 +28,7 @@
 struct ngx_privacy_redis_cluster_s {
     u_char        owner[PVR_SLOTS];     /* an index of endpoints and 1; 0: unknown */
     ngx_event_t   refresh;
-    ngx_uint_t    asked;                /* the answer is under way */
+    ngx_uint_t    asked;                /* of so many; none has answered yet */
     ngx_uint_t    next;                 /* whom to ask */
     ngx_uint_t    tables;               /* read so far, with the one that is being read */
     ngx_uint_t    unusable;             /* the last one was; said once */
@@ -42,11 +45,14 @@ static void ngx_privacy_redis_cluster_redirect(ngx_privacy_redis_request_t *requ
 static void ngx_privacy_redis_cluster_stop(ngx_privacy_redis_t *redis);
 static void ngx_privacy_redis_cluster_refresh(ngx_privacy_redis_t *redis, ngx_msec_t delay);
 static void ngx_privacy_redis_cluster_ask(ngx_event_t *ev);
+static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_cluster_whom(ngx_privacy_redis_t *redis);
 static ngx_int_t ngx_privacy_redis_cluster_send(ngx_privacy_redis_endpoint_t *endpoint);
 static void ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply **replies, ngx_uint_t n);
+static void ngx_privacy_redis_cluster_enough(ngx_privacy_redis_t *redis);
 static ngx_int_t ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *asked, const redisReply *reply,
     u_char *owner);
 static void ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner);
+static void ngx_privacy_redis_cluster_newly(ngx_privacy_redis_endpoint_t *endpoint);
 static ngx_uint_t ngx_privacy_redis_cluster_failing(ngx_privacy_redis_t *redis);
 static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_cluster_endpoint(ngx_privacy_redis_endpoint_t *told,
     pvr_address_t *address);
@@ -206,7 +212,7 @@ ngx_privacy_redis_cluster_stop(ngx_privacy_redis_t *redis)
 }
 
 
-/* Not more often than twice a second, whatever happens. */
+/* Not more often than four times a second, whatever happens. */
 
 static void
 ngx_privacy_redis_cluster_refresh(ngx_privacy_redis_t *redis, ngx_msec_t delay)
@@ -223,7 +229,7 @@ ngx_privacy_redis_cluster_refresh(ngx_privacy_redis_t *redis, ngx_msec_t delay)
     since = ngx_current_msec - cluster->asked_at;
 
     if (delay) {
-        delay += (ngx_msec_t) ngx_random() % (2 * delay);
+        delay += (ngx_msec_t) ngx_random() % delay;
     }
 
     if (cluster->asked_at && since < NGX_PRIVACY_REDIS_SLOTS_AGAIN) {
@@ -246,7 +252,6 @@ ngx_privacy_redis_cluster_refresh(ngx_privacy_redis_t *redis, ngx_msec_t delay)
 static void
 ngx_privacy_redis_cluster_ask(ngx_event_t *ev)
 {
-    ngx_uint_t                     i, n;
     ngx_privacy_redis_t           *redis;
     ngx_privacy_redis_cluster_t   *cluster;
     ngx_privacy_redis_endpoint_t  *endpoint;
@@ -255,42 +260,81 @@ ngx_privacy_redis_cluster_ask(ngx_event_t *ev)
     cluster = redis->cluster;
     cluster->asked_at = ngx_current_msec;
 
-    n = redis->nendpoints;
+    endpoint = ngx_privacy_redis_cluster_whom(redis);
 
-    for (i = 0; i < n; i++) {
-        endpoint = redis->endpoints[(cluster->next + i) % n];
+    if (endpoint && ngx_privacy_redis_cluster_send(endpoint) == NGX_OK) {
+        cluster->next = (endpoint->index + 1) % redis->nendpoints;
 
-        if (ngx_privacy_redis_endpoint_ready(endpoint) && ngx_privacy_redis_cluster_send(endpoint) == NGX_OK) {
-            cluster->next = (endpoint->index + 1) % n;
-            return;
+        if (!ngx_exiting) {
+            ngx_add_timer(&cluster->refresh, NGX_PRIVACY_REDIS_SLOTS_BESIDE);
         }
+
+        return;
+    }
+
+    if (cluster->asked) {
+        return;
     }
 
     /* nobody is connected: one after another is tried, replicas too, for they may be masters by now */
 
-    ngx_privacy_redis_link_wake(&redis->endpoints[cluster->next++ % n]->link);
+    ngx_privacy_redis_link_wake(&redis->endpoints[cluster->next++ % redis->nendpoints]->link);
 
     ngx_privacy_redis_cluster_refresh(redis, NGX_PRIVACY_REDIS_SLOTS_AGAIN);
+}
+
+
+/* One after another; those that keep somebody waiting come last. NULL: each that is connected was asked. */
+
+static ngx_privacy_redis_endpoint_t *
+ngx_privacy_redis_cluster_whom(ngx_privacy_redis_t *redis)
+{
+    ngx_uint_t                     i;
+    ngx_privacy_redis_endpoint_t  *endpoint, *silent;
+
+    silent = NULL;
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        endpoint = redis->endpoints[(redis->cluster->next + i) % redis->nendpoints];
+
+        if (!ngx_privacy_redis_endpoint_ready(endpoint) || endpoint->slots_asked) {
+            continue;
+        }
+
+        if (!ngx_privacy_redis_endpoint_silent(endpoint, NGX_PRIVACY_REDIS_SLOTS_BESIDE)) {
+            return endpoint;
+        }
+
+        silent = silent ? silent : endpoint;
+    }
+
+    return silent;
 }
 
 
 static ngx_int_t
 ngx_privacy_redis_cluster_send(ngx_privacy_redis_endpoint_t *endpoint)
 {
-    pv_buf_t                      out;
-    ngx_privacy_redis_request_t  *request;
+    pv_buf_t  out;
 
     pv_buf_init(&out, NGX_PRIVACY_REDIS_SLOTS_BYTES);
     (void) pvr_cluster_slots(&out);
 
-    request = out.failed ? NULL : ngx_privacy_redis_send_to(endpoint, NGX_PRIVACY_REDIS_NO_SLOT, out.data, out.len, 1,
-                                                            NGX_PRIVACY_REDIS_SLOTS_ANSWER, 0,
-                                                            ngx_privacy_redis_cluster_answered, endpoint);
+    if (!out.failed) {
+        endpoint->slots_asked = ngx_privacy_redis_send_to(endpoint, NGX_PRIVACY_REDIS_NO_SLOT, out.data, out.len, 1,
+                                                          NGX_PRIVACY_REDIS_SLOTS_ANSWER, 0,
+                                                          ngx_privacy_redis_cluster_answered, endpoint);
+    }
+
     pv_buf_free(&out);
 
-    endpoint->redis->cluster->asked = (request != NULL);
+    if (endpoint->slots_asked == NULL) {
+        return NGX_ERROR;
+    }
 
-    return request ? NGX_OK : NGX_ERROR;
+    endpoint->redis->cluster->asked++;
+
+    return NGX_OK;
 }
 
 
@@ -306,7 +350,9 @@ ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply *
 
     endpoint = data;
     redis = endpoint->redis;
-    redis->cluster->asked = 0;
+
+    endpoint->slots_asked = NULL;
+    redis->cluster->asked--;
 
     if (status == PVR_OK) {
         status = pvr_status(replies[0]);
@@ -330,9 +376,35 @@ ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply *
     }
 
     redis->cluster->unusable = 0;
+    ngx_privacy_redis_cluster_enough(redis);
     ngx_privacy_redis_cluster_take(redis, owner);
     ngx_privacy_redis_cluster_refresh(redis, ngx_privacy_redis_cluster_failing(redis) ? NGX_PRIVACY_REDIS_SLOTS_AGAIN
                                                                                      : NGX_PRIVACY_REDIS_SLOTS_EVERY);
+}
+
+
+/* What others would say was asked before this, and may be older: nobody waits for it any more. */
+
+static void
+ngx_privacy_redis_cluster_enough(ngx_privacy_redis_t *redis)
+{
+    ngx_uint_t                    i;
+    ngx_privacy_redis_request_t  *request;
+
+    for (i = 0; i < redis->nendpoints; i++) {
+        request = redis->endpoints[i]->slots_asked;
+
+        if (request) {
+            redis->endpoints[i]->slots_asked = NULL;
+            ngx_privacy_redis_detach(request);
+        }
+    }
+
+    redis->cluster->asked = 0;
+
+    if (redis->cluster->refresh.timer_set) {
+        ngx_del_timer(&redis->cluster->refresh);
+    }
 }
 
 
@@ -412,8 +484,8 @@ ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner)
         newly = (endpoint->slots == 0 && slots[i] != 0);
         endpoint->slots = slots[i];
 
-        if (newly && ngx_privacy_redis_endpoint_ready(endpoint)) {
-            ngx_privacy_redis_check(endpoint);
+        if (newly) {
+            ngx_privacy_redis_cluster_newly(endpoint);
         }
     }
 
@@ -439,15 +511,33 @@ ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner)
 }
 
 
+/* Others take it for a master that is there, whatever became of connects to it when it was none. */
+
+static void
+ngx_privacy_redis_cluster_newly(ngx_privacy_redis_endpoint_t *endpoint)
+{
+    if (ngx_privacy_redis_endpoint_ready(endpoint)) {
+        ngx_privacy_redis_check(endpoint);
+        return;
+    }
+
+    endpoint->unanswered = 0;
+    ngx_privacy_redis_link_anew(&endpoint->link);
+}
+
+
 /* A master is away: who takes over is not said by it, and connects to it are tried more and more seldom. */
 
 static ngx_uint_t
 ngx_privacy_redis_cluster_failing(ngx_privacy_redis_t *redis)
 {
-    ngx_uint_t  i;
+    ngx_uint_t                     i;
+    ngx_privacy_redis_endpoint_t  *endpoint;
 
     for (i = 0; i < redis->nendpoints; i++) {
-        if (redis->endpoints[i]->slots && redis->endpoints[i]->link.failures) {
+        endpoint = redis->endpoints[i];
+
+        if (endpoint->slots && endpoint->link.failures && !ngx_privacy_redis_endpoint_ready(endpoint)) {
             return 1;
         }
     }

@@ -171,6 +171,23 @@ ngx_privacy_redis_endpoint_ready(ngx_privacy_redis_endpoint_t *endpoint)
 }
 
 
+ngx_uint_t
+ngx_privacy_redis_endpoint_silent(ngx_privacy_redis_endpoint_t *endpoint, ngx_msec_t msec)
+{
+    ngx_queue_t                  *q;
+    ngx_privacy_redis_request_t  *oldest;
+
+    if (ngx_queue_empty(&endpoint->flight)) {
+        return 0;
+    }
+
+    q = ngx_queue_head(&endpoint->flight);
+    oldest = ngx_queue_data(q, ngx_privacy_redis_request_t, queue);
+
+    return ngx_current_msec - oldest->sent_at >= msec;
+}
+
+
 static void
 ngx_privacy_redis_ready(ngx_privacy_redis_link_t *link)
 {
@@ -522,22 +539,13 @@ ngx_privacy_redis_breaker_tripped(ngx_privacy_redis_endpoint_t *endpoint, ngx_ms
 static ngx_uint_t
 ngx_privacy_redis_unanswered(ngx_privacy_redis_endpoint_t *endpoint, ngx_msec_t patience)
 {
-    ngx_queue_t                  *q;
-    ngx_privacy_redis_request_t  *oldest;
-
     if (endpoint->unanswered < NGX_PRIVACY_REDIS_UNANSWERED) {
         return 0;
     }
 
-    if (ngx_queue_empty(&endpoint->flight)) {
-        /* given up since, and not connected again */
-        return 1;
-    }
+    /* none in flight: given up since, and not connected again */
 
-    q = ngx_queue_head(&endpoint->flight);
-    oldest = ngx_queue_data(q, ngx_privacy_redis_request_t, queue);
-
-    return ngx_current_msec - oldest->sent_at >= patience;
+    return ngx_queue_empty(&endpoint->flight) || ngx_privacy_redis_endpoint_silent(endpoint, patience);
 }
 
 

@@ -58,6 +58,19 @@ ngx_privacy_redis_link_wake(ngx_privacy_redis_link_t *link)
 
 
 void
+ngx_privacy_redis_link_anew(ngx_privacy_redis_link_t *link)
+{
+    link->failures = 0;
+
+    if (link->state == NGX_PRIVACY_REDIS_DOWN && link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    ngx_privacy_redis_link_wake(link);
+}
+
+
+void
 ngx_privacy_redis_link_flush(ngx_privacy_redis_link_t *link)
 {
     if (link->state != NGX_PRIVACY_REDIS_READY) {

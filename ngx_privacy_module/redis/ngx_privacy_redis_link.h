@@ -148,6 +148,8 @@ void ngx_privacy_redis_link_init(ngx_privacy_redis_link_t *link, ngx_privacy_red
     const char *name);
 /* Connects in the next turn of the event loop, unless it is up, under way, or backing off. */
 void ngx_privacy_redis_link_wake(ngx_privacy_redis_link_t *link);
+/* There is reason to think that the server is there: connected in the next turn, whatever failed before. */
+void ngx_privacy_redis_link_anew(ngx_privacy_redis_link_t *link);
 /* There is something to fill: written at the end of this turn of the event loop. */
 void ngx_privacy_redis_link_flush(ngx_privacy_redis_link_t *link);
 /* The server is at another address, or it is another server: closed() is called, and it is connected at once.

@@ -95,6 +95,7 @@ struct ngx_privacy_redis_endpoint_s {
     ngx_msec_t                       probe;         /* the breaker is open, but for one request from then on */
 
     ngx_uint_t                       slots;         /* that it has, in a cluster */
+    ngx_privacy_redis_request_t     *slots_asked;   /* who has which is being asked of it; NULL: it is not */
     ngx_uint_t                       named;         /* in the table that is being read, or was last */
     ngx_uint_t                       seed;          /* the configuration names it */
 
@@ -204,6 +205,8 @@ void ngx_privacy_redis_endpoint_queue(ngx_privacy_redis_endpoint_t *endpoint, ng
 /* Nothing of it is in flight. */
 void ngx_privacy_redis_endpoint_unqueue(ngx_privacy_redis_request_t *request);
 ngx_uint_t ngx_privacy_redis_endpoint_ready(ngx_privacy_redis_endpoint_t *endpoint);
+/* 1: a request waits for its answer, and has waited for so long (ms). */
+ngx_uint_t ngx_privacy_redis_endpoint_silent(ngx_privacy_redis_endpoint_t *endpoint, ngx_msec_t msec);
 /* 1: it is not worth a try. ask: the caller is going to send, it may be the one that is tried; 0: a page would wait. */
 ngx_uint_t ngx_privacy_redis_breaker_open(ngx_privacy_redis_endpoint_t *endpoint, ngx_uint_t ask);
 const char *ngx_privacy_redis_breaker_name(ngx_privacy_redis_endpoint_t *endpoint);
