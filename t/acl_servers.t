@@ -29,13 +29,14 @@ for my $command (grep { /ACL SETUSER/ } $section =~ /^```sh\n(.*?)^```$/msg) {
     my $name = shift @words;
     $rules{$name} = [map { s/PASSWORD/secret/r } @words];
 }
-my %more = ('Through Sentinel' => [], 'In a cluster' => []);
+my %more = ('Through Sentinel' => [], 'In a cluster' => [], 'With replicas' => []);
 for my $where (keys %more) {
     my ($text) = $section =~ /\*\*\Q$where\E\*\*(.*?)\n\n/s or die "nothing about: $where";
     $more{$where} = [$text =~ /`(\+[\w|]+)`/g];
 }
 is_deeply(\%more, { 'Through Sentinel' => ['+role'],
-    'In a cluster' => ['+cluster|slots', '+asking', '+cluster|nodes'] }, 'what the docs add');
+    'In a cluster' => ['+cluster|slots', '+asking', '+cluster|nodes'], 'With replicas' => ['+role', '+wait'] },
+    'what the docs add');
 
 my $config = site_conf(<<'CONF');
     add_header X-Version "$privacy_version" always;
@@ -53,6 +54,7 @@ sub accounts {
     my ($node, @more) = @_;
     for my $name (grep { $_ ne 'privacy-sentinel' } keys %rules) {
         my @rules = grep { $_ ne '+cluster|nodes' || $name eq 'privacy-backup' } @more;
+        push @rules, @{$more{'With replicas'}} if $name =~ /publish|notify|restore/;
         admin($node, 'ACL', 'SETUSER', $name, @{$rules{$name}}, @rules);
     }
 }
@@ -78,9 +80,9 @@ sub used {
     ok(wait_for(\&saved, 20), '... and with it choices are saved');
 }
 
-# privacyctl with each of its accounts; then without one of the rules.
+# privacyctl with each of its accounts; then without one of the rules, those in UNHEARD are made up for by a warning.
 sub privacyctl {
-    my ($url, $where, $nodes, @without) = @_;
+    my ($url, $where, $nodes, $unheard, @without) = @_;
 
     my $subject = do { my $v = visitor(); $v->get('/'); $v->choose('accept_all'); $v->get('/')->header('X-Subject') };
     my @key = ('--key', "$keys/$site.key");
@@ -90,8 +92,9 @@ sub privacyctl {
         map { $_ => { title => "About $where", summary => 'What is said.' } } qw(en zh-CN) } }));
     spew($t->dir . '/users', "alice\n");
     my %commands = (
-        publish => [['publish', $t->bundle(version => $where, changes => [{ kind => 'editorial', summary => {
-            'zh-CN' => 'x', en => 'x' } }]), @key, '--yes'], ['versions', @public]],
+        publish => [(map { ['publish', $t->bundle(@$_, changes => [{ kind => 'editorial', summary => {
+            'zh-CN' => 'x', en => 'x' } }]), @key, '--yes'] } [version => $where],
+            [version => "$where-later", effective => '2099-01-01T00:00:00Z']), ['versions', @public]],
         notify => [['notice', 'send', $t->dir . '/notice.json', '--users', $t->dir . '/users', '--keys', "$keys/keys", @key,
             '--yes'], ['notice', 'list', @public]],
         read => [['ledger', $subject, '--keys', "$keys/keys", @public], ['notice', 'status', 'n1', @public]],
@@ -106,7 +109,16 @@ sub privacyctl {
         for my $command (@{$commands{$account}}) {
             my ($status, $out) = $run->($account, @$command);
             is($status, 0, "privacyctl: $account: $command->[0]") or diag $out;
+            unlike($out, qr/replica/, '... replicas have it, where there are any');
         }
+    }
+    for my $rule (@$unheard) {
+        admin($_, 'ACL', 'SETUSER', 'privacy-publish', $rule =~ s/^\+/-/r) for @$nodes;
+        my ($status, $out) = $run->('publish', 'withdraw', "$where-later", '--reason', 'No.', @key, '--yes');
+        is($status, 0, "privacyctl: written without $rule") or diag $out;
+        like($out, qr/written, but whether a replica of Redis at \S+ has it is not known: .*NOPERM/,
+            '... and what is not known') or diag $out;
+        admin($_, 'ACL', 'SETUSER', 'privacy-publish', $rule) for @$nodes;
     }
     for my $missing (@without) {
         my ($account, $rule) = @$missing;
@@ -140,10 +152,12 @@ subtest 'Sentinel' => sub {
     my $new = $set->failover;
     ok(wait_for(sub { status()->{endpoints}[0]{address} eq "$new->{address}:$new->{port}" }, 10), 'a failover is followed');
     ok(wait_for(\&saved, 20), '... and choices are saved there');
+    ok(wait_for(sub { @{admin($new, 'ROLE')->[2]} == 1 }, 30), '... and the old master follows the new one');
     my $second = '?sentinel_user=privacy-sentinel&sentinel_password_file=' . $t->dir . '/password';
-    privacyctl(sub { $set->url($_[0]) . $second }, 'sentinel', [$set->nodes]);
+    privacyctl(sub { $set->url($_[0]) . $second }, 'sentinel', [$set->nodes], ['+wait']);
+    admin($_, 'ACL', 'LOG', 'RESET') for $set->nodes;
     is_deeply([refused($set->nodes, $set->sentinels)], [], 'nobody was refused anything');
-    privacyctl(sub { $set->url($_[0]) . $second }, 'sentinel2', [$set->nodes], ['read', '+role']);
+    privacyctl(sub { $set->url($_[0]) . $second }, 'sentinel2', [$set->nodes], [], ['read', '+role']);
     used($_, 'privacy-nginx', [$set->nodes]) for @{$more{'Through Sentinel'}};
     my $cut = sub { $_->command('CLIENT', 'KILL', 'USER', 'privacy-nginx') for $set->nodes };
     used($_, 'privacy-sentinel', [$set->sentinels], $_ eq '+unsubscribe' ? $cut : undef)
@@ -168,9 +182,10 @@ subtest 'Cluster' => sub {
     $t->start;
     ok(wait_for(sub { $t->get('/')->header('X-Version') }, 20), 'the policy is in force');
     ok(saved(), 'choices are saved') for 1 .. 6;
-    privacyctl(sub { $cluster->url($_[0]) }, 'cluster', [$cluster->nodes]);
+    privacyctl(sub { $cluster->url($_[0]) }, 'cluster', [$cluster->nodes], ['+role']);
+    admin($_, 'ACL', 'LOG', 'RESET') for $cluster->nodes;
     is_deeply([refused($cluster->nodes)], [], 'nobody was refused anything');
-    privacyctl(sub { $cluster->url($_[0]) }, 'cluster2', [$cluster->nodes], ['read', '+cluster|slots'],
+    privacyctl(sub { $cluster->url($_[0]) }, 'cluster2', [$cluster->nodes], [], ['read', '+cluster|slots'],
         ['backup', '+cluster|nodes']);
     my $asked = sub {
         my $v = visitor();

@@ -209,6 +209,36 @@ roles(void **state)
 }
 
 
+static long
+replicas(const char *resp)
+{
+    long         n;
+    redisReply  *reply;
+
+    reply = parse(resp);
+    n = pvr_replicas(reply);
+    freeReplyObject(reply);
+
+    return n;
+}
+
+
+static void
+replicas_of_a_master(void **state)
+{
+    (void) state;
+
+    assert_int_equal(replicas("*3\r\n$6\r\nmaster\r\n:3129659\r\n*0\r\n"), 0);
+    assert_int_equal(replicas("*3\r\n$6\r\nmaster\r\n:3129659\r\n*2\r\n"
+                              "*3\r\n$9\r\n127.0.0.1\r\n$4\r\n9001\r\n$7\r\n3129242\r\n"
+                              "*3\r\n$9\r\n127.0.0.1\r\n$4\r\n9002\r\n$7\r\n3129543\r\n"), 2);
+    assert_int_equal(replicas("*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:9000\r\n$9\r\nconnected\r\n:3\r\n"), -1);
+    assert_int_equal(replicas("*1\r\n$6\r\nmaster\r\n"), -1);
+    assert_int_equal(replicas("*3\r\n$6\r\nmaster\r\n:1\r\n:2\r\n"), -1);
+    assert_int_equal(replicas("-NOPERM no\r\n"), -1);
+}
+
+
 static int
 sentinel(pvr_address_t *master, const char *resp)
 {
@@ -302,6 +332,7 @@ main(void)
         cmocka_unit_test(ranges),
         cmocka_unit_test(nodes),
         cmocka_unit_test(roles),
+        cmocka_unit_test(replicas_of_a_master),
         cmocka_unit_test(sentinels),
         cmocka_unit_test(commands)
     };

@@ -192,6 +192,7 @@ ctl_log_append(ctl_redis_t *redis, pv_str_t site, pv_str_t sealed)
     rc = rc == CTL_OK ? ctl_log_add(redis, site, head) : rc;
 
     if (rc == CTL_OK) {
+        ctl_redis_replicas(redis);
         ctl_log_wake(redis, site, head);
     }
 

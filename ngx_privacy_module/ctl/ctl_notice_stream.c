@@ -290,6 +290,7 @@ ctl_notice_append(ctl_notice_t *c, uint32_t number, pv_str_t sealed, int *taken)
     }
 
     if (rc == CTL_OK && !*taken) {
+        ctl_redis_replicas(c->redis);
         ctl_stream_wake(c, number);
     }
 

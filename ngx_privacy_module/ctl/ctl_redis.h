@@ -68,6 +68,14 @@ int ctl_redis_other(const ctl_redis_t *redis, uint64_t *by);
 #define CTL_REDIS_SLOTS  65
 int ctl_redis_slots(ctl_redis_t *redis, char text[CTL_REDIS_SLOTS]);
 
+/*
+ * After what was written: behind Sentinel and in a cluster, the replicas that
+ * are connected are waited for, a few seconds long, since one of them may have
+ * to take over. Where they do not say that they have it, or it may not be
+ * asked, that is said on standard error: it is written, and no more than that.
+ */
+void ctl_redis_replicas(ctl_redis_t *redis);
+
 /* Appends one command; len may be NULL, when the words are strings. */
 void ctl_redis_add(pv_buf_t *commands, int argc, const char **argv, const size_t *len);
 

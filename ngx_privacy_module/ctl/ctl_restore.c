@@ -113,6 +113,7 @@ ctl_restore_run(ctl_restore_t *r, const char *path)
         return ctl_fail(rc, "not everything is there: the same command again goes on");
     }
 
+    ctl_redis_replicas(r->redis);
     lost = ctl_redis_lost(r->redis) - lost;
     ctl_restore_wake(r);
     rc = ctl_restore_say(r);

@@ -257,6 +257,19 @@ pvr_is_master(const redisReply *role)
 }
 
 
+long
+pvr_replicas(const redisReply *role)
+{
+    if (pvr_is_master(role) != 1 || role->elements < 3 || role->element[2]->type != REDIS_REPLY_ARRAY
+        || role->element[2]->elements > PVR_REPLY_ELEMENTS)
+    {
+        return -1;
+    }
+
+    return (long) role->element[2]->elements;
+}
+
+
 int
 pvr_sentinel_master(pvr_address_t *master, const redisReply *reply)
 {

@@ -57,6 +57,8 @@ int pvr_asking(pv_buf_t *out);
 /* ROLE: 1 a master, 0 a replica or a sentinel, or PV_INVALID. */
 int pvr_role(pv_buf_t *out);
 int pvr_is_master(const redisReply *role);
+/* How many replicas a master has that are connected and up to date, or -1: it is no master. */
+long pvr_replicas(const redisReply *role);
 
 /* SENTINEL get-master-addr-by-name NAME. PV_OK, or PV_INVALID: it knows none of that name. */
 int pvr_sentinel_ask(pv_buf_t *out, pv_str_t name);
