@@ -8,8 +8,9 @@
 
 /*
  * A choice on its way from the request to the ledger. choice.c takes it in and
- * judges it; record.c carries it to the ledger and says what became of it. An
- * answer to a notice comes the same way; notice_answer.c says what is its own.
+ * judges it; record.c carries it to the ledger; record_end.c says what became of
+ * it. An answer to a notice comes the same way; notice_answer.c says what is its
+ * own.
  */
 
 #include "ngx_http_privacy_notices.h"
@@ -83,6 +84,20 @@ void ngx_http_privacy_choice_refuse(ngx_http_privacy_choice_t *choice, ngx_uint_
 void ngx_http_privacy_choice_finish(ngx_http_privacy_choice_t *choice, ngx_int_t rc);
 /* The choice's form was passed by, or it would undo what came after it: the newest state with a fresh form. */
 void ngx_http_privacy_choice_stale(ngx_http_privacy_choice_t *choice);
+
+
+/* Between record and record_end. On the ledger: by this request (recorded), or before it. */
+void ngx_http_privacy_record_done(ngx_http_privacy_choice_t *choice, ngx_uint_t recorded);
+/* Not known to be on the ledger. What it grants does not hold; what it refuses holds here. */
+void ngx_http_privacy_record_failed(ngx_http_privacy_choice_t *choice);
+/* The ledger's newest state with the browser's pending refusal on it; NULL: nothing was ever chosen. */
+const pv_consent_t *ngx_http_privacy_record_state(ngx_http_privacy_choice_t *choice, pv_consent_t *state);
+/* The version that a choice binds to, at most. */
+uint32_t ngx_http_privacy_record_reach(ngx_http_privacy_choice_t *choice, const pv_consent_t *base);
+/* The user of the request, if there is one. */
+void ngx_http_privacy_record_whose(ngx_http_privacy_choice_t *choice, pv_consent_t *consent);
+/* Where from, coarsely: a /24 of IPv4, a /48 of IPv6, nothing of a unix socket. */
+void ngx_http_privacy_record_client(pv_record_t *record, struct sockaddr *sockaddr);
 
 
 /* notice_answer: the body of an answer to a notice has come. */

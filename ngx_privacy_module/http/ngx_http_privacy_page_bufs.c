@@ -143,32 +143,22 @@ ngx_http_privacy_page_copy(ngx_http_privacy_page_t *page, ngx_http_request_t *r,
 ngx_int_t
 ngx_http_privacy_page_pass(ngx_http_privacy_page_t *page, ngx_http_request_t *r, pv_str_t bytes)
 {
-    ngx_buf_t  *b, *source;
+    ngx_buf_t  *source;
 
     source = page->source;
+    page->inserted -= bytes.len;        /* the page's own: they were counted as they came */
 
     if (source == NULL || bytes.data < source->pos || bytes.data >= source->last) {
-        page->inserted -= bytes.len;        /* the page's own: they were counted as they came */
-
         return ngx_http_privacy_page_copy(page, r, bytes);
     }
 
-    if (bytes.len == 0) {
-        return NGX_OK;
-    }
-
-    b = ngx_http_privacy_page_new(page, r);
-    if (b == NULL) {
+    if (ngx_http_privacy_page_insert(page, r, bytes) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    b->memory = 1;
-    b->start = (u_char *) bytes.data;
-    b->pos = b->start;
-    b->last = b->pos + bytes.len;
-    b->end = b->last;
-
-    page->shadow = b;
+    if (bytes.len) {
+        page->shadow = page->tail;
+    }
 
     return NGX_OK;
 }
