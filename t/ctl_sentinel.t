@@ -12,6 +12,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use IO::Socket::INET;
+use File::Path qw(make_path);
 use POSIX ();
 use Test::More;
 use Test::Privacy;
@@ -52,24 +53,34 @@ $replica->pause;
 is(ctl('publish', version('2026-01-15'), @key, '--yes'), 0, 'a replica that says nothing: published') or diag $out;
 like($out, qr/written, but whether a replica of Redis at \S+:$master->{port} has it is not known: 0 of 1 said so/,
     '... and what may become of it') or diag $out;
+make_path("$dir/cache/$site");
+my $number = 0;
+spew(sprintf('%s/cache/%s/%010d.bundle', $dir, $site, ++$number),
+    ask($master, 'GET', "privacy:$site:bundle:$_->{digest}")) for map { +{ @{$_->[1]} } }
+    @{ask($master, 'XRANGE', "privacy:$site:policies", '-', '+')};
+ask($master, 'DEL', "privacy:$site:policies");
+is(ctl('publish', version('2026-01-16'), @key, '--yes', '--cache', "$dir/cache"), 0,
+    '... the log is lost: refilled, and goes on') or diag $out;
+is(ask($master, 'XLEN', "privacy:$site:policies"), 3, '... with all three');
+is(scalar(() = $out =~ /is not known/g), 1, '... and the replica is waited for once') or diag $out;
 $replica->resume;
-ok(wait_for(sub { ask($replica, 'XLEN', "privacy:$site:policies") == 2 }, 20), '... it catches up');
-is(ctl('publish', version('2026-01-16'), @key, '--yes'), 0, '... published') or diag $out;
+ok(wait_for(sub { ask($replica, 'XLEN', "privacy:$site:policies") == 3 }, 20), '... it catches up');
+is(ctl('publish', version('2026-01-17'), @key, '--yes'), 0, '... published') or diag $out;
 unlike($out, qr/replica/, '... it has it');
-is(ask($replica, 'XLEN', "privacy:$site:policies"), 3, '... at once');
+is(ask($replica, 'XLEN', "privacy:$site:policies"), 4, '... at once');
 
 # By order, then by death
 
 wait_for(sub { ask($replica, 'DBSIZE') == ask($master, 'DBSIZE') }, 20);
 is($sentinel->failover, $replica, 'the other one is the master now');
 is(ctl('publish', version('2026-02-01'), @key, '--yes'), 0, '... which is found') or diag $out;
-is(ask($replica, 'XLEN', "privacy:$site:policies"), 4, '... and written to');
+is(ask($replica, 'XLEN', "privacy:$site:policies"), 5, '... and written to');
 wait_for(sub { eval { ask($master, 'ROLE')->[0] eq 'slave' && ask($master, 'ROLE')->[3] eq 'connected'
-    && ask($master, 'XLEN', "privacy:$site:policies") == 4 } }, 30) or die 'the old master does not follow';
+    && ask($master, 'XLEN', "privacy:$site:policies") == 5 } }, 30) or die 'the old master does not follow';
 $replica->kill;
 is(ctl('publish', version('2026-03-01'), @key, '--yes'), 0, 'it died: the next one is waited for') or diag $out;
 is(ask($master, 'ROLE')->[0], 'master', '... which is the first again');
-is(ask($master, 'XLEN', "privacy:$site:policies"), 5, '... and has all of it');
+is(ask($master, 'XLEN', "privacy:$site:policies"), 6, '... and has all of it');
 ($sentinel->sentinels)[0]->kill;
 is(ctl('versions', @public), 0, 'a sentinel is away, too') or diag $out;
 
@@ -112,7 +123,7 @@ if (!$waits) {
 }
 ok(wait_for(sub { -s "$dir/waits" }, 30), 'a replica is no master, whatever a sentinel says: one is waited for');
 like(slurp("$dir/waits"), qr/waiting for Redis.*is not the master: it is a replica/, '... which is said');
-is(ask($_, 'XLEN', "privacy:$site:policies"), 5, '... and nothing written') for $master, $replica;
+is(ask($_, 'XLEN', "privacy:$site:policies"), 6, '... and nothing written') for $master, $replica;
 kill 'KILL', $waits;
 waitpid $waits, 0;
 kill 'KILL', $pid;

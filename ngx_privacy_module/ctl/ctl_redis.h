@@ -72,7 +72,8 @@ int ctl_redis_slots(ctl_redis_t *redis, char text[CTL_REDIS_SLOTS]);
  * After what was written: behind Sentinel and in a cluster, the replicas that
  * are connected are waited for, a few seconds long, since one of them may have
  * to take over. Where they do not say that they have it, or it may not be
- * asked, that is said on standard error: it is written, and no more than that.
+ * asked, that is said on standard error, once a server, and they are not waited
+ * for again: it is written, and no more than that.
  */
 void ctl_redis_replicas(ctl_redis_t *redis);
 

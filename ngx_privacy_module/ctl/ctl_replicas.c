@@ -26,14 +26,16 @@ static int ctl_replicas_ask(ctl_redis_t *redis, size_t server, pv_buf_t *command
 void
 ctl_redis_replicas(ctl_redis_t *redis)
 {
-    size_t  i;
+    size_t         i;
+    ctl_server_t  *s;
 
     for (i = 0; ctl_redis_many(redis) && i < redis->count; i++) {
-        if (redis->servers[i].master && redis->servers[i].link != NULL
-            && ctl_replicas_wait(redis, i) != CTL_OK)
-        {
+        s = &redis->servers[i];
+
+        if (s->master && s->link != NULL && !s->short_of && ctl_replicas_wait(redis, i) != CTL_OK) {
+            s->short_of = 1;
             fprintf(stderr, "privacyctl: written, but whether a replica of Redis at %s:%d has it is not known: %s\n",
-                    redis->servers[i].address.host, redis->servers[i].address.port, ctl_link_why());
+                    s->address.host, s->address.port, ctl_link_why());
         }
     }
 }

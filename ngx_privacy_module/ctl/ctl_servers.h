@@ -20,6 +20,7 @@ typedef struct {
     ctl_link_t     *link;           /* NULL: not connected */
     unsigned        links;          /* that there were, this one included */
     int             master;         /* 1: it holds keys, as far as is known */
+    int             short_of;       /* 1: its replicas were waited for in vain, which was said: not once more */
 } ctl_server_t;
 
 struct ctl_redis_s {
