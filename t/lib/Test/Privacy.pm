@@ -377,7 +377,9 @@ sub kill_all {
     my ($self) = @_;
 
     my $pid = $self->{pid} or return;
-    kill 'STOP', $pid;                      # starts nobody anymore
+    kill 'STOP', $pid;
+    # from when it stands it starts nobody anymore: on another core that is a moment later
+    wait_for(sub { slurp("/proc/$pid/stat") =~ /\) [TZX] / }, 20) or die "nginx's master does not stop\n";
     my @children = split ' ', slurp("/proc/$pid/task/$pid/children");
     kill 'KILL', $pid, @children;
     $self->stop('KILL');
