@@ -142,7 +142,14 @@ $redis->kill;
 $b->stop;
 $b->start;
 is_deeply([map { $_->{id} } @{site($b)->{notices}{open}}], ['v2'], 'it begins with what its folder has');
+my $dave = device($b, 'dave');
+bar($dave);
+my @json = (Accept => 'application/json');
+is($dave->get('/privacy/notices/v2', @json)->status, 503, 'whether somebody has answered is not known, and not said');
+is($dave->get('/privacy/notices/v2')->status, 200, '... what it says, is');
+is($b->get('/privacy/notices/v2', @json)->status, 200, '... and it is, to a script of nobody in particular');
 $redis->start;
+ok(wait_for(sub { $dave->get('/privacy/notices/v2', @json)->status == 200 }, 20), '... then it is known');
 ok(wait_for(sub { @{site($b)->{notices}{open}} == 7 }, 20), 'and follows the stream again');
 ok(shows(device($b, 'carol'), 'n6', 20), 'so that nobody is missed');
 

@@ -393,6 +393,12 @@ ngx_http_privacy_notice_one(ngx_http_privacy_reading_t *reading, ngx_http_privac
         return ngx_http_privacy_refuse(ctx, NGX_HTTP_NOT_FOUND, "notice_gone", 0);
     }
 
+    /* nor may a script take it for answered, because nobody knows whether it is: anybody may read the page */
+
+    if (due && due->states == NULL && !reading->shown.shown.mine && reading->type == NGX_HTTP_PRIVACY_JSON) {
+        return ngx_http_privacy_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "notice_away", 5);
+    }
+
     if (reading->notice->kind != PV_NOTICE_CHANGE) {
         return ngx_http_privacy_notice_render(reading, ctx->policy);
     }
