@@ -53,6 +53,13 @@ $replica->pause;
 is(ctl('publish', version('2026-01-15'), @key, '--yes'), 0, 'a replica that says nothing: published') or diag $out;
 like($out, qr/written, but whether a replica of Redis at \S+:$master->{port} has it is not known: 0 of 1 said so/,
     '... and what may become of it') or diag $out;
+spew("$dir/notice.json", sprintf '{"kind":"announcement","texts":{"zh-CN":%1$s,"en":%1$s}}', '{"title":"T","summary":"S"}');
+is(ctl('notice', 'send', "$dir/notice.json", @key, '--yes'), 0, '... a notice is sent') or diag $out;
+like($out, qr/is not known: 0 of 1 said so/, '... which says the same') or diag $out;
+is(ctl('backup', '--site', $site, '--output', "$dir/backup"), 0, '... a backup') or diag $out;
+ask($master, 'DEL', "privacy:$site:notices");
+is(ctl('restore', "$dir/backup", '--site', $site), 0, '... is restored') or diag $out;
+like($out, qr/is not known: 0 of 1 said so/, '... which says it as well') or diag $out;
 make_path("$dir/cache/$site");
 my $number = 0;
 spew(sprintf('%s/cache/%s/%010d.bundle', $dir, $site, ++$number),
