@@ -349,12 +349,12 @@ sub workers {
 }
 
 
-# Returns when the new workers are there and the old ones take no more connections.
+# Returns when the new workers are there and the old ones take no more connections. $by, if given, sends the signal.
 sub reload {
-    my ($self) = @_;
+    my ($self, $by) = @_;
 
     my %old = map { $_ => 1 } $self->workers;
-    kill 'HUP', $self->{pid};
+    $by ? $by->() : kill 'HUP', $self->{pid};
     return wait_for(sub {
         my @now = $self->workers;
         return @now >= $self->{workers} && !grep { $old{$_} } @now;
