@@ -281,8 +281,9 @@ sub start {
     }, $options{timeout} || 20) or die "nginx is not ready:\n" . $self->log;
 
     # A worker that knows no bundle yet only observes: what it learns from Redis comes a moment after it is there.
+    # Where something is in Redis' place it does not come.
     if ($self->{published} && slurp("$self->{dir}/nginx.conf") =~ /^\s*privacy_site\b/m) {
-        wait_for(sub { (() = substr($self->log, $before) =~ /is in force/g) >= $self->{workers} }, 5);
+        wait_for(sub { (() = substr($self->log, $before) =~ /is in force/g) >= $self->{workers} }, 10);
     }
 
     $self->_sanitizer_is_live if $ENV{TEST_SANITIZE} && !$options{any};
@@ -362,6 +363,19 @@ sub reload {
 }
 
 
+# Returns when each worker has said of itself, in /status, that it is so (CODE gets what it says).
+sub each_worker {
+    my ($self, $so) = @_;
+
+    my %so;
+    return wait_for(sub {
+        my $status = json($self->get('/status')->body);
+        $so{$status->{node}{worker}} = $so->($status);
+        return !grep { !$so{$_} } $self->workers;
+    }, 20);
+}
+
+
 sub kill_worker {
     my ($self, $signal) = @_;
 
@@ -383,7 +397,9 @@ sub kill_all {
     my @children = split ' ', slurp("/proc/$pid/task/$pid/children");
     kill 'KILL', $pid, @children;
     $self->stop('KILL');
-    wait_for(sub { !grep { slurp("/proc/$_/stat") =~ /\) [^ZX] / } @children }, 20) or die "workers outlive kill -9\n";
+    # a worker that ends has threads, each of which holds its sockets until it has ended, too
+    wait_for(sub { !grep { slurp($_) =~ /\) [^ZX] / } map { glob "/proc/$_/task/*/stat" } @children }, 20)
+        or die "workers outlive kill -9\n";
 }
 
 
