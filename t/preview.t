@@ -16,6 +16,7 @@ use POSIX qw(strftime);
 use Test::More;
 use Test::Privacy;
 use Test::Privacy::Site;
+use Test::Privacy::Stopwatch;
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('preview');
@@ -141,10 +142,10 @@ is($status, 0, '... nor to a head without end');
 # Those who only connect do not keep others out
 
 my @idle = map { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$p->{port}") } 1 .. 20;
-my $begin = time;
+my $watch = Test::Privacy::Stopwatch->new;
 ($status) = ask($p, '/privacy/', @html);
 is($status, 200, 'while others only connect');
-cmp_ok(time - $begin, '<', 5, '... at once');
+cmp_ok($watch->seconds, '<', 5, '... at once');
 
 is(end($p), 0, 'ended by an interrupt: 0');
 ($status) = ask($p, '/');

@@ -53,7 +53,7 @@ for my $wrong (qw(none silent garbage)) {
 }
 spew($answers, $address);
 ok(wait_for(\&connected, 30), 'it says where Redis is: connected, without a reload');
-ok(wait_for(sub { json($t->get('/status')->body)->{sites}[0]{sequence} }, 8), '... the policy comes at once');
+ok(wait_for(sub { json($t->get('/status')->body)->{sites}[0]{sequence} }, 20), '... the policy comes at once');
 is(saved(), 303, '... and choices are saved');
 
 # The server moves: the same name, another address
@@ -66,8 +66,10 @@ spew($answers, "192.0.2.1 $moved");
 ok(wait_for(\&connected, 30), 'found at its other address, though the first one that was said is dead');
 ok(wait_for(sub { saved() == 303 }, 20), '... and choices are saved');
 
-# Asked only when there is need
+# Asked only when there is need: not once both of its connections are there
 
+ok(wait_for(sub { json($t->get('/status')->body)->{sites}[0]{subscribed} }, 20),
+    '... and what is published is heard of');
 my $asked = -s "$answers.asked";
 sleep 3;
 is(-s "$answers.asked", $asked, 'nobody is asked while all is well');

@@ -71,13 +71,13 @@ for (
     my ($name, $bad, $good, $said) = @$_;
     $t->redis->command('CONFIG', 'SET', $name, $bad);
     look_again();
-    ok(wait_for(sub { redis_status()->{warning} =~ $said }), "$name $bad: the status says so");
+    ok(wait_for(sub { redis_status()->{warning} =~ $said }, 20), "$name $bad: the status says so");
     like($t->log, qr/\[warn\][^\n]*may lose choices[^\n]*$name/, "$name $bad: the log too");
     like($t->get('/status?format=prometheus')->body, qr/^privacy_redis_warning(?:\{[^}]*\})? 1$/m,
         "$name $bad: and the metric");
     is(visitor()->choose('reject_all')->status, 303, "$name $bad: choices are saved all the same");
     $t->redis->command('CONFIG', 'SET', $name, $good);
-    ok(wait_for(sub { redis_status()->{warning} eq '' }, 15), "$name $good: no longer, without another connection");
+    ok(wait_for(sub { redis_status()->{warning} eq '' }, 30), "$name $good: no longer, without another connection");
     is(scalar(() = $t->log =~ /\[warn\][^\n]*may lose choices[^\n]*$name/g), 1, "$name: the log said it once");
 }
 
@@ -93,7 +93,7 @@ is($v->page->status, 200, 'a wrong password: pages are served');
 is($v->choose('accept_all')->status, 503, 'a wrong password: nothing is said to be saved');
 is(redis_status()->{connected} ? 1 : 0, 0, 'a wrong password: the status says that there is no connection');
 $t->redis->command('ACL', 'SETUSER', 'app', '>wr0ng');
-ok(wait_for(sub { redis_status()->{connected} }, 15), 'mended on the server: connected, without a reload');
+ok(wait_for(sub { redis_status()->{connected} }, 20), 'mended on the server: connected, without a reload');
 $v->get('/');
 is($v->choose('accept_all')->status, 303, 'and choices are saved');
 
@@ -109,6 +109,7 @@ $v = visitor();
 is($v->choose('accept_all')->status, 303, 'a user with few rights: a choice is saved');
 $v->get('/privacy/choices');
 is($v->choose('withdraw')->status, 303, 'a user with few rights: and withdrawn');
-ok(json($t->get('/status')->body)->{sites}[0]{subscribed}, 'a user with few rights: wake-ups are heard');
+ok(wait_for(sub { json($t->get('/status')->body)->{sites}[0]{subscribed} }, 20),
+    'a user with few rights: wake-ups are heard');
 
 $t->finish;

@@ -115,5 +115,5 @@ my $admin = $t->connect(listen => 'admin')->request('GET', '/', close => 1);
 is(json($admin->body)->{sites}[0]{name}, 'example', 'a server of its own, without privacy');
 
 $t->redis->stop;
-ok(wait_for(sub { !status()->{redis}{connected} }, 5), 'Redis is away: it is said');
+ok(wait_for(sub { !status()->{redis}{connected} }, 20), 'Redis is away: it is said');
 $t->finish;

@@ -34,7 +34,8 @@ $t->publish($t->bundle);
 
 sub config {
     my ($streams) = @_;
-    my $main = $t->_main =~ s/worker_connections 512/worker_connections 4096/r;
+    # an old worker that leaves by itself does so long before it is made to, on a slow machine, too
+    my $main = $t->_main =~ s/worker_connections 512/worker_connections 4096/r =~ s/(shutdown_timeout) 10s/$1 60s/r;
     my ($held) = $t->listen('_held') =~ /:(\d+)$/;
     $t->config(<<"CONF", MAIN => $main);
 %%MAIN%%
@@ -131,7 +132,8 @@ my $alice = user('alice');
 my $early = opened($alice);
 my $opened = time;
 my @s = map { opened($alice) } 1 .. 20;
-my $count = stub();
+my $count;
+wait_for(sub { $count = stub(); $count->{active} - $count->{waiting} == 22 && $count->{writing} == 1 }, 20);
 is($count->{active} - $count->{waiting}, 22, 'each is a connection');
 is($count->{writing}, 1, '... and none is a request any more');
 is(scalar(() = slurp("$dir/access.log") =~ m{^/privacy/events 200 [1-9]\d* HTTP/1\.1$}mg), 21,
@@ -170,7 +172,7 @@ $id = announce('Three');
 like(until_said($old, qr/"$id".*\n\n/), qr/^id: 1-3\nevent: notice\ndata: \{.*"$id".*\}\n\n\z/m, '... as they are');
 
 my $held = opened($alice, peer => $t->listen('_held'));
-is(stub()->{writing}, 2, 'where nginx limits the rate, the request stays');
+ok(wait_for(sub { stub()->{writing} == 2 }, 20), 'where nginx limits the rate, the request stays');
 my @ids = map { announce("Held $_", 'h' x 5000) } 1 .. 20;
 is(scalar(grep { !hears($held, $_) } @ids), 0, '... and hears all, one behind the other');
 $held->close;
@@ -292,7 +294,7 @@ my @many = some(900);
 my $begun = time;
 $t->reload;
 ok(wait_for(sub { !-e "/proc/$worker" || slurp("/proc/$worker/stat") =~ /\) Z/ }, 20), 'an old worker leaves');
-cmp_ok(time - $begun, '<', 9, '... before it is made to');
+cmp_ok(time - $begun, '<', 50, '... before it is made to');
 my $end = qr/(?:\A|\n)0\r\n\r\n\z/;
 is(scalar(grep { until_said($_, $end) !~ $end } @many), 0, '... and ends its streams');
 my %retry = map { $_ => 1 } map { my $s = events($alice); $s->next('hello', 20)->{retry} } 1 .. 5;

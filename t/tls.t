@@ -111,7 +111,9 @@ CONF
 
 config($good);
 $t->start;
-ok(wait_for(sub { $t->get('/privacy/')->status == 200 }), 'nginx reads the policy over TLS');
+ok($t->each_worker(sub { $_[0]{redis}{connected} && $_[0]{sites}[0]{subscribed} && $_[0]{sites}[0]{sequence} }),
+    'nginx reads the policy over TLS');
+is($t->get('/privacy/')->status, 200, '... and shows it');
 
 my $v = $t->visitor;
 $v->get('/privacy/choices');
@@ -126,19 +128,22 @@ my $before = $descriptors->();
 for my $round (1 .. 4) {
     $t->redis->command('CLIENT', 'KILL', 'TYPE', $_, 'SKIPME', 'yes') for 'normal', 'pubsub';
     my $again = $t->visitor(headers => ['X-Real-IP' => "10.5.$round.1"]);
-    ok(wait_for(sub { $again->get('/privacy/choices'); $again->choose('reject_all')->status == 303 }), "back: $round");
+    ok(wait_for(sub { $again->get('/privacy/choices'); $again->choose('reject_all')->status == 303 }, 20),
+        "back: $round");
 }
-ok(wait_for(sub { $descriptors->() <= $before }), 'no descriptor is left behind')
+ok(wait_for(sub { $descriptors->() <= $before }, 20), 'no descriptor is left behind')
     or diag("$before then " . $descriptors->());
 $t->allow(qr/Redis at/);
 $t->reload;
-ok(wait_for(sub { $t->get('/privacy/')->status == 200 }), 'after a reload, too');
+ok(wait_for(sub { $t->get('/privacy/')->status == 200 }, 20), 'after a reload, too');
 $t->stop;
 
 for my $what ('another authority', 'another name', 'no client certificate') {
     config($wrong{$what});
+    my $mark = length $t->log;
     $t->start;
-    ok(wait_for(sub { $t->log =~ /Redis at rediss:\S+ .*(?:certificate|another|handshake|closed)/ }), "nginx: $what");
+    ok(wait_for(sub { substr($t->log, $mark) =~ /Redis at rediss:\S+ .*(?:certificate|another|handshake|closed)/ }, 20),
+        "nginx: $what");
     is($t->get('/privacy/')->status, 503, 'nothing is believed');
     unlike($t->log, qr/sesame/, 'no password in the log');
     $t->stop;
@@ -172,8 +177,10 @@ is($status, 3, 'a certificate whose time is over: privacyctl does not believe it
 like($out, qr/expired/, '... and says why') or diag $out;
 $t->stop;
 config($good);
+my $mark = length $t->log;
 $t->start;
-ok(wait_for(sub { $t->log =~ /Redis at rediss:\S+ .*(?:expired|certificate)/ }, 20), '... nor does nginx, which says so');
+ok(wait_for(sub { substr($t->log, $mark) =~ /Redis at rediss:\S+ .*(?:expired|certificate)/ }, 20),
+    '... nor does nginx, which says so');
 is(connected() ? 1 : 0, 0, '... and is not connected');
 $t->stop;
 my $warned = qr/\[warn\].*Redis is not verified: whoever answers at its address is believed/;

@@ -168,7 +168,7 @@ my $changed = purposes(text => { 'zh-CN' => '与更多公司共享。', en => 'S
 $t->publish($t->bundle(version => '2026-02-01', effective => '2026-02-01T00:00:00+08:00', purposes => $changed,
     changes => [{ kind => 'purposes', purposes => ['ad-network'], summary => { 'zh-CN' => '变更', en => 'More.' } }]),
     '--urgent', 'a spec cannot wait for a week');
-ok(wait_for(sub { variables($v->get('/'))->{Version} eq '2026-02-01' }, 3), 'the new version is in force');
+ok(wait_for(sub { variables($v->get('/'))->{Version} eq '2026-02-01' }, 20), 'the new version is in force');
 $seen = variables($v->get('/'));
 is($seen->{State}, 'stale', 'something is to be asked again');
 is($seen->{Consent}, 'analytics,marketing', 'and only that is off');
@@ -179,7 +179,7 @@ $t->publish($t->bundle(version => '2026-03-01', effective => '2026-03-01T00:00:0
     reduces_rights => JSON::PP::true,
     changes => [{ kind => 'rights', purposes => [], summary => { 'zh-CN' => '变更', en => 'Less.' } }]),
     '--urgent', 'a spec cannot wait for a week');
-ok(wait_for(sub { variables($v->get('/'))->{Version} eq '2026-03-01' }, 3), 'one that takes rights away');
+ok(wait_for(sub { variables($v->get('/'))->{Version} eq '2026-03-01' }, 20), 'one that takes rights away');
 is(variables($v->get('/'))->{Bound}, '2026-02-01', 'binds only who agrees to it');
 
 # The log

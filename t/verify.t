@@ -50,7 +50,8 @@ done('publish', $t->bundle(version => 'three', effective => in_days(0), @editori
 my $length = 6;
 
 $t->start;
-ok(wait_for(sub { $t->get('/privacy/')->status == 200 }), 'a live site');
+my $in_force = sub { (eval { json($t->get('/privacy/versions.json')->body) } || {})->{in_force} // 'none yet' };
+ok(wait_for(sub { $in_force->() eq 'three' }, 20), 'a live site');
 
 sub verify {
     my ($socket, @options) = @_;
