@@ -76,7 +76,7 @@ my ($most) = sort { $b <=> $a } values %tried, 0;
 cmp_ok($most, '<=', 2, 'no worker tried to connect more than twice in any second');
 
 my $open = descriptors();
-wait_for(sub { $open = descriptors(); !grep { $_ != (sort { $a <=> $b } values %$open)[0] } values %$open }, 10);
+wait_for(sub { $open = descriptors(); !grep { $_ != (sort { $a <=> $b } values %$open)[0] } values %$open }, 20);
 my ($least, $last) = (sort { $a <=> $b } values %$open)[0, -1];
 my $was = $f->counter('choice_custom');
 for (1 .. 2) {
@@ -85,7 +85,7 @@ for (1 .. 2) {
     connected();
 }
 my $after = descriptors();
-wait_for(sub { $after = descriptors(); !grep { $after->{$_} != $open->{$_} } keys %$open }, 10);
+wait_for(sub { $after = descriptors(); !grep { $after->{$_} != $open->{$_} } keys %$open }, 20);
 is_deeply($after, $open, 'no descriptor was kept: as many as before');
 cmp_ok($last, '<=', 16, 'and few of them');
 $f->finish;

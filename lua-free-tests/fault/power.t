@@ -14,7 +14,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../../t/lib";
 use Test::More;
 use Test::Privacy;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 use Fault;
 
 my $f = Fault->new('power');
@@ -51,7 +51,7 @@ for my $fsync ('always', 'everysec') {
     $redis->stop;
     push @before, @{$f->forget};
     start_again("appendfsync $fsync");
-    $f->write;
+    $f->write(again => $fsync ne 'always');
     my ($rounds, $taken) = (times(20, 2), 0);
     for (1 .. $rounds) {
         $f->progress;
@@ -85,15 +85,22 @@ $f->agreed;                             # the form is stored, and what is synced
 ok(wait_for(sub { sleep 1.1; !persistence('aof_pending_bio_fsync') }, 20), 'a disk that is not busy');
 my $v = $f->agreed;
 $redis->kill;
-{
-    local $ENV{FAULT_POWER_SLOW} = 3000;
-    start_again('appendfsync everysec');
-}
+sub slow_again { local $ENV{FAULT_POWER_SLOW} = 3000; start_again('appendfsync everysec') }
+slow_again();
 is(records($v), 1, 'killed, fsync everysec: what was acknowledged is there');
-my $first = $f->agreed;
-ok(wait_for(sub { persistence('aof_pending_bio_fsync') }, 10), 'a disk that takes three seconds');
-my $second = $f->agreed;
-$redis->kill;
+
+# Redis hands over what it held back when a second has turned twice: it has to be killed before
+my ($first, $second);
+for (1 .. 5) {
+    $first = $f->agreed;
+    ok(wait_for(sub { persistence('aof_pending_bio_fsync') }, 20), 'a disk that takes three seconds');
+    my $began = time;
+    $second = $f->agreed;
+    $redis->kill;
+    last if time - $began < 0.9;
+    note('the machine was too slow for that: once more');
+    slow_again();
+}
 $redis->start;
 is(records($first), 1, 'killed, fsync everysec: what was handed over before is there');
 is(records($second), 0, '... what came meanwhile is not');

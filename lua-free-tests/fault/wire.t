@@ -14,6 +14,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib", "$FindBin::Bin/../../t/lib";
 use Test::More;
 use Test::Privacy;
+use Test::Privacy::Stopwatch;
 use Test::Privacy::Wire;
 use Time::HiRes qw(sleep time);
 use Fault;
@@ -65,10 +66,12 @@ for my $lie (@lies) {
     # backwards, what comes alone comes right
     $f->withdraws("an impostor, $lie", $v) if $lie ne 'backwards';
     my ($pages, $good, $slowest) = (0, 0, 0);
+    my $watch = Test::Privacy::Stopwatch->new;
     while (time < $until) {
-        my $begin = time;
+        my $begin = $watch->seconds;
         $good++ if $t->get('/')->status == 200;
-        $slowest = time - $begin if $slowest < time - $begin;
+        my $took = $watch->seconds - $begin;
+        $slowest = $took if $slowest < $took;
         $pages++;
         sleep 0.05;
     }

@@ -112,7 +112,7 @@ sub lose_masters {
         # and when it is started again: else it refuses, as the next master, while it is the only one
         $node->{lines} = [grep { !/^min-replicas-to-write / } @{$node->{lines}}];
     }
-    $f->write;
+    $f->write(again => 1);
     my @away = sort { $a <=> $b } map { $self->_lose($_, 1) } 0 .. $n - 1;
     $f->settle;
     my $sum = $f->sum(undef, $before);

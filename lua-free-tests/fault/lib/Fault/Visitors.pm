@@ -30,7 +30,8 @@ my @sets = ([], ['analytics'], ['marketing'], ['analytics', 'marketing'], [], ['
 
 # peers: where to send it, in turn; journal: the file; first: the first number; visitors: how many there are at a time;
 # pause: seconds between two choices; fresh: each request on a connection of its own (one that is kept may be closed the
-# moment that the next request is written to it, as by any server that ends).
+# moment that the next request is written to it, as by any server that ends); again: whose last choice was not saved
+# chooses once more before the end (where Redis lost the ledger that a refusal is to go onto, it waits until then).
 sub new {
     my ($class, %options) = @_;
 
@@ -57,6 +58,11 @@ sub choose {
         $visitors[$i] = $self->_somebody if rand > .97 && !$visitors[$i]{unsure};
         $self->_choose($visitors[$i]);
         sleep $self->{pause} if $self->{pause};
+    }
+
+    for my $v ($self->{again} ? @visitors : ()) {
+        my $until = time + 20;
+        $self->_choose($v) while $v->{unsure} && time < $until;
     }
 
     # A browser that was never told of its last choice hears of it once its lease (2 s) is over.
