@@ -159,20 +159,19 @@ for my $position (1, 2) {
         return info('persistence', 'aof_rewrite_in_progress') == 0 && info('persistence', 'aof_rewrite_scheduled') == 0;
     }, 60) or die 'no rewrite';
     $measured{"a subject with $words[$position], in a rewritten file"} = info('persistence', 'aof_base_size') / $many;
-    $begin = time;
+    $begin = cpu();
     unlink "$dir/backup";
     ($failed, $out) = $t->ctl('backup', $t->ctl_site, '--output', "$dir/backup");
     is($failed, 0, 'a backup') or diag $out;
     $measured{"a subject with $words[$position], in a backup"} = (-s "$dir/backup") / $many;
-    $took{'back up'} = time - $begin;
+    $took{'back up'} = cpu() - $begin;
 }
-$begin = time;
+$begin = cpu();
 ($failed, $out) = $t->ctl('verify-backup', "$dir/backup", '--keys', $t->keys_dir . '/keys');
-$took{verify} = time - $begin;
-$begin = time;
+$took{verify} = cpu() - $begin;
 $redis->stop;
 $redis->start('appendfsync everysec', 'auto-aof-rewrite-percentage 0');
-$took{start} = time - $begin;
+$took{start} = redis_cpu();
 
 $used = info('memory', 'used_memory');
 fill(sub {
@@ -205,7 +204,7 @@ my %seconds;
 @seconds{'back up', 'verify', 'start'} =
     $section =~ /took ([\d.]+) s to back up, ([\d.]+) s to verify, and Redis ([\d.]+) s/;
 for my $what (sort keys %took) {
-    diag(sprintf '%s: %.2f s', $what, $took{$what}) if $ENV{SIZING_PRINT};
+    diag(sprintf '%s: %.2f s of the processor', $what, $took{$what}) if $ENV{SIZING_PRINT};
     cmp_ok($took{$what}, '<', 20 * $seconds{$what}, "to $what takes about as long as is said, on whatever machine");
 }
 my %names = map { tr/,//dr => 1 } keys %measured;
@@ -225,6 +224,11 @@ sub doubled {
 }
 
 
+# What Redis, and the programs that ended, had of the processor: what others have meanwhile takes no time of it.
+sub redis_cpu { return info('cpu', 'used_cpu_user') + info('cpu', 'used_cpu_sys') }
+sub cpu { my (undef, undef, $user, $system) = times; return $user + $system + redis_cpu() }
+
+
 sub average { my $sum = 0; $sum += $_ for @_; return $sum / @_ }
 
 
@@ -238,7 +242,7 @@ sub counted {
         'bytes of the append-only file' => info('persistence', 'aof_current_size'),
         'bytes to Redis' => info('stats', 'total_net_input_bytes'),
         'bytes from Redis' => info('stats', 'total_net_output_bytes'),
-        "microseconds of Redis' CPU" => 1e6 * (info('cpu', 'used_cpu_user') + info('cpu', 'used_cpu_sys')));
+        "microseconds of Redis' CPU" => 1e6 * redis_cpu());
 }
 
 
