@@ -19,6 +19,7 @@ use utf8;
 use Cwd qw(abs_path);
 use Encode qw(encode);
 use File::Basename qw(dirname);
+use IO::Select;
 use IPC::Open2 qw(open2);
 use JSON::PP ();
 use Test::More;
@@ -198,7 +199,7 @@ sub shop {
             my ($socket) = @_;
             print $socket '<!DOCTYPE html><html lang="en"><head><title>slow</title></head><body><p>begin</p>';
             $socket->flush;
-            sleep 4;
+            IO::Select->new($socket)->can_read(60);         # until its reader has gone
             print $socket '<p id="end">end</p></body></html>';
         } };
     }

@@ -24,7 +24,7 @@ for (const scripts of [true, false]) {
 await harness('publish later');
 
 const fresh = await visitor();
-for (let i = 0; i < 100; i++) {
+for (let i = 0; i < 300; i++) {
     const answer = await fresh.page.request.get(fresh.origin + '/privacy/versions.json');
     const { in_force, total } = await answer.json();
     if (in_force === '2027-01-01' && total === 5) {

@@ -4,7 +4,7 @@
 // Notices: while pages are open, at the next page, on other devices, without scripts, for the one and not for the
 // other on one browser, and when something is broken.
 
-import { end, facts, harness, is, like, ok, scenario, visitor } from './lib/browser.mjs';
+import { clock, end, eventually, facts, harness, is, like, ok, scenario, visitor } from './lib/browser.mjs';
 
 const panel = '#privacy-notice';
 const button = answer => `${panel} button[value=${answer}]`;
@@ -42,9 +42,9 @@ async function another(name, paths, options) {
 
 // How long until it is so in all of these tabs; what is judged is a generous cap, what is printed is what was measured.
 async function until(tabs, state, what, cap = 15000) {
-    const from = Date.now();
+    const from = clock();
     await Promise.all(tabs.map(page => page.locator(panel).waitFor({ state, timeout: cap })));
-    const took = Date.now() - from;
+    const took = Math.round(clock() - from);
     process.stdout.write(`${what}: ${took} ms\n`);
     return took;
 }
@@ -52,6 +52,16 @@ async function until(tabs, state, what, cap = 15000) {
 
 async function shows(page) {
     return page.locator(panel).isVisible();
+}
+
+
+// Who was away is told at the next page, or at the one after, when it was looked up what they know.
+async function told(v, load) {
+    await eventually(async () => {
+        await load();
+        return shows(v.page);
+    });
+    await v.page.locator(panel).waitFor();
 }
 
 
@@ -68,9 +78,7 @@ async function allows(page, purpose) {
 
 // A stream is there once the panel's words are.
 async function streaming(v) {
-    for (let i = 0; i < 200 && !v.streams; i++) {
-        await v.page.waitForTimeout(50);
-    }
+    await eventually(() => v.streams);
     await v.page.waitForTimeout(500);
 }
 
@@ -147,11 +155,7 @@ await scenario('at the next page', async v => {
 
     for (const [i, answer] of ['agree', 'decline', 'later'].entries()) {
         const person = people[i];
-        await person.open('/hours?x=1');
-        if (!await shows(person.page)) {
-            await person.open('/hours?x=1');
-        }
-        await person.page.locator(panel).waitFor();
+        await told(person, () => person.open('/hours?x=1'));
         ok(true, 'who was away is told');
         if (v.scripts) {
             await streaming(person);
@@ -175,10 +179,7 @@ await scenario('at the next page', async v => {
     await cat.open('/');
     is(await shows(cat.page), false, 'who logged out has no notices');
     await cat.open(`/login?user=${names[2]}`);
-    if (!await shows(cat.page)) {
-        await cat.open('/');
-    }
-    await cat.page.locator(panel).waitFor();
+    await told(cat, () => cat.open('/'));
     ok(true, 'later: asked again in the next session');
     await cat.open('/privacy/notices');
     like(await cat.text('main'), /Waits for your answer/, 'the list says so');
@@ -211,11 +212,7 @@ await scenario('a change with its lead time', { scripts: true }, async v => {
 await scenario('fewer rights', async v => {
     await user(v, `alice${v.n}`, ['/']);
     await harness('publish rights');
-    await v.open('/');
-    if (!await shows(v.page)) {
-        await v.open('/');
-    }
-    await v.page.locator(panel).waitFor();
+    await told(v, () => v.open('/'));
     like(await v.text(panel), /binds you only if you agree/, 'it says that silence does not bind');
     if (v.scripts) {
         await streaming(v);
@@ -245,11 +242,7 @@ await scenario('an incident', async v => {
         await until([...v.tabs, ...bob.tabs], 'visible', 'sent, shown');
     } else {
         for (const person of [v, bob]) {
-            await person.page.reload();
-            if (!await shows(person.page)) {
-                await person.page.reload();
-            }
-            await person.page.locator(panel).waitFor();
+            await told(person, () => person.page.reload());
         }
     }
 
@@ -365,6 +358,7 @@ await scenario('an origin where pages cannot lock', { scripts: true, origin: fac
     is(await v.page.evaluate(() => !!navigator.locks), false, 'it is one');
     await streaming(v);
     await v.page.waitForTimeout(1500);
+    await eventually(() => v.streams === 1);
     ok(v.streams === 1, 'one stream all the same', `${v.streams}`);
     await harness('publish urgent');
     await until(v.tabs, 'visible', 'published, shown in three tabs');

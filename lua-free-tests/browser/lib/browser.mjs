@@ -42,6 +42,20 @@ export async function keeping() {
 let where = '';
 let visitors = 0;
 
+// What this process misses that wakes up now and then, it misses because the machine ran nobody, and nobody was slow.
+let woken = performance.now();
+let missed = 0;
+setInterval(wake, 20).unref();
+
+
+function wake() {
+    const now = performance.now();
+    if (now - woken > 100) {
+        missed += now - woken - 20;
+    }
+    woken = now;
+}
+
 
 function tell(ok, name, why) {
     process.stdout.write(JSON.stringify({ ok: !!ok, name: `${where}: ${name}`, why }) + '\n');
@@ -57,6 +71,25 @@ export function ok(value, name, why) {
 export function is(got, expected, name) {
     const why = `got ${JSON.stringify(got)}\nexpected ${JSON.stringify(expected)}`;
     return tell(isDeepStrictEqual(got, expected), name, why);
+}
+
+
+// Milliseconds that went by, without those.
+export function clock() {
+    wake();
+    return performance.now() - missed;
+}
+
+
+// Asked again and again until it is so; what it was at last.
+export async function eventually(condition, cap = 20000) {
+    for (const from = performance.now(); ;) {
+        const value = await condition();
+        if (value || performance.now() - from > cap) {
+            return value;
+        }
+        await new Promise(resolve => setTimeout(resolve, 100));
+    }
 }
 
 
