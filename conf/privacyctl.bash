@@ -32,7 +32,7 @@ _privacyctl()
         --kind) COMPREPLY=($(compgen -W 'incident announcement' -- "$word")); return ;;
         --format) COMPREPLY=($(compgen -W 'csv jsonl' -- "$word")); return ;;
         --color) COMPREPLY=($(compgen -W 'auto always never' -- "$word")); return ;;
-        --rotate) COMPREPLY=($(compgen -W 'cookie form ledger' -- "$word")); return ;;
+        --next|--rotate) COMPREPLY=($(compgen -W 'cookie form ledger' -- "$word")); return ;;
         --languages) COMPREPLY=($(compgen -W 'zh-CN,en en,zh-CN zh-CN en' -- "$word")); return ;;
         --lang) COMPREPLY=($(compgen -W 'zh-CN en' -- "$word")); return ;;
         --key|--keys|--inventory|--state|--output|--users|--subjects) COMPREPLY=($(compgen -f -- "$word")); return ;;
@@ -50,7 +50,7 @@ _privacyctl()
         'notice status') options='--site --redis --public --watch --interval --json --help' ;;
         'notice export') options='--site --redis --public --format --help' ;;
         'notice unreached') options='--site --redis --public --unseen --json --help' ;;
-        keygen) options='--site --rotate --json --help' ;;
+        keygen) options='--site --next --rotate --json --help' ;;
         rollover) options='--site --key --redis --yes --json --help' ;;
         init) options='--name --mail --telephone --address --department --complaint --country --necessary
             --languages --version --effective --inventory --url --site --lang --yes --json --help' ;;

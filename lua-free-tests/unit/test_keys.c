@@ -71,6 +71,10 @@ test_bad_lines(void **state)
         "cookie",
         "cookie 03",
         "cookie 03 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 more",
+        "cookie 03 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 Next",
+        "cookie 03 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 next more",
+        "cookie 01 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 next",
+        "pseudonym 02 BQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 next",
         "cookies 03 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
         "Cookie 03 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
         "cookie 3 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
@@ -163,11 +167,12 @@ test_limits(void **state)
 static void
 test_generate_and_rotate(void **state)
 {
-    int             kind, i, rc;
-    uint8_t         first;
-    pv_buf_t        text, next;
-    pv_keys_t      *keys;
-    pv_problems_t   p;
+    int                kind, i, rc;
+    uint8_t            first;
+    pv_buf_t           text, next;
+    pv_keys_t         *keys;
+    pv_problems_t      p;
+    pv_keys_change_t   change;
 
     (void) state;
 
@@ -184,7 +189,7 @@ test_generate_and_rotate(void **state)
 
     for (i = 1; i < PV_KEYS_MAX; i++) {
         pv_buf_init(&next, PV_KEYS_FILE_MAX);
-        assert_int_equal(pv_keys_rotate(&next, (pv_str_t) { text.data, text.len }, PV_KEY_COOKIE, &p), PV_OK);
+        assert_int_equal(pv_keys_rotate(&next, (pv_str_t) { text.data, text.len }, PV_KEY_COOKIE, &change, &p), PV_OK);
         pv_buf_free(&text);
         text = next;
 
@@ -198,20 +203,135 @@ test_generate_and_rotate(void **state)
     }
 
     pv_buf_init(&next, PV_KEYS_FILE_MAX);
-    rc = pv_keys_rotate(&next, (pv_str_t) { text.data, text.len }, PV_KEY_COOKIE, &p);
+    rc = pv_keys_rotate(&next, (pv_str_t) { text.data, text.len }, PV_KEY_COOKIE, &change, &p);
     assert_int_equal(rc, PV_INVALID);
     pv_problems_free(&p);
 
-    rc = pv_keys_rotate(&next, (pv_str_t) { text.data, text.len }, PV_KEY_PSEUDONYM, &p);
+    rc = pv_keys_rotate(&next, (pv_str_t) { text.data, text.len }, PV_KEY_PSEUDONYM, &change, &p);
     assert_int_equal(rc, PV_INVALID);
     pv_problems_free(&p);
 
-    rc = pv_keys_rotate(&next, pv_str("cookie 01 nonsense\n"), PV_KEY_FORM, &p);
+    rc = pv_keys_rotate(&next, pv_str("cookie 01 nonsense\n"), PV_KEY_FORM, &change, &p);
     assert_int_equal(rc, PV_INVALID);
     pv_problems_free(&p);
 
     pv_buf_free(&next);
     pv_buf_free(&text);
+}
+
+
+/* It verifies from the beginning, never signs before it is rotated to, and all else of the file stays as it is. */
+
+static void
+test_next(void **state)
+{
+    size_t             i;
+    pv_buf_t           text, same, out;
+    pv_keys_t         *keys, *signs;
+    pv_problems_t      p;
+    pv_keys_change_t   change;
+    unsigned char      one[PV_MAC_LEN], other[PV_MAC_LEN];
+
+    static const char  waiting[] = "cookie    03 BQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 next\n";
+
+    static const struct {
+        const char  *old;
+        const char  *rotated;
+    } files[] = {
+        { "# a\ncookie 02 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+          "%scookie 01 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+          "form 01 AgECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\nledger ff AwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+          "pseudonym 01 BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+          "# a\ncookie    03 BQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\ncookie 02 AAEC" },
+        { "pseudonym 01 BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+          "form 01 AgECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\nledger ff AwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+          "cookie 02 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n%s",
+          "cookie    03 BQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\ncookie 02 AAEC" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        pv_buf_init(&text, PV_KEYS_FILE_MAX);
+        pv_buf_init(&same, PV_KEYS_FILE_MAX);
+        pv_buf_init(&out, PV_KEYS_FILE_MAX);
+        pv_buf_printf(&text, files[i].old, waiting);
+
+        assert_int_equal(parse(&keys, (pv_str_t) { text.data, text.len }, &p), PV_OK);
+        assert_int_equal(pv_keys_first(keys, PV_KEY_COOKIE)->id, 2);
+        assert_int_equal(pv_keys_waiting(keys, PV_KEY_COOKIE)->id, 3);
+        assert_null(pv_keys_waiting(keys, PV_KEY_FORM));
+        assert_int_equal(pv_keys_mac(one, pv_keys_find(keys, PV_KEY_COOKIE, 3), "d", pv_str("site"), NULL, 0), PV_OK);
+
+        assert_int_equal(pv_keys_next(&same, (pv_str_t) { text.data, text.len }, PV_KEY_COOKIE, &change, &p), PV_OK);
+        assert_true(change.waited && change.id == 3);
+        assert_int_equal(same.len, text.len);
+        assert_memory_equal(same.data, text.data, text.len);
+
+        assert_int_equal(pv_keys_rotate(&out, (pv_str_t) { text.data, text.len }, PV_KEY_COOKIE, &change, &p), PV_OK);
+        assert_true(change.waited && change.id == 3);
+        assert_int_equal(out.len, text.len - strlen(" next"));
+        assert_non_null(memmem(out.data, out.len, files[i].rotated, strlen(files[i].rotated)));
+
+        assert_int_equal(parse(&signs, (pv_str_t) { out.data, out.len }, &p), PV_OK);
+        assert_int_equal(pv_keys_first(signs, PV_KEY_COOKIE)->id, 3);
+        assert_null(pv_keys_waiting(signs, PV_KEY_COOKIE));
+        assert_int_equal(signs->count[PV_KEY_COOKIE], keys->count[PV_KEY_COOKIE]);
+        assert_int_equal(pv_keys_mac(other, pv_keys_first(signs, PV_KEY_COOKIE), "d", pv_str("site"), NULL, 0), PV_OK);
+        assert_memory_equal(one, other, PV_MAC_LEN);
+
+        pv_keys_free(keys);
+        pv_keys_free(signs);
+        pv_buf_free(&text);
+        pv_buf_free(&same);
+        pv_buf_free(&out);
+    }
+}
+
+
+/* A new one goes behind the last of its kind, also where the file ends there without a line end. */
+
+static void
+test_next_new(void **state)
+{
+    pv_buf_t           text;
+    pv_keys_t         *keys;
+    pv_problems_t      p;
+    pv_keys_change_t   change;
+
+    static const char  second[] = "cookie 03 AQECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 next\n";
+    static const char  end[] =
+        "form 01 AgECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\nledger ff AwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+        "pseudonym 01 BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
+        "cookie 01 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+    (void) state;
+
+    pv_problems_init(&p);
+    pv_buf_init(&text, PV_KEYS_FILE_MAX);
+    assert_int_equal(pv_keys_next(&text, pv_str(end), PV_KEY_COOKIE, &change, &p), PV_OK);
+    assert_true(!change.waited && change.id == 2);
+    assert_memory_equal(text.data, end, strlen(end));
+    assert_int_equal(text.data[strlen(end)], '\n');
+    pv_problems_free(&p);
+
+    assert_int_equal(parse(&keys, (pv_str_t) { text.data, text.len }, &p), PV_OK);
+    assert_int_equal(pv_keys_first(keys, PV_KEY_COOKIE)->id, 1);
+    assert_int_equal(pv_keys_waiting(keys, PV_KEY_COOKIE)->id, 2);
+    pv_keys_free(keys);
+    pv_problems_free(&p);
+
+    /* a second one that waits, and one that waits and is the first: no file has these */
+
+    pv_buf_puts(&text, second);
+    assert_int_equal(parse(&keys, (pv_str_t) { text.data, text.len }, &p), PV_INVALID);
+    assert_string_equal(p.list[0].reason, "a second one that is \"next\"");
+    pv_problems_free(&p);
+    pv_buf_free(&text);
+
+    assert_int_equal(parse(&keys, pv_str(second), &p), PV_INVALID);
+    assert_string_equal(p.list[0].reason, "the first of a kind signs: it cannot be \"next\"");
+    pv_problems_free(&p);
 }
 
 
@@ -282,6 +402,8 @@ main(void)
         cmocka_unit_test(test_incomplete),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_generate_and_rotate),
+        cmocka_unit_test(test_next),
+        cmocka_unit_test(test_next_new),
         cmocka_unit_test(test_mac_separation),
         cmocka_unit_test(test_publication_keys)
     };

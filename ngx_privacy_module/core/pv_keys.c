@@ -12,11 +12,13 @@
 
 
 #define PV_KEYS_MAC_PARTS  4
+#define PV_KEYS_WORDS      4       /* of a line: KIND ID KEY, and "next" where it waits */
 
 
 typedef struct {
     pv_key_kind_t  kind;
     uint8_t        id;
+    unsigned       next;
     unsigned char  key[PV_KEY_LEN];
 } pv_keys_line_t;
 
@@ -27,14 +29,18 @@ static int pv_keys_line(pv_keys_line_t *out, pv_str_t line, const char *file, un
 static int pv_keys_add(pv_keys_t *keys, const pv_keys_line_t *line, const char *file, unsigned number,
     pv_problems_t *problems);
 static void pv_keys_complete(const pv_keys_t *keys, const char *file, pv_problems_t *problems);
+static int pv_keys_change(pv_keys_change_t *change, pv_str_t old, pv_key_kind_t kind, pv_problems_t *problems);
+static void pv_keys_promote(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind);
 static int pv_keys_next_line(pv_str_t text, size_t *at, pv_str_t *line);
 static pv_str_t pv_keys_word(pv_str_t *line);
+static unsigned pv_keys_words(pv_str_t words[PV_KEYS_WORDS], pv_str_t line);
 static int pv_keys_kind(pv_str_t word);
-static int pv_keys_write(pv_buf_t *text, pv_key_kind_t kind, uint8_t id);
+static int pv_keys_write(pv_buf_t *text, pv_key_kind_t kind, uint8_t id, const char *end);
 static int pv_keys_single(unsigned char key[PV_KEY_LEN], pv_str_t text, const char *name);
 
 
 static const char *const  pv_key_kinds[PV_KEY_KINDS] = { "cookie", "form", "ledger", "pseudonym" };
+static const char         pv_keys_mark[] = "next";
 
 
 int
@@ -110,19 +116,17 @@ static int
 pv_keys_line(pv_keys_line_t *out, pv_str_t line, const char *file, unsigned number, pv_problems_t *problems)
 {
     int       kind;
-    pv_str_t  words[4];
-    unsigned  i;
+    unsigned  n;
+    pv_str_t  words[PV_KEYS_WORDS];
 
-    for (i = 0; i < 4; i++) {
-        words[i] = pv_keys_word(&line);
-    }
+    n = pv_keys_words(words, line);
 
     if (words[0].len == 0 || words[0].data[0] == '#') {
         return 0;
     }
 
-    if (words[2].len == 0 || words[3].len != 0) {
-        pv_problem(problems, file, number, NULL, "a line is \"KIND ID KEY\"");
+    if (n != 3 && (n != PV_KEYS_WORDS || !pv_str_eqs(words[3], pv_keys_mark))) {
+        pv_problem(problems, file, number, NULL, "a line is \"KIND ID KEY\", or \"KIND ID KEY next\"");
         return 0;
     }
 
@@ -145,6 +149,7 @@ pv_keys_line(pv_keys_line_t *out, pv_str_t line, const char *file, unsigned numb
     }
 
     out->kind = (pv_key_kind_t) kind;
+    out->next = (n == PV_KEYS_WORDS);
 
     return 1;
 }
@@ -168,6 +173,12 @@ pv_keys_add(pv_keys_t *keys, const pv_keys_line_t *line, const char *file, unsig
         return PV_OK;
     }
 
+    if (line->next && (keys->count[line->kind] == 0 || pv_keys_waiting(keys, line->kind) != NULL)) {
+        pv_problem(problems, file, number, pv_key_kinds[line->kind], keys->count[line->kind] == 0
+                   ? "the first of a kind signs: it cannot be \"next\"" : "a second one that is \"next\"");
+        return PV_OK;
+    }
+
     if (keys->count[line->kind] == PV_KEYS_MAX) {
         pv_problem(problems, file, number, pv_key_kinds[line->kind], "at most %d keys of a kind", PV_KEYS_MAX);
         return PV_OK;
@@ -178,6 +189,7 @@ pv_keys_add(pv_keys_t *keys, const pv_keys_line_t *line, const char *file, unsig
 
     key = &keys->key[line->kind][keys->count[line->kind]];
     key->id = line->id;
+    key->next = line->next;
     key->hmac = pv_hmac_create(bytes);
 
     if (key->hmac == NULL) {
@@ -245,6 +257,21 @@ pv_keys_find(const pv_keys_t *keys, pv_key_kind_t kind, uint8_t id)
 }
 
 
+const pv_key_t *
+pv_keys_waiting(const pv_keys_t *keys, pv_key_kind_t kind)
+{
+    size_t  i;
+
+    for (i = 0; i < keys->count[kind]; i++) {
+        if (keys->key[kind][i].next) {
+            return &keys->key[kind][i];
+        }
+    }
+
+    return NULL;
+}
+
+
 int
 pv_keys_mac(unsigned char mac[PV_MAC_LEN], const pv_key_t *key, const char *domain, pv_str_t site,
     const pv_str_t *parts, size_t n)
@@ -290,10 +317,11 @@ pv_keys_generate(pv_buf_t *text)
         "#\n"
         "# KIND ID KEY. cookie and form: the first signs, all verify; a key can go once nothing\n"
         "# that it signed is in use. ledger: the first signs, none may go. pseudonym: never changes.\n"
+        "# One with \"next\" behind it is to sign once all nodes have it.\n"
         "\n");
 
     for (kind = 0; kind < PV_KEY_KINDS; kind++) {
-        if (pv_keys_write(text, (pv_key_kind_t) kind, 1) != PV_OK) {
+        if (pv_keys_write(text, (pv_key_kind_t) kind, 1, "") != PV_OK) {
             return PV_ERROR;
         }
     }
@@ -303,13 +331,93 @@ pv_keys_generate(pv_buf_t *text)
 
 
 int
-pv_keys_rotate(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind, pv_problems_t *problems)
+pv_keys_next(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind, pv_keys_change_t *change, pv_problems_t *problems)
 {
-    int         rc, written;
-    size_t      at, from;
-    uint8_t     id;
-    pv_str_t    line, word;
-    pv_keys_t  *keys;
+    int       rc;
+    size_t    at, end;
+    pv_str_t  line;
+
+    rc = pv_keys_change(change, old, kind, problems);
+    if (rc != PV_OK) {
+        return rc;
+    }
+
+    /* behind the last of its kind; there is one */
+
+    for (at = 0, end = 0; pv_keys_next_line(old, &at, &line); /* void */) {
+        if (pv_keys_kind(pv_keys_word(&line)) == (int) kind) {
+            end = at;
+        }
+    }
+
+    pv_buf_add(text, old.data, end);
+
+    if (!change->waited) {
+        if (old.data[end - 1] != '\n') {
+            pv_buf_add(text, "\n", 1);
+        }
+
+        rc = pv_keys_write(text, kind, change->id, pv_keys_mark);
+    }
+
+    pv_buf_add(text, old.data + end, old.len - end);
+
+    if (rc != PV_OK) {
+        return rc;
+    }
+
+    return text->failed ? PV_ERROR : PV_OK;
+}
+
+
+int
+pv_keys_rotate(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind, pv_keys_change_t *change, pv_problems_t *problems)
+{
+    int       rc, written;
+    size_t    at, from;
+    pv_str_t  line, words[PV_KEYS_WORDS];
+
+    rc = pv_keys_change(change, old, kind, problems);
+
+    written = 0;
+
+    for (at = 0; rc == PV_OK && (from = at, pv_keys_next_line(old, &at, &line)); /* void */) {
+
+        if (pv_keys_words(words, line) && pv_keys_kind(words[0]) == (int) kind) {
+
+            if (!written && change->waited) {
+                pv_keys_promote(text, old, kind);
+
+            } else if (!written) {
+                rc = pv_keys_write(text, kind, change->id, "");
+            }
+
+            written = 1;
+
+            if (words[3].len != 0) {
+                continue;       /* the one that waited: it stands in front now */
+            }
+        }
+
+        pv_buf_add(text, old.data + from, at - from);
+    }
+
+    if (rc != PV_OK) {
+        return rc;
+    }
+
+    return text->failed ? PV_ERROR : PV_OK;
+}
+
+
+/* The key that waits, or an id for a new one, if there is room for it. */
+
+static int
+pv_keys_change(pv_keys_change_t *change, pv_str_t old, pv_key_kind_t kind, pv_problems_t *problems)
+{
+    int              rc;
+    pv_keys_t       *keys;
+    const pv_key_t  *waiting;
 
     if (kind != PV_KEY_COOKIE && kind != PV_KEY_FORM && kind != PV_KEY_LEDGER) {
         pv_problem(problems, NULL, 0, NULL, "only cookie, form and ledger keys rotate");
@@ -321,13 +429,15 @@ pv_keys_rotate(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind, pv_problems_t *
         return rc;
     }
 
-    id = pv_keys_first(keys, kind)->id;
+    waiting = pv_keys_waiting(keys, kind);
+    change->waited = (waiting != NULL);
+    change->id = waiting ? waiting->id : pv_keys_first(keys, kind)->id;
 
-    while (pv_keys_find(keys, kind, id) != NULL) {
-        id++;       /* wraps: there are fewer keys than ids */
+    while (!waiting && pv_keys_find(keys, kind, change->id) != NULL) {
+        change->id++;           /* wraps: there are fewer keys than ids */
     }
 
-    if (keys->count[kind] == PV_KEYS_MAX) {
+    if (!waiting && keys->count[kind] == PV_KEYS_MAX) {
         pv_problem(problems, NULL, 0, pv_key_kinds[kind],
                    "there are %d keys of this kind already: take old ones away first", PV_KEYS_MAX);
         rc = PV_INVALID;
@@ -335,24 +445,28 @@ pv_keys_rotate(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind, pv_problems_t *
 
     pv_keys_free(keys);
 
-    written = 0;
+    return rc;
+}
 
-    for (at = 0; rc == PV_OK && (from = at, pv_keys_next_line(old, &at, &line)); /* void */) {
-        word = pv_keys_word(&line);
 
-        if (!written && pv_keys_kind(word) == (int) kind) {
-            rc = pv_keys_write(text, kind, id);
-            written = 1;
+/* Its line as it is, without the mark. */
+
+static void
+pv_keys_promote(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind)
+{
+    size_t    at;
+    pv_str_t  line, words[PV_KEYS_WORDS];
+
+    for (at = 0; pv_keys_next_line(old, &at, &line); /* void */) {
+
+        if (pv_keys_words(words, line) == PV_KEYS_WORDS && pv_keys_kind(words[0]) == (int) kind) {
+            pv_buf_printf(text, "%-9s ", pv_key_kinds[kind]);
+            pv_buf_add(text, words[1].data, words[1].len);
+            pv_buf_add(text, " ", 1);
+            pv_buf_add(text, words[2].data, words[2].len);
+            pv_buf_add(text, "\n", 1);
         }
-
-        pv_buf_add(text, old.data + from, at - from);
     }
-
-    if (rc != PV_OK) {
-        return rc;
-    }
-
-    return text->failed ? PV_ERROR : PV_OK;
 }
 
 
@@ -456,6 +570,22 @@ pv_keys_word(pv_str_t *line)
 }
 
 
+/* How many there are, and the first ones; those that are not there are empty. */
+
+static unsigned
+pv_keys_words(pv_str_t words[PV_KEYS_WORDS], pv_str_t line)
+{
+    unsigned  i, n;
+
+    for (i = 0, n = 0; i < PV_KEYS_WORDS; i++) {
+        words[i] = pv_keys_word(&line);
+        n += (words[i].len != 0);
+    }
+
+    return n + (pv_keys_word(&line).len != 0);
+}
+
+
 static int
 pv_keys_kind(pv_str_t word)
 {
@@ -472,7 +602,7 @@ pv_keys_kind(pv_str_t word)
 
 
 static int
-pv_keys_write(pv_buf_t *text, pv_key_kind_t kind, uint8_t id)
+pv_keys_write(pv_buf_t *text, pv_key_kind_t kind, uint8_t id, const char *end)
 {
     size_t         len;
     pv_str_t       bytes;
@@ -488,7 +618,7 @@ pv_keys_write(pv_buf_t *text, pv_key_kind_t kind, uint8_t id)
 
     pv_buf_printf(text, "%-9s %02x ", pv_key_kinds[kind], id);
     pv_buf_add(text, encoded, len);
-    pv_buf_add(text, "\n", 1);
+    pv_buf_printf(text, "%s%s\n", *end ? " " : "", end);
 
     OPENSSL_cleanse(key, sizeof(key));
     OPENSSL_cleanse(encoded, sizeof(encoded));

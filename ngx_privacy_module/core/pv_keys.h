@@ -13,8 +13,9 @@
  *   ledger         its id is in each record; old ones are kept for ever
  *   pseudonym      exactly one, never rotates
  *
- * Text, one key a line, '#' comments:  KIND ID BASE64URL(32 bytes)
- * with ID two hex digits, unique within its kind.
+ * Text, one key a line, '#' comments:  KIND ID BASE64URL(32 bytes) ["next"]
+ * with ID two hex digits, unique within its kind. At most one of a kind, not
+ * its first, is "next": it waits until all nodes verify with it, to sign then.
  *
  * The publication key pair (Ed25519) lives in files of its own: NAME.key (the
  * publisher's, 0600) and NAME.pub (what nginx is given), each one line:
@@ -31,6 +32,7 @@ typedef enum { PV_KEY_COOKIE, PV_KEY_FORM, PV_KEY_LEDGER, PV_KEY_PSEUDONYM, PV_K
 
 typedef struct {
     uint8_t     id;
+    unsigned    next;           /* waits to sign */
     pv_hmac_t  *hmac;
 } pv_key_t;
 
@@ -39,12 +41,18 @@ typedef struct {
     size_t    count[PV_KEY_KINDS];
 } pv_keys_t;
 
+typedef struct {
+    uint8_t   id;               /* of the key that it is about */
+    unsigned  waited;           /* it was there before, and waited */
+} pv_keys_change_t;
+
 /* Every problem of the text is reported, with its line. *keys is freed by pv_keys_free(). */
 int pv_keys_parse(pv_keys_t **keys, pv_str_t text, const char *file, pv_problems_t *problems);
 void pv_keys_free(pv_keys_t *keys);
 
 const pv_key_t *pv_keys_first(const pv_keys_t *keys, pv_key_kind_t kind);
 const pv_key_t *pv_keys_find(const pv_keys_t *keys, pv_key_kind_t kind, uint8_t id);
+const pv_key_t *pv_keys_waiting(const pv_keys_t *keys, pv_key_kind_t kind);
 
 /*
  * What every MAC of ours is made of: HMAC(key, domain NUL length-of-site site
@@ -57,8 +65,12 @@ int pv_keys_mac(unsigned char mac[PV_MAC_LEN], const pv_key_t *key, const char *
 
 /* A fresh key file, all four kinds. */
 int pv_keys_generate(pv_buf_t *text);
-/* The same file with a new first key of a kind (cookie, form, ledger). */
-int pv_keys_rotate(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind, pv_problems_t *problems);
+/*
+ * The same file, changed for a kind that rotates (cookie, form, ledger). next: with a key more, which waits behind the
+ * others; as it was where one waits already. rotate: with the one that waits first, or with a new one where none does.
+ */
+int pv_keys_next(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind, pv_keys_change_t *change, pv_problems_t *problems);
+int pv_keys_rotate(pv_buf_t *text, pv_str_t old, pv_key_kind_t kind, pv_keys_change_t *change, pv_problems_t *problems);
 
 int pv_public_key_parse(unsigned char pub[PV_ED25519_PUBLIC], pv_str_t text);
 int pv_secret_key_parse(unsigned char secret[PV_ED25519_SECRET], pv_str_t text);

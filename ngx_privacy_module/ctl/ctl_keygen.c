@@ -21,11 +21,14 @@ static int ctl_keygen_publication(const char *folder, const char *site);
 static void ctl_keygen_say(const char *path, const char *what);
 static int ctl_keygen_single(const char *folder, const char *site, const char *end, const char *name,
     const unsigned char *key, mode_t mode);
-static int ctl_keygen_rotate(const char *path, const char *kind);
+static int ctl_keygen_change(const char *path, int next, const char *kind);
+static int ctl_keygen_changed(const char *path, int next, pv_key_kind_t kind, const char *name);
+static int ctl_keygen_replace(const char *path, int next, const char *name, const pv_keys_change_t *change,
+    pv_str_t text);
 static int ctl_keygen_path(char path[PATH_MAX], const char *folder, const char *name, const char *end);
 
 
-static const char  *ctl_keygen_site, *ctl_keygen_kind;
+static const char  *ctl_keygen_site, *ctl_keygen_next, *ctl_keygen_rotate;
 static int          ctl_keygen_json, ctl_keygen_quiet;
 static json_t      *ctl_keygen_files;       /* what was written, when it is wanted as JSON */
 
@@ -33,20 +36,25 @@ static const ctl_option_t  ctl_keygen_options[] = {
     { "site", "NAME", &ctl_keygen_site, NULL,
       "also the pair that signs what this site publishes:\n"
       "NAME.key stays with who publishes, NAME.pub goes to nginx" },
-    { "rotate", "KIND", &ctl_keygen_kind, NULL,
-      "a new first key of KIND in an existing file:\n"
-      "cookie, form or ledger; old ones go on verifying" },
+    { "next", "KIND", &ctl_keygen_next, NULL,
+      "a further key of KIND (cookie, form or ledger) in an\n"
+      "existing file: it verifies, and waits to sign" },
+    { "rotate", "KIND", &ctl_keygen_rotate, NULL,
+      "the key of KIND that waits signs from now on, or a new one\n"
+      "where none waits; old ones go on verifying" },
     { "json", NULL, NULL, &ctl_keygen_json, "print what was written as JSON" },
     { NULL, NULL, NULL, NULL, NULL }
 };
 
 static const ctl_usage_t  ctl_keygen_usage = {
-    "keygen [--site NAME] DIR\n       privacyctl keygen --rotate cookie|form|ledger FILE",
+    "keygen [--site NAME] DIR\n       privacyctl keygen --next|--rotate cookie|form|ledger FILE",
     "Makes the keys of a node. DIR/keys is what privacy_keys names; every node of a\n"
     "site has the same. Nothing is ever overwritten.\n"
     "\n"
     "Keep a copy of DIR/keys in a safe place: without its ledger keys no consent can\n"
-    "be proven any more. With --rotate, bring the new file to all nodes and reload them.\n",
+    "be proven any more. To rotate a key of several nodes, run --next, bring the file to\n"
+    "all nodes and reload them; then do the same with --rotate. Then no node ever meets\n"
+    "what it cannot verify. One node needs --rotate and a reload only.\n",
     ctl_keygen_options, 1, 1
 };
 
@@ -54,25 +62,32 @@ static const ctl_usage_t  ctl_keygen_usage = {
 int
 ctl_keygen(int argc, char **argv)
 {
-    int  rc, operands;
+    int          rc, operands;
+    const char  *kind;
 
     rc = ctl_options(&ctl_keygen_usage, argc, argv, &operands);
     if (rc != -1) {
         return rc;
     }
 
-    if (ctl_keygen_kind != NULL) {
-        if (ctl_keygen_site != NULL) {
-            return ctl_fail(CTL_USAGE, "--rotate and --site do not go together: a publication key is replaced by `privacyctl rollover`");
-        }
+    kind = ctl_keygen_next != NULL ? ctl_keygen_next : ctl_keygen_rotate;
 
-    } else if (ctl_keygen_site != NULL && !ctl_site(ctl_keygen_site)) {
+    if (ctl_keygen_next != NULL && ctl_keygen_rotate != NULL) {
+        return ctl_fail(CTL_USAGE, "--next and --rotate do not go together: between them, the file goes to all nodes");
+    }
+
+    if (kind != NULL && ctl_keygen_site != NULL) {
+        return ctl_fail(CTL_USAGE, "--%s and --site do not go together: a publication key is replaced by"
+                        " `privacyctl rollover`", ctl_keygen_next != NULL ? "next" : "rotate");
+    }
+
+    if (ctl_keygen_site != NULL && !ctl_site(ctl_keygen_site)) {
         return CTL_USAGE;
     }
 
     ctl_keygen_files = ctl_keygen_json ? json_array() : NULL;
 
-    rc = ctl_keygen_kind != NULL ? ctl_keygen_rotate(argv[1], ctl_keygen_kind)
+    rc = kind != NULL ? ctl_keygen_change(argv[1], ctl_keygen_next != NULL, kind)
          : ctl_keygen_new(argv[1], ctl_keygen_site);
 
     if (ctl_keygen_files != NULL) {
@@ -240,26 +255,32 @@ ctl_keygen_single(const char *folder, const char *site, const char *end, const c
 
 
 static int
-ctl_keygen_rotate(const char *path, const char *kind)
+ctl_keygen_change(const char *path, int next, const char *kind)
 {
-    int            rc;
-    char           what[64];
-    pv_buf_t       old, text;
-    pv_problems_t  problems;
-    pv_key_kind_t  which;
-
     if (strcmp(kind, "cookie") == 0) {
-        which = PV_KEY_COOKIE;
-
-    } else if (strcmp(kind, "form") == 0) {
-        which = PV_KEY_FORM;
-
-    } else if (strcmp(kind, "ledger") == 0) {
-        which = PV_KEY_LEDGER;
-
-    } else {
-        return ctl_fail(CTL_USAGE, "%s: cookie, form and ledger keys rotate; pseudonym keys never do", kind);
+        return ctl_keygen_changed(path, next, PV_KEY_COOKIE, kind);
     }
+
+    if (strcmp(kind, "form") == 0) {
+        return ctl_keygen_changed(path, next, PV_KEY_FORM, kind);
+    }
+
+    if (strcmp(kind, "ledger") == 0) {
+        return ctl_keygen_changed(path, next, PV_KEY_LEDGER, kind);
+    }
+
+    return ctl_fail(CTL_USAGE, "%s: cookie, form and ledger keys rotate; pseudonym keys never do", kind);
+}
+
+
+static int
+ctl_keygen_changed(const char *path, int next, pv_key_kind_t kind, const char *name)
+{
+    int               rc;
+    pv_buf_t          old, text;
+    pv_str_t          bytes;
+    pv_problems_t     problems;
+    pv_keys_change_t  change;
 
     pv_buf_init(&old, PV_KEYS_FILE_MAX);
     pv_buf_init(&text, PV_KEYS_FILE_MAX);
@@ -268,21 +289,18 @@ ctl_keygen_rotate(const char *path, const char *kind)
     rc = ctl_file_read(&old, path, PV_KEYS_FILE_MAX);
 
     if (rc == PV_OK) {
-        rc = pv_keys_rotate(&text, (pv_str_t) { old.data, old.len }, which, &problems);
+        bytes.data = old.data;
+        bytes.len = old.len;
+        rc = next ? pv_keys_next(&text, bytes, kind, &change, &problems)
+             : pv_keys_rotate(&text, bytes, kind, &change, &problems);
         ctl_problems(&problems);
 
         if (rc == PV_OK) {
-            rc = ctl_file_write(path, (pv_str_t) { text.data, text.len }, 0600, CTL_FILE_REPLACE);
-
-            if (rc == PV_OK) {
-                snprintf(what, sizeof(what), "a new %s key signs from the next reload on", kind);
-                ctl_keygen_say(path, what);
-            }
+            rc = ctl_keygen_replace(path, next, name, &change, (pv_str_t) { text.data, text.len });
 
         } else {
             (void) ctl_fail(0, "%s is left as it was", path);
         }
-
     }
 
     if (old.data != NULL) {
@@ -298,6 +316,34 @@ ctl_keygen_rotate(const char *path, const char *kind)
     pv_buf_free(&old);
 
     return (rc == PV_OK) ? CTL_OK : CTL_WRONG;
+}
+
+
+/* Which of the two a rotation was is said: what a key signs that did not wait, other nodes do not know yet. */
+
+static int
+ctl_keygen_replace(const char *path, int next, const char *name, const pv_keys_change_t *change, pv_str_t text)
+{
+    char         what[128];
+    const char  *format;
+
+    if (next) {
+        format = change->waited ? "%s key %02x waits already, nothing was changed: --rotate once all nodes have it"
+                 : "%s key %02x verifies from the next reload on, and waits: --rotate once all nodes have it";
+
+    } else {
+        format = change->waited ? "%s key %02x, which waited, signs from the next reload on"
+                 : "no %s key waited: a new one, %02x, signs from the next reload on";
+    }
+
+    if (!(next && change->waited) && ctl_file_write(path, text, 0600, CTL_FILE_REPLACE) != PV_OK) {
+        return PV_ERROR;
+    }
+
+    snprintf(what, sizeof(what), format, name, change->id);
+    ctl_keygen_say(path, what);
+
+    return PV_OK;
 }
 
 
