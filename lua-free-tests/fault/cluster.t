@@ -27,7 +27,7 @@ my $net = Fault::Failover::network(@hosts);
 
 my $f = Fault->new('cluster', workers => 2, store => sub {
     return Test::Privacy::Cluster->new("$_[0]/redis", masters => 3, replicas => 1, timeout => 2000,
-        lines => ['min-replicas-to-write 1'], $net ? (hosts => $net->on(@hosts)) : ());
+        lines => ['min-replicas-to-write 1'], $net ? (hosts => $net->on(@hosts)) : (address => $_[1]));
 });
 my $redis = $f->t->redis;
 

@@ -61,13 +61,14 @@ sub times {
 
 
 # Further options: http, server (lines of configuration), redis (its URL for nginx), policy => 0 (none is published),
-# store (makes in a folder what is there instead of a single Redis: a Test::Privacy::Sentinel or ::Cluster).
+# store (makes in a folder, and at an address, what is there instead of a single Redis: a Test::Privacy::Sentinel or
+# ::Cluster).
 sub new {
     my ($class, $name, %options) = @_;
 
     my %own = map { $_ => delete $options{$_} } qw(http server redis policy store);
     my $t = Test::Privacy->new("fault-$name", workers => 2, %options);
-    $t->{redis} = $own{store}->($t->dir) if $own{store};
+    $t->{redis} = $own{store}->($t->dir, $t->address) if $own{store};
     my $self = bless { t => $t, name => $name, %own, journals => [], network => 0 }, $class;
     return $self;
 }
