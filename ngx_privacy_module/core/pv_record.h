@@ -29,6 +29,7 @@
  */
 
 #include "pv_keys.h"
+#include "pv_network.h"
 
 #define PV_RECORD_FORMAT  1
 #define PV_RECORD_FORMATS 31        /* there will never be more: other first bytes are no record's */
@@ -36,7 +37,7 @@
 #define PV_SUBJECT_LEN    16
 #define PV_SUBJECT_TEXT   22        /* base64url */
 #define PV_LINK_LEN       16
-#define PV_CLIENT_MAX     6         /* an IPv6 /48; 3 for an IPv4 /24 */
+#define PV_CLIENT_MAX     PV_NETWORK_MAX
 #define PV_CARRIED_MAX    1000      /* days; longer than any choice holds */
 #define PV_AHEAD_MAX      7
 #define PV_DAY            86400     /* seconds */

@@ -199,43 +199,12 @@ ngx_http_privacy_record_pend(ngx_http_privacy_choice_t *choice)
 }
 
 
-/* Where from, coarsely: a /24 of IPv4, a /48 of IPv6, nothing of a unix socket. */
+/* Where from, coarsely: nothing of a unix socket. */
 
 void
 ngx_http_privacy_record_client(pv_record_t *record, struct sockaddr *sockaddr)
 {
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
-
-    switch (sockaddr->sa_family) {
-
-    case AF_INET:
-        sin = (struct sockaddr_in *) sockaddr;
-        record->client_len = 3;
-        ngx_memcpy(record->client, &sin->sin_addr, 3);
-        break;
-
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) sockaddr;
-
-        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
-            record->client_len = 3;
-            ngx_memcpy(record->client, &sin6->sin6_addr.s6_addr[12], 3);
-            break;
-        }
-
-        record->client_len = 6;
-        ngx_memcpy(record->client, &sin6->sin6_addr, 6);
-        break;
-#endif
-
-    default:
-        record->client_len = 0;
-        break;
-    }
+    record->client_len = (uint8_t) ngx_http_privacy_network(record->client, sockaddr);
 }
 
 

@@ -25,7 +25,6 @@ static ngx_int_t ngx_http_privacy_zone_table(ngx_slab_pool_t *pool, pv_table_t *
     size_t payload, size_t group, size_t key);
 static ngx_int_t ngx_http_privacy_zone_site_find(ngx_http_privacy_zone_shared_t *shared, ngx_str_t *site);
 static ngx_int_t ngx_http_privacy_zone_site_add(ngx_http_privacy_zone_t *ctx, ngx_str_t *site);
-static void ngx_http_privacy_zone_prefix(u_char prefix[8], struct sockaddr *sockaddr);
 
 
 const char *ngx_http_privacy_counter_names[NGX_HTTP_PRIVACY_COUNTERS] = {
@@ -519,7 +518,8 @@ ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, ngx_http_privacy_bucket_t what,
     }
 
     ngx_memzero(&bucket, sizeof(ngx_http_privacy_zone_bucket_t));
-    ngx_http_privacy_zone_prefix(bucket.prefix, sockaddr);
+    /* unix sockets: whoever is behind them shares one */
+    bucket.prefix[0] = (u_char) ngx_http_privacy_network(&bucket.prefix[1], sockaddr);
     bucket.prefix[7] = (u_char) what;
     bucket.last = ngx_current_msec;
 
@@ -553,41 +553,21 @@ ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, ngx_http_privacy_bucket_t what,
 }
 
 
-/* The part of an address that one customer of a provider can not leave at will: IPv4 /24, IPv6 /48. */
-static void
-ngx_http_privacy_zone_prefix(u_char prefix[8], struct sockaddr *sockaddr)
+size_t
+ngx_http_privacy_network(u_char network[PV_NETWORK_MAX], struct sockaddr *sockaddr)
 {
-    struct sockaddr_in   *sin;
-#if (NGX_HAVE_INET6)
-    struct sockaddr_in6  *sin6;
-#endif
-
     switch (sockaddr->sa_family) {
 
     case AF_INET:
-        sin = (struct sockaddr_in *) sockaddr;
-        prefix[0] = 4;
-        ngx_memcpy(&prefix[1], &sin->sin_addr.s_addr, 3);
-        break;
+        return pv_network(network, (u_char *) &((struct sockaddr_in *) sockaddr)->sin_addr, 4);
 
 #if (NGX_HAVE_INET6)
     case AF_INET6:
-        sin6 = (struct sockaddr_in6 *) sockaddr;
-
-        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
-            prefix[0] = 4;
-            ngx_memcpy(&prefix[1], &sin6->sin6_addr.s6_addr[12], 3);
-            break;
-        }
-
-        prefix[0] = 6;
-        ngx_memcpy(&prefix[1], sin6->sin6_addr.s6_addr, 6);
-        break;
+        return pv_network(network, (u_char *) &((struct sockaddr_in6 *) sockaddr)->sin6_addr, 16);
 #endif
 
     default:
-        /* Unix sockets: whoever is behind them shares one. */
-        break;
+        return 0;
     }
 }
 

@@ -19,6 +19,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "pv_network.h"
 #include "pv_state.h"
 
 
@@ -226,6 +227,9 @@ typedef enum {
     NGX_HTTP_PRIVACY_BUCKET_DIFFS,
     NGX_HTTP_PRIVACY_BUCKET_NOTICES
 } ngx_http_privacy_bucket_t;
+
+/* pv_network() of a peer's address; 0: a unix socket. */
+size_t ngx_http_privacy_network(u_char network[PV_NETWORK_MAX], struct sockaddr *sockaddr);
 
 /* A token bucket an address prefix (IPv4 /24, IPv6 /48; unix sockets share one): NGX_BUSY when it is empty. */
 ngx_int_t ngx_http_privacy_zone_take(ngx_shm_zone_t *zone, ngx_http_privacy_bucket_t what, struct sockaddr *sockaddr,

@@ -114,7 +114,7 @@ typedef struct {
 
 /* A token bucket. The excess is what was taken and has not flowed back, in thousandths of a token. */
 typedef struct {
-    u_char    prefix[8];        /* the family's mark, the bytes of the address that count, what is taken */
+    u_char    prefix[8];        /* how long the network is, the network, what is taken */
     uint64_t  excess;
     uint64_t  last;             /* ngx_current_msec */
 } ngx_http_privacy_zone_bucket_t;
