@@ -62,11 +62,11 @@ sub answer {
     return $v->post("/privacy/notices/$id/ack", { %form, answer => $answer })->status;
 }
 sub send_notice {
-    my ($text) = @_;
+    my ($text, @options) = @_;
     my $file = $a->dir . '/notice.json';
     spew($file, JSON::PP->new->utf8->encode({ kind => 'announcement', texts => {
         map { $_ => { title => "About $text", summary => "What is said of $text." } } qw(en zh-CN) } }));
-    my ($status, $out) = $a->ctl('notice', 'send', $a->ctl_site, '--key', "$keys/example.key", '--json', $file);
+    my ($status, $out) = $a->ctl('notice', 'send', $a->ctl_site, '--key', "$keys/example.key", '--json', @options, $file);
     die "privacyctl notice send: $out" if $status;
     return json($out)->{id};
 }
@@ -158,6 +158,33 @@ ok(shows(device($b, 'carol'), 'n6', 20), 'so that nobody is missed');
 is(($a->ctl('notice', 'retract', $a->ctl_site, '--key', "$keys/example.key", '--reason', 'Wrong.', '--yes', 'n6'))[0], 0,
     'retracted');
 ok(shows(device($_, 'carol'), 'n5', 10), 'it makes room for the one before') for $a, $b;
+
+# More than the zone keeps of one user, while Redis is away: nobody knows whether an older one is for him, and that is said;
+# a stranger is told what he always is
+
+spew($a->dir . '/list', "erin\n");
+my $old = send_notice('of old', '--users', $a->dir . '/list', '--keys', "$keys/keys");
+my $erin = device($a, 'erin');
+ok(shows($erin, $old), 'one to a list of users');
+$id = send_notice("later $_") for 1 .. 8;
+ok(shows($erin, $id), 'eight that came later');
+my $frank = device($a, 'frank');
+ok(shows($frank, $id), '... also to who is not on the list');
+is($erin->get("/privacy/notices/$old", @json)->status, 200, 'the old one is there');
+is($frank->get("/privacy/notices/$old", @json)->status, 404, '... not for others');
+$redis->kill;
+for my $accept ([], \@json) {
+    my $as = @$accept ? 'JSON' : 'a page';
+    is($erin->get("/privacy/notices/$old", @$accept)->status, 503, "Redis is away: whether it is his is not known, as $as");
+    is($frank->get("/privacy/notices/$old", @$accept)->status, 503, '... nor whether it is that of others');
+    is($erin->get("/privacy/notices/$id", @$accept)->status, 200, '... that the newest is, is known');
+    is($a->get("/privacy/notices/$old", @$accept)->status, 404, '... for nobody in particular it is not there');
+}
+is($erin->get('/privacy/notices.json')->status, 503, '... nor may a script take a list for all there is');
+is($erin->get('/privacy/notices')->status, 200, '... which as a page can be read');
+$redis->start;
+ok(wait_for(sub { $erin->get("/privacy/notices/$old", @json)->status == 200 }, 20), 'Redis is back: it is there');
+is($frank->get("/privacy/notices/$old", @json)->status, 404, '... not for others');
 
 $b->stop;
 is_deeply([$b->problems], [], 'nothing alarming in the logs of the second node');

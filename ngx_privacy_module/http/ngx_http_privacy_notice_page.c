@@ -280,6 +280,12 @@ ngx_http_privacy_notices_list(ngx_http_privacy_reading_t *reading, ngx_http_priv
     ngx_http_privacy_shown_t   *items;
 
     ctx = reading->ctx;
+
+    if (due && due->states == NULL && reading->type == NGX_HTTP_PRIVACY_JSON) {
+        /* a script may not take for nothing to be answered what nobody knows: a page may be read */
+        return ngx_http_privacy_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "notice_away", 5);
+    }
+
     all = ngx_http_privacy_notices_all(ctx->site);
 
     items = ngx_palloc(ctx->request->pool, NGX_HTTP_PRIVACY_NOTICES_SHOWN * sizeof(ngx_http_privacy_shown_t));
@@ -381,22 +387,28 @@ ngx_http_privacy_notices_render(ngx_http_privacy_reading_t *reading, pv_page_not
 static ngx_int_t
 ngx_http_privacy_notice_one(ngx_http_privacy_reading_t *reading, ngx_http_privacy_due_t *due)
 {
+    ngx_uint_t               mine;
     ngx_http_privacy_ctx_t  *ctx;
 
     ctx = reading->ctx;
+    mine = ngx_http_privacy_notice_whose(ctx->site, reading->notice, due, &reading->shown.shown);
+
+    /*
+     * Redis did not say whether it is for this user, or what he answered: it is
+     * not there only for who is known not to be meant, and a script may not
+     * take it for answered. The page of a public one anybody may read.
+     */
+
+    if (!mine && due && due->states == NULL
+        && (!reading->notice->public || reading->type == NGX_HTTP_PRIVACY_JSON))
+    {
+        return ngx_http_privacy_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "notice_away", 5);
+    }
 
     /* of one that is for others it is not even said that it is there */
 
-    if (!ngx_http_privacy_notice_whose(ctx->site, reading->notice, due, &reading->shown.shown)
-        && !reading->notice->public)
-    {
+    if (!mine && !reading->notice->public) {
         return ngx_http_privacy_refuse(ctx, NGX_HTTP_NOT_FOUND, "notice_gone", 0);
-    }
-
-    /* nor may a script take it for answered, because nobody knows whether it is: anybody may read the page */
-
-    if (due && due->states == NULL && !reading->shown.shown.mine && reading->type == NGX_HTTP_PRIVACY_JSON) {
-        return ngx_http_privacy_refuse(ctx, NGX_HTTP_SERVICE_UNAVAILABLE, "notice_away", 5);
     }
 
     if (reading->notice->kind != PV_NOTICE_CHANGE) {
