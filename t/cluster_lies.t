@@ -110,6 +110,9 @@ lie("moved: $_", 503, [refuses("-MOVED $_")]) for '', '%SLOT%', '99999 ' . $one-
     '%SLOT% ' . 'a' x 300 . ':1', "%SLOT% $nowhere:0", '1 ' . $other->at;
 lie('for ever not now', 503, [refuses('-TRYAGAIN not now')]);
 lie('down', 503, [refuses('-CLUSTERDOWN it is')]);
+lie('an error that no terminal should see', 503, [refuses("-ERR \e]0;x\a no")],
+    log => qr/ refuses HSETNX .*: ERR \?\]0;x\? no/);
+lie('the same as a greeting', 503, ['^PING' => "-ERR \e]0;x\a hello"], again => 1, log => qr/: ERR \?\]0;x\? hello/);
 
 # Tables: without one that can be used, any server is asked
 lie("slots: $_->[0]", $_->[1], ['^CLUSTER SLOTS' => $_->[2]], again => 1, log => $_->[3]) for

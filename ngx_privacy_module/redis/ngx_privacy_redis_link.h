@@ -160,6 +160,11 @@ void ngx_privacy_redis_link_stop(ngx_privacy_redis_link_t *link);
 /* While ready: silent() is called when nothing comes for so long; 0: no limit. */
 void ngx_privacy_redis_link_expect(ngx_privacy_redis_link_t *link, ngx_msec_t msec);
 
+/* What a server says of an error, for a log: of its bytes only those that can stand there. Zero-terminated; returns buf. */
+#define NGX_PRIVACY_REDIS_WORDS  200
+
+char *ngx_privacy_redis_words(char buf[NGX_PRIVACY_REDIS_WORDS + 1], const redisReply *reply);
+
 /* Between a link's life (_link.c) and its bytes (_link_io.c). */
 void ngx_privacy_redis_link_connected(ngx_privacy_redis_link_t *link);     /* or not: connect() ended */
 void ngx_privacy_redis_link_drop(ngx_privacy_redis_link_t *link);          /* the connection, without a word */

@@ -204,6 +204,7 @@ ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t
     redisReply    *r;
     const char    *why;
     pvr_status_t   status;
+    char           words[NGX_PRIVACY_REDIS_WORDS + 1];
 
     if (pvr_limit_feed(&link->limit, data, len) != PV_OK) {
         ngx_privacy_redis_link_fail(link, PVR_PROTOCOL, "a reply past the limits, or no reply of Redis");
@@ -250,7 +251,8 @@ ngx_privacy_redis_link_feed(ngx_privacy_redis_link_t *link, u_char *data, size_t
         }
 
         if (status != PVR_OK) {
-            ngx_privacy_redis_link_fail(link, status, (r && r->type == REDIS_REPLY_ERROR) ? r->str : why);
+            ngx_privacy_redis_link_fail(link, status, (r && r->type == REDIS_REPLY_ERROR)
+                                                      ? ngx_privacy_redis_words(words, r) : why);
         }
 
         pvr_reply_free(r);
@@ -313,4 +315,21 @@ ngx_privacy_redis_link_greeted(ngx_privacy_redis_link_t *link, redisReply *reply
     ngx_privacy_redis_link_flush(link);
 
     return PVR_OK;
+}
+
+
+char *
+ngx_privacy_redis_words(char buf[NGX_PRIVACY_REDIS_WORDS + 1], const redisReply *reply)
+{
+    size_t  i, len;
+
+    len = ngx_min((size_t) reply->len, (size_t) NGX_PRIVACY_REDIS_WORDS);
+
+    for (i = 0; i < len; i++) {
+        buf[i] = (reply->str[i] >= 0x20 && reply->str[i] < 0x7f) ? reply->str[i] : '?';
+    }
+
+    buf[len] = '\0';
+
+    return buf;
 }

@@ -14,7 +14,6 @@
  */
 
 #define NGX_PRIVACY_REDIS_REFUSED_AGAIN  60     /* s */
-#define NGX_PRIVACY_REDIS_REFUSED_WORDS  200
 
 
 static ngx_uint_t ngx_privacy_redis_refused_matters(ngx_privacy_redis_request_t *request, pvr_status_t status);
@@ -25,6 +24,7 @@ static size_t ngx_privacy_redis_refused_key(u_char *buf, size_t size, pv_str_t k
 void
 ngx_privacy_redis_refused(ngx_privacy_redis_request_t *request, const redisReply *reply)
 {
+    char                           words[NGX_PRIVACY_REDIS_WORDS + 1];
     u_char                         key[PVR_KEY_MAX];
     size_t                         len;
     pv_str_t                       name, of;
@@ -51,9 +51,9 @@ ngx_privacy_redis_refused(ngx_privacy_redis_request_t *request, const redisReply
     ngx_privacy_redis_refused_command(request, &name, &of);
     len = ngx_privacy_redis_refused_key(key, sizeof(key), of);
 
-    ngx_log_error(NGX_LOG_ERR, endpoint->redis->log, 0, "privacy: Redis at %V refuses %*s%s%*s: %*s",
+    ngx_log_error(NGX_LOG_ERR, endpoint->redis->log, 0, "privacy: Redis at %V refuses %*s%s%*s: %s",
                   &endpoint->server.name, name.len, name.data, len ? " " : "", len, key,
-                  ngx_min((size_t) reply->len, (size_t) NGX_PRIVACY_REDIS_REFUSED_WORDS), reply->str);
+                  ngx_privacy_redis_words(words, reply));
 }
 
 
