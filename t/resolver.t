@@ -51,6 +51,8 @@ for my $wrong (qw(none silent garbage)) {
     ok(!connected(), "the resolver says $wrong: not connected");
     is($t->get('/')->status, 200, '... and the site is served');
 }
+my $said = () = $t->log =~ /\[warn\].* its name could not be resolved/g;
+is($said, 1, 'that it is not found is said once, not each time');
 spew($answers, $address);
 ok(wait_for(\&connected, 30), 'it says where Redis is: connected, without a reload');
 ok(wait_for(sub { json($t->get('/status')->body)->{sites}[0]{sequence} }, 20), '... the policy comes at once');

@@ -64,6 +64,7 @@ struct ngx_privacy_redis_server_s {
     void                            *resolved;      /* what addrs lie in, when they are not the configuration's */
     ngx_resolver_ctx_t              *resolving;
     ngx_msec_t                       asked;         /* when the resolver was */
+    ngx_uint_t                       unresolved;    /* and it did not find the name; said once */
     /* It has other addresses, or still none. May be NULL. */
     void                           (*found)(ngx_privacy_redis_server_t *server);
     void                            *data;

@@ -226,6 +226,7 @@ ngx_privacy_redis_server_set_address(ngx_privacy_redis_server_t *server, const p
 
     server->naddrs = 0;
     server->asked = 0;
+    server->unresolved = 0;
 
     if (ngx_privacy_redis_server_numeric(address, &sockaddr, &socklen) == NGX_OK) {
         addr.sockaddr = &sockaddr.sockaddr;
@@ -329,6 +330,7 @@ static void
 ngx_privacy_redis_server_resolved(ngx_resolver_ctx_t *ctx)
 {
     ngx_int_t                    rc;
+    ngx_uint_t                   level;
     ngx_privacy_redis_server_t  *server;
 
     server = ctx->data;
@@ -337,10 +339,14 @@ ngx_privacy_redis_server_resolved(ngx_resolver_ctx_t *ctx)
     rc = NGX_ERROR;
 
     if (ctx->state) {
-        ngx_log_error(NGX_LOG_WARN, server->log, 0, "privacy: Redis at %V: its name could not be resolved (%i: %s)",
+        level = server->unresolved ? NGX_LOG_INFO : NGX_LOG_WARN;
+        server->unresolved = 1;
+
+        ngx_log_error(level, server->log, 0, "privacy: Redis at %V: its name could not be resolved (%i: %s)",
                       &server->name, ctx->state, ngx_resolver_strerror(ctx->state));
 
     } else {
+        server->unresolved = 0;
         rc = ngx_privacy_redis_server_take(server, ctx->addrs, ctx->naddrs);
     }
 
