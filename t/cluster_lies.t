@@ -140,6 +140,20 @@ ok(wait_for(sub { 2 == grep { $_->{slots} == 8192 } @{status()->{endpoints}} }, 
     'each slot a range, of two replicas: the table is read') or diag(explain(status()));
 is(choose(), 303, '... and choices go by it');
 
+# While a master is away it is asked for again and again, but less often than a short one: it takes long to read
+
+tells($_, '^CLUSTER SLOTS' => slots(map {
+    join "\r\n", '*3', ":$_", ":$_", $_ == 7 ? "*2\r\n" . bulk($t->address) . "\r\n:$shut" : $servers[$_ % 2]
+} 0 .. 16_383)) for $one, $other;
+$t->reload;
+ok(wait_for(sub { grep { $_->{slots} == 1 } @{status()->{endpoints}} }, 20), 'a master of one slot is away') or
+    diag(explain(status()));
+sub answered { my $n = 0; $n += $_->{answered} for @{status()->{endpoints}}; return $n }
+my $answered = answered();
+sleep 6;
+$answered = answered() - $answered;
+cmp_ok($answered, '<=', 9, "... in six seconds $answered questions were answered");
+
 # Who is asked for it and says nothing, as the first one that is connected, is not waited for: another one is asked
 
 tells($one, '^CLUSTER SLOTS' => undef);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 
-#include "ngx_privacy_redis_private.h"
+#include "ngx_privacy_redis_cluster.h"
 
 
 /*
@@ -19,21 +19,11 @@
 
 #define NGX_PRIVACY_REDIS_SLOTS_SOON     50     /* ms, and up to as much again at random */
 #define NGX_PRIVACY_REDIS_SLOTS_AGAIN    250    /* while who has some slots is away; never more often */
-#define NGX_PRIVACY_REDIS_SLOTS_EVERY    10000
+#define NGX_PRIVACY_REDIS_SLOTS_RANGES   16     /* of a table make that a millisecond more: reading takes a 100th of it */
+#define NGX_PRIVACY_REDIS_SLOTS_EVERY    10000  /* where all is well, and a millisecond more for each range */
 #define NGX_PRIVACY_REDIS_SLOTS_BESIDE   250    /* then another one is asked, too */
 #define NGX_PRIVACY_REDIS_SLOTS_ANSWER   1000
 #define NGX_PRIVACY_REDIS_SLOTS_BYTES    64
-
-
-struct ngx_privacy_redis_cluster_s {
-    u_char        owner[PVR_SLOTS];     /* an index of endpoints and 1; 0: unknown */
-    ngx_event_t   refresh;
-    ngx_uint_t    asked;                /* of so many; none has answered yet */
-    ngx_uint_t    next;                 /* whom to ask */
-    ngx_uint_t    tables;               /* read so far, with the one that is being read */
-    ngx_uint_t    unusable;             /* the last one was; said once */
-    ngx_msec_t    asked_at;
-};
 
 
 static ngx_int_t ngx_privacy_redis_cluster_start(ngx_privacy_redis_t *redis);
@@ -54,10 +44,6 @@ static ngx_int_t ngx_privacy_redis_cluster_read(ngx_privacy_redis_endpoint_t *as
 static void ngx_privacy_redis_cluster_take(ngx_privacy_redis_t *redis, u_char *owner);
 static void ngx_privacy_redis_cluster_newly(ngx_privacy_redis_endpoint_t *endpoint);
 static ngx_uint_t ngx_privacy_redis_cluster_failing(ngx_privacy_redis_t *redis);
-static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_cluster_endpoint(ngx_privacy_redis_endpoint_t *told,
-    pvr_address_t *address);
-static ngx_uint_t ngx_privacy_redis_cluster_same(ngx_privacy_redis_endpoint_t *endpoint, const pvr_address_t *address);
-static ngx_privacy_redis_endpoint_t *ngx_privacy_redis_cluster_retired(ngx_privacy_redis_t *redis);
 
 
 const ngx_privacy_redis_topology_t  ngx_privacy_redis_slots = {
@@ -84,6 +70,7 @@ ngx_privacy_redis_cluster_start(ngx_privacy_redis_t *redis)
     }
 
     redis->cluster = cluster;
+    cluster->pause = NGX_PRIVACY_REDIS_SLOTS_AGAIN;
 
     cluster->refresh.handler = ngx_privacy_redis_cluster_ask;
     cluster->refresh.data = redis;
@@ -212,7 +199,7 @@ ngx_privacy_redis_cluster_stop(ngx_privacy_redis_t *redis)
 }
 
 
-/* Not more often than four times a second, whatever happens. */
+/* Not more often than four times a second, whatever happens; a long table less often. */
 
 static void
 ngx_privacy_redis_cluster_refresh(ngx_privacy_redis_t *redis, ngx_msec_t delay)
@@ -232,8 +219,8 @@ ngx_privacy_redis_cluster_refresh(ngx_privacy_redis_t *redis, ngx_msec_t delay)
         delay += (ngx_msec_t) ngx_random() % delay;
     }
 
-    if (cluster->asked_at && since < NGX_PRIVACY_REDIS_SLOTS_AGAIN) {
-        delay = ngx_max(delay, NGX_PRIVACY_REDIS_SLOTS_AGAIN - since);
+    if (cluster->asked_at && since < cluster->pause) {
+        delay = ngx_max(delay, cluster->pause - since);
     }
 
     if (cluster->refresh.timer_set) {
@@ -365,6 +352,8 @@ ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply *
         return;
     }
 
+    redis->cluster->pause = NGX_PRIVACY_REDIS_SLOTS_AGAIN + replies[0]->elements / NGX_PRIVACY_REDIS_SLOTS_RANGES;
+
     if (ngx_privacy_redis_cluster_read(endpoint, replies[0], owner) != NGX_OK) {
         level = redis->cluster->unusable ? NGX_LOG_INFO : NGX_LOG_ERR;
 
@@ -378,8 +367,9 @@ ngx_privacy_redis_cluster_answered(void *data, pvr_status_t status, redisReply *
     redis->cluster->unusable = 0;
     ngx_privacy_redis_cluster_enough(redis);
     ngx_privacy_redis_cluster_take(redis, owner);
-    ngx_privacy_redis_cluster_refresh(redis, ngx_privacy_redis_cluster_failing(redis) ? NGX_PRIVACY_REDIS_SLOTS_AGAIN
-                                                                                     : NGX_PRIVACY_REDIS_SLOTS_EVERY);
+    ngx_privacy_redis_cluster_refresh(redis, ngx_privacy_redis_cluster_failing(redis)
+                                             ? NGX_PRIVACY_REDIS_SLOTS_AGAIN
+                                             : NGX_PRIVACY_REDIS_SLOTS_EVERY + replies[0]->elements);
 }
 
 
@@ -543,103 +533,4 @@ ngx_privacy_redis_cluster_failing(ngx_privacy_redis_t *redis)
     }
 
     return 0;
-}
-
-
-/* told: who named it; it is meant itself where the host is empty. */
-
-static ngx_privacy_redis_endpoint_t *
-ngx_privacy_redis_cluster_endpoint(ngx_privacy_redis_endpoint_t *told, pvr_address_t *address)
-{
-    ngx_uint_t                     i;
-    ngx_privacy_redis_t           *redis;
-    ngx_privacy_redis_endpoint_t  *endpoint;
-
-    redis = told->redis;
-
-    if (address->host[0] == '\0') {
-
-        if (told->server.port == address->port || told->server.host.len >= PVR_HOST_MAX) {
-            return told;
-        }
-
-        ngx_memcpy(address->host, told->server.host.data, told->server.host.len);
-        address->host[told->server.host.len] = '\0';
-    }
-
-    for (i = 0; i < redis->nendpoints; i++) {
-        if (ngx_privacy_redis_cluster_same(redis->endpoints[i], address)) {
-            return redis->endpoints[i];
-        }
-    }
-
-    endpoint = ngx_privacy_redis_endpoint_add(redis, NGX_PRIVACY_REDIS_ANY_ROLE);
-
-    if (endpoint == NULL) {
-        endpoint = ngx_privacy_redis_cluster_retired(redis);
-    }
-
-    if (endpoint == NULL || ngx_privacy_redis_server_set_address(&endpoint->server, address) != NGX_OK) {
-        return NULL;
-    }
-
-    endpoint->link.failures = 0;
-    endpoint->unanswered = 0;
-    endpoint->warning.len = 0;
-    endpoint->unverified.len = 0;
-
-    return endpoint;
-}
-
-
-/* By the name that it goes by, or by the only address that the configuration's name led to. */
-
-static ngx_uint_t
-ngx_privacy_redis_cluster_same(ngx_privacy_redis_endpoint_t *endpoint, const pvr_address_t *address)
-{
-    size_t                       len;
-    ngx_privacy_redis_server_t  *server;
-    u_char                       text[NGX_SOCKADDR_STRLEN];
-
-    server = &endpoint->server;
-    len = ngx_strlen(address->host);
-
-    if (server->port != address->port) {
-        return 0;
-    }
-
-    if (server->host.len == len && ngx_strncmp(server->host.data, address->host, len) == 0) {
-        return 1;
-    }
-
-    if (!endpoint->seed || server->naddrs != 1) {
-        return 0;
-    }
-
-    return ngx_sock_ntop(server->addrs[0].sockaddr, server->addrs[0].socklen, text, NGX_SOCKADDR_STRLEN, 0) == len
-           && ngx_strncmp(text, address->host, len) == 0;
-}
-
-
-/* One that has nothing to do any more. */
-
-static ngx_privacy_redis_endpoint_t *
-ngx_privacy_redis_cluster_retired(ngx_privacy_redis_t *redis)
-{
-    ngx_uint_t                     i;
-    ngx_privacy_redis_endpoint_t  *endpoint;
-
-    for (i = 0; i < redis->nendpoints; i++) {
-        endpoint = redis->endpoints[i];
-
-        if (endpoint->slots == 0 && !endpoint->seed && endpoint->link.state == NGX_PRIVACY_REDIS_DOWN
-            && endpoint->queued == 0 && endpoint->in_flight == 0 && redis->listening != i
-            && endpoint->named != redis->cluster->tables
-            && memchr(redis->cluster->owner, (int) (i + 1), PVR_SLOTS) == NULL)
-        {
-            return endpoint;
-        }
-    }
-
-    return NULL;
 }

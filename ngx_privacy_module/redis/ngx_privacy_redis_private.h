@@ -15,7 +15,7 @@
  *   ngx_privacy_redis_endpoint.c   one server and the requests that wait for it or are under way; its breaker
  *   ngx_privacy_redis_topology.c   one server only
  *   ngx_privacy_redis_sentinel.c   the master that sentinels name
- *   ngx_privacy_redis_cluster.c    slots, and who has them
+ *   ngx_privacy_redis_cluster.c    slots, and who has them; _cluster_server.c: who is meant by an address
  *   ngx_privacy_redis_subscribe.c  messages
  *   ngx_privacy_redis_wait.c       whether its replicas have it
  *   ngx_privacy_redis_check.c      whether a server keeps what it acknowledges
