@@ -154,6 +154,15 @@ sleep 6;
 $answered = answered() - $answered;
 cmp_ok($answered, '<=', 9, "... in six seconds $answered questions were answered");
 
+# A server that is only listened to, and hangs, is noticed
+
+$t->reload;
+ok(wait_for(sub { json($t->get('/status')->body)->{sites}[0]{subscribed} }, 20), 'a worker listens');
+my $listened = length $t->log;
+tells($_, '^PING' => undef) for $one, $other;
+ok(wait_for(sub { substr($t->log, $listened) =~ /\(events\): timeout/ }, 14), 'nothing is heard: that is noticed in time');
+tells($_) for $one, $other;
+
 # Who is asked for it and says nothing, as the first one that is connected, is not waited for: another one is asked
 
 tells($one, '^CLUSTER SLOTS' => undef);

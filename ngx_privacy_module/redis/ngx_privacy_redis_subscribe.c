@@ -12,8 +12,8 @@
  * where it is kept. A half-open connection would be silent for ever: PING.
  */
 
-#define NGX_PRIVACY_REDIS_PING       15000
-#define NGX_PRIVACY_REDIS_PONG       5000
+#define NGX_PRIVACY_REDIS_PING       4000      /* ms of silence, then it is asked whether it is there */
+#define NGX_PRIVACY_REDIS_PONG       3000      /* a slow disk may hold up a healthy one for most of that */
 #define NGX_PRIVACY_REDIS_LISTEN     (64 * 1024)
 
 
