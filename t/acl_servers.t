@@ -133,6 +133,38 @@ sub privacyctl {
     }
 }
 
+# The account that needs no password goes, as the docs say: all others sign in anew, and still do what they did.
+sub closed {
+    my ($set) = @_;
+
+    my ($text) = slurp($t->root . '/docs/operations.md') =~ /^## Closing the default account\n(.*?)(?=^## |\z)/ms;
+    for my $command (map { split /\n/ } map { s/\\\n\s*//gr } $text =~ /^```sh\n(.*?)^```$/msg) {
+        my @words = map { s/^'(.*)'$/$1/r =~ s/PASSWORD/secret/r =~ s/^mymaster$/$set->name/er } split ' ', $command;
+        my @servers = $command =~ / -p 26379 / ? $set->sentinels : $set->nodes;
+        splice @words, 0, $command =~ / -p 26379 / ? 3 : 1;
+        is_deeply([grep { admin($_, @words) ne 'OK' } @servers], [], "everywhere: @words[0 .. 2]");
+    }
+    $_->{account} = ['redis-admin', 'secret'] for $set->nodes;
+    for my $node ($set->nodes) {
+        admin($node, 'ACL', 'LOG', 'RESET');
+        admin($node, 'ACL', 'SETUSER', 'default', 'off');
+        admin($node, 'CLIENT', 'KILL', 'TYPE', $_, 'SKIPME', 'yes') for qw(replica master pubsub normal);
+    }
+    my ($old, $new) = ($set->master);
+    ok(wait_for(sub { saved() }, 30), 'without the default account choices are saved, and a replica has them');
+    ok($new = $set->failover, '... a replica takes over');
+    ok(wait_for(sub { admin($old, 'ROLE')->[0] eq 'slave' && admin($old, 'ROLE')->[3] eq 'connected' }, 40),
+        '... the old master follows it');
+    ok(wait_for(\&saved, 30), '... choices are saved');
+    is_deeply([refused($set->nodes)], [], '... and nobody was refused anything');
+
+    admin($old, 'CONFIG', 'SET', 'masterauth', '');
+    admin($old, 'CLIENT', 'KILL', 'TYPE', 'master');
+    ok(wait_for(sub { admin($new, 'INFO', 'replication') =~ /^connected_slaves:0/m }, 30),
+        '... while a replica without an account no longer follows');
+    return;
+}
+
 subtest 'Sentinel' => sub {
     my $set = Test::Privacy::Sentinel->new($t->dir . '/set', replicas => 1, address => $t->address);
     my $master = $set->master;
@@ -167,6 +199,8 @@ subtest 'Sentinel' => sub {
     like($_->[1], qr/NOPERM/, "a sentinel refuses $_->[0]") for map { my @words = @$_;
         ["@words", eval { $one->command('AUTH', 'privacy-sentinel', 'secret'); $one->command(@words); '' } // $@] }
         ['SENTINEL', 'FAILOVER', 'privacy'], ['SENTINEL', 'MASTERS'], ['ACL', 'LIST'], ['PSUBSCRIBE', '*'];
+    $one->command('AUTH', 'default', '');
+    closed($set);
     $t->stop;
     $set->stop;
 };

@@ -111,7 +111,7 @@ is($said->{mode}, 'replicas=1', 'status: the mode');
 is_deeply([@$said{'waiting', 'short', 'last_count'}], [0, 0, 1], '... nothing waits, nothing was short, one has it');
 ok(wait_for(sub { status()->{warning} eq 'min-replicas-to-write is 0, it has to be 1' }), '... and a warning')
     or diag(status()->{warning});
-like($t->log, qr/\[warn\].*may lose choices: min-replicas-to-write is 0, it has to be 1$/m, '... in the log, too');
+like($t->log, qr/\[warn\].*may lose or refuse choices: min-replicas-to-write is 0, it has to be 1$/m, '... in the log, too');
 like($t->get('/status?format=prometheus')->body, qr/^privacy_redis_replicas\{worker="\d+"\} 1$/m, '... for Prometheus');
 
 $redis->command('CONFIG', 'SET', 'min-replicas-to-write', 1);

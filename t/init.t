@@ -48,6 +48,7 @@ cmp_ok(scalar @{$headings{en}}, '>=', 13, '... all of them');
 
 my $before = slurp("$dir/a/policy.en.md");
 unlink "$dir/a/policy.json", "$dir/a/policy.zh-CN.md";
+is(($t->ctl('init', "$dir/policies/new/a", @who))[0], 0, 'folders that it is to be in are made');
 ($status, $out) = $t->ctl('init', "$dir/a", @who);
 is($status, 1, 'a folder with a text in it');
 like($out, qr/policy\.en\.md is there already/, '... says which');

@@ -11,6 +11,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Digest::SHA qw(sha256_hex);
 use File::Basename qw(dirname);
 use Test::More;
 use Test::Privacy;
@@ -248,9 +249,18 @@ $other->start("aclfile $dir/other/users.acl");
 is($other->command('ACL', 'SETUSER', 'privacy-nginx', 'on', '>secret'), 'OK', 'with an aclfile');
 is($other->command('ACL', 'SAVE'), 'OK', '... ACL SAVE');
 like(slurp("$dir/other/users.acl"), qr/^user privacy-nginx on/m, '... keeps them');
+is($other->command(@$_), 'OK', "... then @$_[0, 1]") for ['ACL', 'SETUSER', 'privacy-nginx', '>another', '<secret'],
+    ['ACL', 'SETUSER', 'redis-admin', 'on', '>own', 'allkeys', 'allchannels', '+@all'],
+    ['CONFIG', 'SET', 'masteruser', 'redis-replica'], ['CONFIG', 'SET', 'masterauth', 'secret'], ['CONFIG', 'REWRITE'];
+like(slurp("$dir/other/redis.conf"), qr/^$_$/m, "... CONFIG REWRITE keeps $_")
+    for 'masteruser "?redis-replica"?', 'masterauth "?secret"?';
+is(qx(REDISCLI_AUTH=own /usr/bin/redis-cli -s @{[$other->socket]} --user redis-admin ACL WHOAMI 2>&1), "redis-admin\n",
+    'whoever administers it signs in');
 for my $with ("aclfile $dir/other/users.acl", '') {
     $other->stop;
     $other->start($with);
+    is_deeply({ @{$other->command('ACL', 'GETUSER', 'privacy-nginx')} }->{passwords}, [sha256_hex('secret')],
+        'a password that was not saved is the old one again') if $with;
     is(!!$other->command('ACL', 'GETUSER', 'privacy-nginx'), $with ne '', 'started again ' . ($with ? 'with' : 'without')
         . ' it, ' . ($with ? 'they are there' : 'they are gone'));
 }

@@ -72,13 +72,14 @@ for (
     $t->redis->command('CONFIG', 'SET', $name, $bad);
     look_again();
     ok(wait_for(sub { redis_status()->{warning} =~ $said }, 20), "$name $bad: the status says so");
-    like($t->log, qr/\[warn\][^\n]*may lose choices[^\n]*$name/, "$name $bad: the log too");
+    like($t->log, qr/\[warn\][^\n]*may lose or refuse choices[^\n]*$name/, "$name $bad: the log too");
     like($t->get('/status?format=prometheus')->body, qr/^privacy_redis_warning(?:\{[^}]*\})? 1$/m,
         "$name $bad: and the metric");
     is(visitor()->choose('reject_all')->status, 303, "$name $bad: choices are saved all the same");
     $t->redis->command('CONFIG', 'SET', $name, $good);
     ok(wait_for(sub { redis_status()->{warning} eq '' }, 30), "$name $good: no longer, without another connection");
-    is(scalar(() = $t->log =~ /\[warn\][^\n]*may lose choices[^\n]*$name/g), 1, "$name: the log said it once");
+    is(scalar(() = $t->log =~ /\[warn\][^\n]*may lose or refuse choices[^\n]*$name/g), 1, "$name: the log said it once");
+    like($t->log, qr/$name[^\n]*\n(?:.*\n)*.*\[warn\].*keeps choices as it has to again$/m, '... and that it is over');
 }
 
 # A password that is wrong: said in the log, and the site is served

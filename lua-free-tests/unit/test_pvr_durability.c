@@ -211,6 +211,11 @@ replicas(void **state)
     judge("replicas=1", resp);
     assert_string_equal(warning, "0 of 1 replica is connected");
 
+    /* a replica that was asked takes no choice, and needs none */
+    snprintf(resp, sizeof(resp), NOEVICTION AOF "%s%s", two, info("role:slave\r\nconnected_slaves:0\r\n"));
+    judge("replicas=1", resp);
+    assert_string_equal(warning, "");
+
     judge("replicas=1", NOEVICTION AOF DENIED DENIED DENIED);
     assert_string_equal(warning, "");
     assert_string_equal(unknown, "min-replicas-to-write; replicas");

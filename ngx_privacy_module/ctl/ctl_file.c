@@ -25,6 +25,7 @@ static int ctl_file_read_all(pv_buf_t *out, int fd, const char *path, size_t max
 static int ctl_file_fill(int fd, pv_str_t bytes);
 static int ctl_file_place(const char *from, const char *path, int how);
 static int ctl_file_sync_folder(const char *path);
+static void ctl_folder_above(const char *path, mode_t mode);
 static int ctl_file_error(const char *what, const char *path);
 
 
@@ -225,6 +226,8 @@ ctl_folder(const char *path, mode_t mode)
 {
     struct stat  st;
 
+    ctl_folder_above(path, mode);
+
     if (mkdir(path, mode) == 0) {
         return PV_OK;
     }
@@ -239,6 +242,24 @@ ctl_folder(const char *path, mode_t mode)
     }
 
     return PV_OK;
+}
+
+
+/* Those that it is to be in. What cannot be made is said of the folder itself. */
+
+static void
+ctl_folder_above(const char *path, mode_t mode)
+{
+    char         above[PATH_MAX];
+    const char  *slash;
+
+    for (slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+
+        if (slash != path && (size_t) (slash - path) < sizeof(above)) {
+            (void) snprintf(above, sizeof(above), "%.*s", (int) (slash - path), path);
+            (void) mkdir(above, mode);
+        }
+    }
 }
 
 

@@ -130,8 +130,12 @@ ngx_privacy_redis_check_judge(ngx_privacy_redis_endpoint_t *endpoint, redisReply
         ngx_privacy_redis_check_take(&endpoint->warning, endpoint->warning_data, &warning);
 
         if (warning.len) {
-            ngx_log_error(NGX_LOG_WARN, endpoint->redis->log, 0, "privacy: Redis at %V may lose choices: %V",
+            ngx_log_error(NGX_LOG_WARN, endpoint->redis->log, 0, "privacy: Redis at %V may lose or refuse choices: %V",
                           &endpoint->server.name, &endpoint->warning);
+
+        } else {
+            ngx_log_error(NGX_LOG_WARN, endpoint->redis->log, 0, "privacy: Redis at %V keeps choices as it has to again",
+                          &endpoint->server.name);
         }
     }
 

@@ -295,6 +295,10 @@ pvr_judge_connected(pv_buf_t *warning, pv_buf_t *unknown, unsigned replicas, pv_
         return;
     }
 
+    if (pv_str_eqs(pvr_info_field(info, "role:"), "slave")) {
+        return;         /* it takes no choice, and has none of its own: it was asked before that was known */
+    }
+
     n = pvr_online(info);
 
     if (n < replicas) {
