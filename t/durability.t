@@ -48,7 +48,7 @@ CONF
 
 my $network = 0;
 sub visitor {
-    my $v = $t->visitor(headers => ['X-Real-IP' => '10.9.' . ++$network . '.1']);
+    my $v = $t->visitor(headers => ['X-Real-IP' => join '.', 10, 9 + (++$network >> 8), $network & 255, 1]);
     $v->get('/privacy/choices');
     return $v;
 }
@@ -163,15 +163,16 @@ cmp_ok(durability()->{short}, '>=', $short + 2, 'status: they are counted');
 is(durability()->{last_count}, 0, '... and that no replica had the last');
 is(said_short(), $said_before + 1, 'and the log says so, once');
 
+$refuses->get('/');
+sleep 1.5;
+is(counter('pending_recorded'), $recorded, 'one that is found on the ledger is not taken for recorded either');
+
 is($insists->choose('reject_all')->status, 503, 'another refuses');
 $before = records($redis);
 $insists->get('/privacy/choices');
 is($insists->choose('reject_all')->status, 503, '... and again: it is there, and waited for again');
 is(records($redis), $before, '... but not recorded twice');
-$refuses->get('/');
-sleep 1.5;
-is(counter('pending_recorded'), $recorded, 'one that is found on the ledger is not taken for recorded either');
-
+# its page has tried to record it less than five seconds ago, and does not again: the choice does, and is what is counted
 $replica->resume;
 $insists->get('/privacy/choices');
 is($insists->choose('reject_all')->status, 303, 'the replica goes on: now it is acknowledged');
@@ -223,21 +224,21 @@ ok(wait_for(sub { visitor()->choose('accept_all')->status == 303 }, 20), '... an
 # A worker that is to leave waits for what it is waiting for
 
 my ($worker, $answer, $in_time, $client);
-for (1 .. 3) {                                          # where the machine is busy, the replica may say so too late
+for (1 .. 5) {                                          # where the machine is busy, the replica may say so too late
     ($worker) = $t->workers;
     my $leaving = visitor();
     $replica->pause;
     my $begin = time;
     $client = send_choice($leaving, 'accept_all');
-    wait_for(sub { durability()->{waiting} }, 0.5);
+    wait_for(sub { durability()->{waiting} }, 0.3);
     kill 'HUP', $t->pid;
-    wait_for(sub { grep { $_ != $worker } $t->workers }, 0.3);
+    wait_for(sub { !grep { $_ == $worker } $t->workers }, 0.3);
     $replica->resume;
-    $in_time = time - $begin < 0.5;                     # else the second for which it waits may be over
+    $in_time = time - $begin < 0.6;                     # else the second for which it waits may be over
     $answer = $client->read('POST', 20)->status;
     $client->close;
     ok(wait_for(sub { !kill 0, $worker }, 20), 'nginx reloads: the old worker leaves');
-    last if $answer == 303;
+    last if $answer == 303 || $in_time;
 }
 ok($answer == 303 || $answer == 503 && !$in_time, '... and acknowledges before what it was waiting for') or diag($answer);
 

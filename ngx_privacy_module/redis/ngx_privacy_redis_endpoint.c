@@ -456,8 +456,10 @@ ngx_privacy_redis_idle(ngx_privacy_redis_link_t *link)
 
     endpoint = link->data;
 
+    /* what waits for replicas was written here: closed, it would not be known anymore where */
+
     return ngx_queue_empty(&endpoint->flight) && ngx_queue_empty(&endpoint->waiting)
-           && ngx_queue_empty(&endpoint->redis->parked);
+           && ngx_queue_empty(&endpoint->redis->parked) && (endpoint->wait == NULL || endpoint->wait->count == 0);
 }
 
 
