@@ -98,6 +98,7 @@ $t->config($config, REDIS => url('nginx'));
 $b->config($config, REDIS => url('nginx'), UPSTREAM => "http://unix:$dir/upstream.sock:");
 $_->start for $t, $b;
 ok(wait_for(sub { $_->get('/')->header('X-Version') }, 20), 'nginx: a node has the policy') for $t, $b;
+ok($_->listening, '... and is woken') for $t, $b;
 
 # A visitor, on both nodes
 
@@ -308,6 +309,7 @@ ok(wait_for(sub { warned() =~ /maxmemory-policy is "allkeys-lru"/ }, 25), '... w
 
 $t->config($config =~ s/(%%PRIVACY%%)/$1 privacy_durability replicas=1;/r, REDIS => url('nginx'));
 $t->reload;
+ok(wait_for(sub { json($t->get('/status')->body)->{redis}{connected} }, 20), 'nginx is told to wait for replicas');
 sub replicas { return json($t->get('/status')->body)->{redis}{durability}{last_count} }
 for my $rule ('-wait', '+wait') {
     $redis->command('ACL', 'SETUSER', 'privacy-nginx', $rule);

@@ -46,7 +46,7 @@ CONF
 $t->allow(qr/connect\(\) failed \(111/);
 
 my $network = 0;
-sub visitor { return $t->visitor(headers => ['X-Real-IP' => join '.', 10, 7, ++$network, 1]) }
+sub visitor { return $t->visitor(headers => ['X-Real-IP' => join '.', 10, 7 + (++$network >> 8), $network & 255, 1]) }
 sub saved { my $v = visitor(); $v->get('/'); return $v->choose('accept_all')->status == 303 }
 # Sentinels close connections of a server whose role they change.
 sub admin { my ($node, @words) = @_; return eval { $node->command(@words) } || $node->command(@words) }
@@ -184,7 +184,7 @@ subtest 'Sentinel' => sub {
     ok(wait_for(sub { $t->get('/')->header('X-Version') }, 20), 'the policy is in force');
     ok(saved(), 'a choice is saved');
     my $new = $set->failover;
-    ok(wait_for(sub { status()->{endpoints}[0]{address} eq "$new->{address}:$new->{port}" }, 10), 'a failover is followed');
+    ok(wait_for(sub { status()->{endpoints}[0]{address} eq "$new->{address}:$new->{port}" }, 20), 'a failover is followed');
     ok(wait_for(\&saved, 20), '... and choices are saved there');
     ok(wait_for(sub { @{admin($new, 'ROLE')->[2]} == 1 }, 30), '... and the old master follows the new one');
     my $second = '?sentinel_user=privacy-sentinel&sentinel_password_file=' . $t->dir . '/password';

@@ -151,9 +151,9 @@ is(($t->ctl('restore', '--site', 'another', '--redis', $other->url, $file))[0], 
 
 my $soon = "privacy:{$site:expiresexpiresexpiresA}:ledger";
 $redis->command('COPY', $key, $soon);
-$redis->command('PEXPIREAT', $soon, 1000 * int(time + 3));      # looked at by the second
+$redis->command('PEXPIREAT', $soon, 1000 * int(time + 10));     # looked at by the second
 is(($t->ctl('backup', @from, '--output', "$dir/soon"))[0], 0, 'a backup of what will expire');
-ok(wait_for(sub { !$redis->command('EXISTS', $soon) }, 20), '... which it does');
+ok(wait_for(sub { !$redis->command('EXISTS', $soon) }, 30), '... which it does');
 like(($t->ctl('restore', @to, "$dir/soon"))[1], qr/, 1 expired, 0 conflicts$/m, '... and is left out');
 is($other->command('EXISTS', $soon), 0, '... of what is restored');
 $other->command('DEL', $key);

@@ -275,14 +275,24 @@ for my $round (1 .. 10) {
 my $stormy = $t->visitor(headers => ['X-Real-IP' => '10.9.9.1']);
 $stormy->get('/');
 %form = $stormy->form;
-my @status = map { $stormy->post('/privacy/choices', { %form, token => 'x', choice => 'accept_all' })->status } 1 .. 40;
+# Two seconds make room for one more: of what is sent again at once one of two has to wait, at the latest.
+sub flooded {
+    my ($send) = @_;
+    for (1 .. 3) {
+        $r = $send->();
+        return 1 if $r->status == 429;
+    }
+    return 0;
+}
+my $bad = sub { return $stormy->post('/privacy/choices', { %form, token => 'x', choice => 'accept_all' }) };
+my @status = map { $bad->()->status } 1 .. 40;
 is($status[0], 400, 'a bad form is a bad form');
-is($status[-1], 429, 'too many of them are a flood');
-$r = $stormy->post('/privacy/choices', { %form, choice => 'accept_all' });
-is($r->status, 429, 'then good ones have to wait, too');
+ok(flooded($bad), 'too many of them are a flood');
+ok(flooded(sub { $stormy->post('/privacy/choices', { %form, choice => 'accept_all' }) }),
+    'then good ones have to wait, too');
 like($r->header('Retry-After'), qr/^\d+$/, 'it is said how long');
-is($t->visitor(headers => ['X-Real-IP' => '10.9.9.77'])->post('/privacy/choices', {})->status, 429,
-    'the neighbours as well');
+my $neighbour = $t->visitor(headers => ['X-Real-IP' => '10.9.9.77']);
+ok(flooded(sub { $neighbour->post('/privacy/choices', {}) }), 'the neighbours as well');
 isnt($t->visitor(headers => ['X-Real-IP' => '10.9.8.1'])->post('/privacy/choices', {})->status, 429, 'the others not');
 
 # Withdrawing by its own address

@@ -16,6 +16,7 @@ use Test::More;
 use Test::Privacy;
 use Test::Privacy::Cluster;
 use Test::Privacy::Site;
+use Test::Privacy::Stopwatch qw(took);
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('cluster', workers => 2);
@@ -91,7 +92,7 @@ $t->start;
 system('cp', '-a', $t->keys_dir, $second->dir . '/keys') == 0 or die 'no keys for the second node';
 $second->config($config, REDIS => 'cluster://' . join ',', map { "$_->{address}:$_->{port}" } ($cluster->masters)[0]);
 $second->start;
-ok(wait_for(sub { $_->get('/')->header('X-Version') }, 5), 'the policy is in force') for $t, $second;
+ok(wait_for(sub { $_->get('/')->header('X-Version') }, 20), 'the policy is in force') for $t, $second;
 
 # Twelve visitors, on all shards, or nearly
 
@@ -112,6 +113,7 @@ subtest 'slots' => sub {
 };
 
 subtest 'revoked everywhere' => sub {
+    ok($t->listening, 'each worker listens');
     my $v = visitor($second);
     is(choose($v, 'accept_all'), 303, 'a grant on one node');
     my $cookie = $v->consent;
@@ -141,8 +143,8 @@ subtest 'a slot on its way' => sub {
     }
     cmp_ok(redirected(), '>', $before, 'redirections were followed');
     ok(wait_for(sub { $t->get('/status?format=prometheus')->body =~ /^privacy_redis_redirected_total\{[^}]*\} [1-9]/m },
-        10), 'and the metric says so');
-    ok(wait_for(sub { status()->{changed} && status()->{connected} }, 5), 'the table is read again');
+        20), 'and the metric says so');
+    ok(wait_for(sub { status()->{changed} && status()->{connected} }, 20), 'the table is read again');
 };
 
 # A visitor without a ledger, whose slot is being moved: ASK, and all of the transaction behind ASKING
@@ -202,11 +204,12 @@ subtest 'a shard is away' => sub {
     $refused{$subject}++;
     is(choose($victim, 'accept_all'), 503, 'a choice of its subjects is refused');
     is_deeply([map { choose($_, 'accept_all') } @others], [(303) x @others], 'those of the others are saved');
-    ok(wait_for(sub { grep { $_->{breaker} ne 'closed' && $_->{slots} } @{status()->{endpoints}} }, 10),
-        'its breaker opens');
-    my $begin = time;
-    is(choose($victim, 'accept_all'), 503, 'then it is refused');
-    cmp_ok(time - $begin, '<', 1.5, 'at once');
+    # each worker has one of its own, which opens when choices that it was asked for fail
+    ok(wait_for(sub {
+        choose($victim, 'accept_all');
+        return 2 == grep { grep { $_->{breaker} ne 'closed' && $_->{slots} } @{$_->{endpoints}} } workers($t);
+    }, 20), 'its breaker opens');
+    cmp_ok(took(sub { is(choose($victim, 'accept_all'), 503, 'then it is refused') }), '<', 1.5, 'at once');
     is(choose($others[0], 'reject_all'), 303, 'and the others are still saved');
     $_->command('CONFIG', 'SET', 'cluster-require-full-coverage', 'yes') for $cluster->running;
     # a server that took the dead one for failing before works out its state when it is told of slots
@@ -220,10 +223,10 @@ subtest 'a shard is away' => sub {
     ok(wait_for(sub { choose($others[0], 'accept_all') == 303 }, 20), 'set as the docs say, they can');
     $t->reload;
     my $other = subject($others[0]);
-    ok(wait_for(sub { choose($others[0], 'accept_all') == 303 || !++$refused{$other} }, 10), 'by new workers, too');
+    ok(wait_for(sub { choose($others[0], 'accept_all') == 303 || !++$refused{$other} }, 20), 'by new workers, too');
     $replica->command('CONFIG', 'SET', 'cluster-replica-no-failover', 'no');
     ok(wait_for(sub { $replica->command('ROLE')->[0] eq 'master' }, 30), 'a replica takes over');
-    ok(wait_for(sub { choose($victim, 'withdraw') == 303 }, 15), 'its subjects are served');
+    ok(wait_for(sub { choose($victim, 'withdraw') == 303 }, 20), 'its subjects are served');
     $cluster->again($dead);
     $cluster->ready;
 };
@@ -231,14 +234,14 @@ subtest 'a shard is away' => sub {
 # Nginx was told of one master, and is cut off while it and all other masters hand over to their replicas
 
 subtest 'all masters are other ones' => sub {
-    $_->command('CLUSTER', 'FAILOVER') for grep { $_->command('ROLE')->[0] eq 'slave' } $cluster->running;
-    ok(wait_for(sub { 3 == $cluster->masters }, 20), 'three others are masters');
+    my @old = $cluster->masters;
+    $cluster->failover($_) for @old;
     $cluster->ready;
-    my %master = map { $_ => 1 } $cluster->masters;
-    my @old = grep { !$master{$_} } $cluster->nodes;
+    my %old = map { $_ => 1 } @old;
+    is(scalar(grep { !$old{$_} } $cluster->masters), 3, 'three others are masters');
     $refused{subject($visitors[3])}++;
     $_->kill for @old;
-    ok(wait_for(sub { choose($visitors[3], $visitors[3]{granted} ? 'withdraw' : 'accept_all') == 303 }, 15),
+    ok(wait_for(sub { choose($visitors[3], $visitors[3]{granted} ? 'withdraw' : 'accept_all') == 303 }, 20),
         'who was a replica is asked, and choices are saved');
     $cluster->again($_) for @old;
     $cluster->ready;
@@ -250,12 +253,12 @@ subtest 'all of it ends and begins again' => sub {
     is(choose($visitors[2], 'accept_all'), 503, 'a choice is refused');
     $cluster->again($_) for $cluster->nodes;
     $cluster->ready;
-    ok(wait_for(sub { choose($visitors[2], 'accept_all') == 303 }, 15), 'then it is saved');
+    ok(wait_for(sub { choose($visitors[2], 'accept_all') == 303 }, 20), 'then it is saved');
 };
 
 publish(version => 'v2', changes => [{ kind => 'editorial', purposes => [],
     summary => { 'zh-CN' => '修订', en => 'Revised.' } }]);
-ok(wait_for(sub { $t->get('/')->header('X-Version') eq 'v2' && $second->get('/')->header('X-Version') eq 'v2' }, 5),
+ok(wait_for(sub { $t->get('/')->header('X-Version') eq 'v2' && $second->get('/')->header('X-Version') eq 'v2' }, 20),
     'what is published is heard of by each node');
 
 # A refused one may have been carried out, where the answer did not come back; nothing else may be more than was said

@@ -15,6 +15,7 @@ use Test::More;
 use Test::Privacy;
 use Test::Privacy::Liar;
 use Test::Privacy::Site;
+use Test::Privacy::Stopwatch qw(took);
 use Time::HiRes qw(sleep time);
 
 my $t = Test::Privacy->new('lies');
@@ -66,20 +67,19 @@ sub lie {
         $t->reload;
         $workers = join ' ', $t->workers;
     }
+    ok(wait_for(sub { grep { $_->{slots} } @{status()->{endpoints}} }, 20), "$what: the table is read") if $options{table};
     my $before = length $t->log;
-    my ($begin, $cpu) = (time, cpu());
-    my @got = map { choose() } 1 .. 3;
+    my ($cpu, @got) = cpu();
+    my $took = took(sub { @got = map { choose() } 1 .. 3 });
     is_deeply([grep { $_ !~ /^(?:$answers)$/ } @got], [], "$what: choices are answered $answers") or diag("@got");
-    cmp_ok(time - $begin, '<', 15, "$what: in time");
-    $begin = time;
-    is($t->get('/')->status, 200, "$what: pages are served");
-    cmp_ok(time - $begin, '<', 1, "$what: at once");
+    cmp_ok($took, '<', 15, "$what: in time");
+    cmp_ok(took(sub { is($t->get('/')->status, 200, "$what: pages are served") }), '<', 1, "$what: at once");
     sleep 0.5;
     cmp_ok(cpu() - $cpu, '<', 1, "$what: nothing spins");
     my $log = substr $t->log, $before;
     cmp_ok(scalar(() = $log =~ /\[(?:error|warn|notice)\]/g), '<', 60, "$what: the log is not flooded");
     unlike($log, qr/[^\x09\x0a\x20-\x7e]/, "$what: and holds nothing but text");
-    ok(wait_for(sub { $t->log =~ $options{log} }, 10), "$what: it says why") if $options{log};
+    ok(wait_for(sub { $t->log =~ $options{log} }, 20), "$what: it says why") if $options{log};
 
     tells($_) for $one, $other;
     ok(wait_for(sub { choose() == 303 }, 20), "$what: the truth again: choices are saved") or diag(explain(status()));
@@ -89,7 +89,7 @@ sub lie {
 tells($_) for $one, $other;
 $t->config($config, REDIS => 'cluster://' . $one->at);
 $t->start;
-ok(wait_for(sub { choose() == 303 }, 10), 'a choice');
+ok(wait_for(sub { choose() == 303 }, 20), 'a choice');
 
 my ($shut) = do {
     my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => $t->address, LocalPort => 0) or die $!;
@@ -115,7 +115,7 @@ lie('an error that no terminal should see', 503, [refuses("-ERR \e]0;x\a no")],
 lie('the same as a greeting', 503, ['^PING' => "-ERR \e]0;x\a hello"], again => 1, log => qr/: ERR \?\]0;x\? hello/);
 
 # Tables: without one that can be used, any server is asked
-lie("slots: $_->[0]", $_->[1], ['^CLUSTER SLOTS' => $_->[2]], again => 1, log => $_->[3]) for
+lie("slots: $_->[0]", $_->[1], ['^CLUSTER SLOTS' => $_->[2]], again => 1, log => $_->[3], table => $_->[4]) for
     ['none', 303, '*0', qr/knows of no cluster that can be used/],
     ['nil', 303, '*-1', qr/no cluster that can be used/],
     ['an error', 303, '-ERR no'],
@@ -127,7 +127,7 @@ lie("slots: $_->[0]", $_->[1], ['^CLUSTER SLOTS' => $_->[2]], again => 1, log =>
     ['300 masters', 303, slots(map { range($_ * 50, $_ * 50 + 49, '127.255.255.254', 1000 + $_) } 0 .. 299),
         qr/a Redis cluster of more than \d+ masters/],
     ['a name', '303|503', slots(range(0, 16383, 'nobody.invalid', $one->{port})), qr/without a "resolver"/],
-    ['a byte at a time', 303, \slots(all_at($one))];
+    ['a byte at a time', 303, \slots(all_at($one)), undef, 1];
 
 # A table that is true, and as long as it can be: no two slots that follow each other are at one master
 
@@ -168,10 +168,18 @@ tells($_) for $one, $other;
 tells($one, '^CLUSTER SLOTS' => undef);
 tells($other, '^CLUSTER SLOTS' => slots(all_at($other)), '^PING' => \'+PONG');
 $t->config($config, REDIS => join ',', 'cluster://' . $one->at, $other->at);
-my @late = grep {
+my $status;
+my $read = sub {
     $t->reload;
-    my $status;
     wait_for(sub { $status = status(); grep { $_->{slots} == 16384 } @{$status->{endpoints}} }, 20);
+};
+my @late = grep {
+    # where the machine stood still, both may have had their time
+    for (1 .. 5) {
+        my $watch = Test::Privacy::Stopwatch->new;
+        $read->();
+        last if $watch->lost < 0.2;
+    }
     !$status->{connected} || $status->{timed_out};
 } 1 .. 3;
 is_deeply(\@late, [], 'a server that says nothing: the table of another is there before that one has to have said its own');
@@ -184,7 +192,7 @@ tells($_) for $one, $other;
 $t->stop;
 $t->config($config, REDIS => 'sentinel://' . $one->at . '/mine');
 $t->start;
-ok(wait_for(sub { choose() == 303 }, 10), 'the master that a sentinel names');
+ok(wait_for(sub { choose() == 303 }, 20), 'the master that a sentinel names');
 
 lie("sentinel: $_->[0]", $_->[1], ['^SENTINEL' => $_->[2]], again => 1, log => $_->[3]) for
     ['nil', 503, '*-1', qr/it knows no master of that name/],
@@ -220,6 +228,6 @@ tells($other, '.' => undef);
 choose();
 my ($old) = $t->workers;
 kill 'HUP', $t->pid;
-ok(wait_for(sub { !grep { $_ == $old } $t->workers }, 10) && wait_for(sub { !kill 0, $old }, 12),
+ok(wait_for(sub { !grep { $_ == $old } $t->workers }, 20) && wait_for(sub { !kill 0, $old }, 12),
     'an old worker leaves while a server hangs');
 $t->finish;

@@ -43,13 +43,13 @@ sub publish {
 
 my $network = 0;
 sub visitor {
-    my $v = $t->visitor(headers => ['X-Real-IP' => join '.', 10, 8, ++$network, 1]);
+    my $v = $t->visitor(headers => ['X-Real-IP' => join '.', 10, 8 + (++$network >> 8), $network & 255, 1]);
     $v->get('/privacy/choices');
     return $v;
 }
 sub choose {
     my ($v, $what) = @_;
-    $v->{headers} = ['X-Real-IP' => join '.', 10, 7, ++$network, 1];
+    $v->{headers} = ['X-Real-IP' => join '.', 10, 8 + (++$network >> 8), $network & 255, 1];
     $v->get('/privacy/choices');
     return $v->choose($what)->status;
 }

@@ -39,7 +39,7 @@ $t->start;
 
 my ($network, $acknowledged) = (0, 0);
 sub choose {
-    my $v = $t->visitor(headers => ['X-Real-IP' => '10.8.' . ++$network . '.1']);
+    my $v = $t->visitor(headers => ['X-Real-IP' => join '.', 10, 8 + (++$network >> 8), $network & 255, 1]);
     $v->get('/privacy/choices');
     my $status = $v->choose('accept_all')->status;
     $acknowledged++ if $status == 303;

@@ -92,8 +92,8 @@ my $soon = time + 4;
 ($status, $out) = publish($t->bundle(version => 'soon', effective => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime $soon),
     editorial()));
 is($status, 0, 'the next one follows the one that was not withdrawn') or diag($out);
-ok(wait_for(sub { -e file(4) }, 2), 'nginx keeps every kind of entry');
-ok(wait_for(sub { seen() eq 'soon' }, 7), '... and puts the right one in force');
+ok(wait_for(sub { -e file(4) }, 20), 'nginx keeps every kind of entry');
+ok(wait_for(sub { seen() eq 'soon' }, 20), '... and puts the right one in force');
 is_deeply([map { $_->{in_force} ? $_->{version} : () } @{versions()}], ['soon'], '... as versions says');
 
 # A new key
@@ -117,7 +117,7 @@ is($status, 1, '... and withdraws nothing');
 $key = "$keys/next/$site.key";
 ($status, $out) = publish($five);
 is($status, 0, 'the new one publishes') or diag($out);
-ok(wait_for(sub { seen() eq 'five' }, 4), 'nginx, configured with the old key, follows');
+ok(wait_for(sub { seen() eq 'five' }, 20), 'nginx, configured with the old key, follows');
 is(scalar(grep { $_->{verified} } @{versions()}), 6, 'all verifies from the old key');
 my @old_public = @public;
 @public = ('--public', "$keys/next/$site.pub");
@@ -248,7 +248,7 @@ for my $public (\@old_public, \@second_public, ['--public', "$keys/newest/$site.
     is($status, 0, '... and can be followed') or diag($out);
 }
 @public = @old_public;
-ok(wait_for(sub { seen() eq 'six' }, 4), 'nginx, configured with the first key, follows');
+ok(wait_for(sub { seen() eq 'six' }, 20), 'nginx, configured with the first key, follows');
 
 # Publishers, withdrawers and a rollover at once
 

@@ -36,7 +36,7 @@ $t->config(site_conf('', http => <<'HTTP'));
     }
 HTTP
 $t->start;
-ok(wait_for(sub { ($t->get('/privacy/versions/three')->header('Memento-Datetime') // '') ne '' }), 'all are known');
+ok($t->each_worker(sub { $_[0]{sites}[0]{entries} == 4 }), 'all are known');
 
 
 # Links of a response, or of a TimeMap, by address: { rel => [...], datetime => ... }.

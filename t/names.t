@@ -63,7 +63,7 @@ $t->config($config, DNS => $dns,
 $t->start;
 like($t->log, qr/host not found in the Redis address "nowhere.invalid"/, 'a host that is not found is said');
 ok(wait_for(sub { 3 == grep { $_->{slots} && $_->{connected} && $_->{address} =~ /^node\d\.test:\d+$/ }
-    @{status()->{endpoints}} }, 15), 'the names are resolved') or diag(explain(status()));
+    @{status()->{endpoints}} }, 20), 'the names are resolved') or diag(explain(status()));
 is_deeply([map { choose() } 1 .. 6], [(303) x 6], 'choices are recorded');
 $t->stop;
 $cluster->stop;

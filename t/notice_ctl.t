@@ -238,7 +238,9 @@ for my $try (1 .. 5) {
         exec { $t->{ctl} } $t->{ctl}, 'notice', 'send', $t->ctl_site, @key, '--users', "$t->{dir}/many", @nodekeys, $tried
             or POSIX::_exit(127);
     }
-    wait_for(sub { grep { /:audience:/ && $t->redis->command('SCARD', $_) % 256 == 0 } @{$t->redis->command('KEYS', '*')} });
+    wait_for(sub {
+        return grep { /:audience:/ && $t->redis->command('SCARD', $_) % 256 == 0 } @{$t->redis->command('KEYS', '*')};
+    }, 5);
     kill 'KILL', $pid;
     waitpid $pid, 0;
     $killed = $tried if !grep { ($_->{title} // '') eq "Killed $try" } @{list()};

@@ -185,7 +185,7 @@ my @watch = ($t->{ctl}, 'notice', 'status', @follow, '--watch', '--interval', '1
 my $line = qr/^\S+Z  addressed 12  written 5  seen 3  acknowledged 2  agreed 0  declined 0  waiting 10$/m;
 cmp_ok(scalar(() = $out =~ /$line/g),
     '==', 2, 'watched without a terminal: a line each time') or diag($out);
-my $screen = terminal(['timeout', '-s', 'INT', '6', @watch]);
+my $screen = terminal(['timeout', '-s', 'INT', '10', @watch]);
 cmp_ok(scalar(() = $screen->{text} =~ /\e\[H\e\[J\w/g), '>=', 2, 'on a terminal: drawn anew');
 like($screen->{text}, qr/^acknowledged +2 +16\.7 %/m, '... in words');
 

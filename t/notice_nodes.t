@@ -39,9 +39,10 @@ CONF
 system('cp', '-a', $a->keys_dir, $b->dir . '/keys') == 0 or die 'no keys for the second node';
 $a->config($config);
 $b->config($config, REDIS => $a->redis->url, UPSTREAM => 'http://unix:' . $a->dir . '/upstream.sock:');
-$a->start;
-$b->start;
-ok(wait_for(sub { $b->get('/')->header('X-Version') }), 'the second node has the policy from Redis');
+$b->{published} = 1;
+$_->start for $a, $b;
+ok($b->each_worker(sub { $_[0]{sites}[0]{version} }), 'the second node has the policy from Redis');
+ok($_->listening, '... and is woken, as the first one is') for $b, $a;
 
 my $redis = $a->redis;
 my $keys = $a->keys_dir;
@@ -94,7 +95,7 @@ ok(wait_for(sub { $_->get('/')->header('X-Version') eq '2' }), 'and comes into f
 bar($phone);
 is(answer($phone, 'v2', 'agree'), 303, 'agreed to on one');
 ok(closed($desk, 'v2', 2), 'it is closed on the other');
-ok(wait_for(sub { $desk->get('/')->header('X-Consent') eq '<analytics>' }, 10), 'where what was agreed to holds') or
+ok(wait_for(sub { $desk->get('/')->header('X-Consent') eq '<analytics>' }, 20), 'where what was agreed to holds') or
     diag($desk->page->header('X-Consent'));
 
 # Answered twice, on two devices at once: the first counts, both are told that it is saved
@@ -117,6 +118,7 @@ is($redis->command('HGET', $marks, "$id:acknowledged"), $when, 'the first time c
 $redis->command('CLIENT', 'KILL', 'TYPE', 'pubsub');
 $id = send_notice('three');
 ok(shows($_, $id), 'sent while nobody listened') for $one, $two;
+ok($_->listening, 'all listen again') for $a, $b;
 is(answer($one, $id, 'acknowledge'), 303, 'answered');
 ok(closed($two, $id, 2), 'and closed');
 
@@ -157,7 +159,7 @@ ok(shows(device($b, 'carol'), 'n6', 20), 'so that nobody is missed');
 
 is(($a->ctl('notice', 'retract', $a->ctl_site, '--key', "$keys/example.key", '--reason', 'Wrong.', '--yes', 'n6'))[0], 0,
     'retracted');
-ok(shows(device($_, 'carol'), 'n5', 10), 'it makes room for the one before') for $a, $b;
+ok(shows(device($_, 'carol'), 'n5', 20), 'it makes room for the one before') for $a, $b;
 
 # More than the zone keeps of one user, while Redis is away: nobody knows whether an older one is for him, and that is said;
 # a stranger is told what he always is

@@ -169,6 +169,18 @@ subtest 'the slot is on its way' => sub {
 sub while_it_waits {
     my ($moved, $finish) = @_;
 
+    my ($ended, $late, $arrived);
+    for my $round ('a' .. 'e') {                # where the machine is busy, the replica may be too late for WAIT
+        ($ended, $late, $arrived) = answered_and_moved("$moved$round", $finish);
+        last if !$late || !grep { $_ } @$ended;
+    }
+    is_deeply($ended, [0, 0], 'it goes on: both answers are acknowledged');
+    ok($arrived, '... the second one where it went');
+    return;
+}
+sub answered_and_moved {
+    my ($moved, $finish) = @_;
+
     my ($first, $second, $key, $shard);
     for my $n (1 .. 40) {
         my $name = "$moved$n";
@@ -190,23 +202,24 @@ sub while_it_waits {
     $to->command('CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $cluster->id($shard));
     $shard->command('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $cluster->id($to));
 
+    my %at = ($first => marks_key($first->jar->{sessionid}), $second => $key);
+    my $begin = time;
     $replica->pause;
     my @children;
     for my $v ($first, $second) {
         my $pid = fork // die "fork: $!";
         POSIX::_exit(answer($v, $id, $token{$v}) == 200 ? 0 : 1) if !$pid;
         push @children, $pid;
-        my $at = $v == $first ? marks_key($v->jar->{sessionid}) : $key;
-        wait_for(sub { $shard->command('HEXISTS', $at, "$id:acknowledged") }, 5) or diag('not written');
+        wait_for(sub { $shard->command('HEXISTS', $at{$v}, "$id:acknowledged") }, 5) or diag('not written');
     }
     migrate($slot, $shard, $to);
     $finish->($slot, $shard, $to) if $finish;
     $replica->resume;
-    is_deeply([map { waitpid $_, 0; $? } @children], [0, 0], 'it goes on: both answers are acknowledged');
+    my $late = time - $begin > 0.8;
+    my @ended = map { waitpid $_, 0; $? } @children;
     $cluster->move($slot, $to);
     $cluster->ready;
-    ok($to->command('HEXISTS', $key, "$id:acknowledged"), '... the second one where it went');
-    return;
+    return (\@ended, $late, $to->command('HEXISTS', $key, "$id:acknowledged"));
 }
 
 subtest 'asked elsewhere while it waits' => sub { while_it_waits('ask') };
@@ -235,7 +248,7 @@ subtest 'slots that nginx does not know to be elsewhere' => sub {
     ok(come($id, 20, @readers), 'a notice comes on all streams');
     my @missing;
     ok(wait_for(sub { @missing = grep { !$cluster->node_of($key{$_})->command('HEXISTS', $key{$_}, "$id:written") }
-        sort keys %key; !@missing }, 10), '... and that it did is recorded of each') or diag("@missing");
+        sort keys %key; !@missing }, 20), '... and that it did is recorded of each') or diag("@missing");
     $_->{stream}->close for @readers;
 };
 
@@ -252,13 +265,14 @@ subtest 'a cluster whose masters die' => sub {
     is(answer($_->{user}, $id), 200, 'answered') for @readers[0, 1];
 
     for my $round (1 .. 2) {
-        my $old = $round == 1 ? $cluster->node_of($stream) : (listened_to())[0];
+        my $old;
+        wait_for(sub { ($old) = $round == 1 ? $cluster->node_of($stream) : listened_to() }) or die 'nobody listens';
         my $replica = replica_of($old);
         $old->kill;
         ok(wait_for(sub { $replica->command('ROLE')->[0] eq 'master' }, 30), "master $round dies, its replica takes over");
         my $next = announce("failover $round");
-        ok(come($next, 10, @readers), 'what is sent then comes on all streams');
-        ok(known($next, 10), 'and each worker knows it');
+        ok(come($next, 20, @readers), 'what is sent then comes on all streams');
+        ok(known($next, 20), 'and each worker knows it');
         $cluster->again($old);
         $cluster->ready;
     }
@@ -274,7 +288,7 @@ $cluster->stop;
 
 # Sentinels: a master by order, one that dies, and one that stands still
 
-my $set = Test::Privacy::Sentinel->new($t->dir . '/set', replicas => 2, address => $t->address, down => 1500);
+my $set = Test::Privacy::Sentinel->new($t->dir . '/set', replicas => 2, address => $t->address);
 begin($set->url, '');
 
 subtest 'masters behind sentinels' => sub {
@@ -293,8 +307,8 @@ subtest 'masters behind sentinels' => sub {
         $way->($old);
         pass($what);
         my $next = announce("failover $round");
-        ok(come($next, 10, @readers), 'what is sent then comes on all streams');
-        ok(known($next, 10), 'and each worker knows it');
+        ok(come($next, 20, @readers), 'what is sent then comes on all streams');
+        ok(known($next, 20), 'and each worker knows it');
         is(answer($readers[$round]{user}, $next), 200, 'and is answered');
         $old->{pid} ? $old->resume : $set->again($old);
         # a server that is put back closes the connections that it had

@@ -27,7 +27,7 @@ my @hosts = ('h0', 'h1', 'h2');
 my $net = Fault::Failover::network(@hosts);
 
 my $f = Fault->new('sentinel', workers => 2, store => sub {
-    return Test::Privacy::Sentinel->new("$_[0]/redis", replicas => 1, lines => ['min-replicas-to-write 1'],
+    return Test::Privacy::Sentinel->new("$_[0]/redis", replicas => 1, down => 1000, lines => ['min-replicas-to-write 1'],
         $net ? (hosts => $net->on(@hosts)) : (address => $_[1]));
 });
 my $redis = $f->t->redis;

@@ -376,6 +376,10 @@ sub each_worker {
 }
 
 
+# ... that it hears at once of what is published, withdrawn and answered elsewhere.
+sub listening { my ($self) = @_; return $self->each_worker(sub { $_[0]{sites}[0]{subscribed} }) }
+
+
 sub kill_worker {
     my ($self, $signal) = @_;
 
@@ -622,14 +626,16 @@ sub spew {
 }
 
 
-# Until it is true, at most so many seconds (10); what it was at last.
+# Until it is true, at most so many seconds (20); what it was at last. It is asked once more when they are over: where
+# the machine stood still in between, what was asked before says nothing of then.
 sub wait_for {
     my ($condition, $seconds) = @_;
 
-    my $deadline = time + ($seconds || 10);
+    my $deadline = time + ($seconds || 20);
     while (1) {
+        my $begin = time;
         my $value = $condition->();
-        return $value if $value || time > $deadline;
+        return $value if $value || $begin > $deadline;
         sleep 0.02;
     }
 }

@@ -49,7 +49,7 @@ sub _node {
 
     my %options = %{$self->{options}};
     push @{$self->{nodes}}, node("$self->{dir}/node" . @{$self->{nodes}}, $host, $port, 'cluster-enabled yes',
-        "cluster-port $bus", "cluster-announce-ip $host->[0]", 'cluster-node-timeout ' . ($options{timeout} // 1500),
+        "cluster-port $bus", "cluster-announce-ip $host->[0]", 'cluster-node-timeout ' . ($options{timeout} // 2500),
         'cluster-require-full-coverage no', 'cluster-allow-replica-migration no', @{$options{lines} // []});
     # servers are told apart by it: the port that they name depends on how they are asked (TLS or not, Redis 7.2)
     $self->id($self->{nodes}[-1]);

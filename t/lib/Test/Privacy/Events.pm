@@ -10,6 +10,8 @@ package Test::Privacy::Events;
 #     my $event = $s->next('notice', 10);             # the next one of that name: { event, id, data, retry, json }; undef
 #     $s->comments;                                   # how many came
 #     $s->quiet(0.5);                                 # what came of any name in that time: a list
+#     $s->came('notice', 3, 0.5);                     # three of that name are waited for; what came until then, and in
+#                                                     # that time after it
 #     $s->ended(10);                                  # the server closed it
 #     $s->close;
 
@@ -46,7 +48,7 @@ sub events {
         map({ "$_: $headers{$_}" } sort keys %headers), '', '';
     return $self if $options{rcvbuf};
 
-    my $deadline = time + 10;
+    my $deadline = time + 20;
     while ($self->{buffer} !~ /\r\n\r\n/) {
         $self->_more($deadline) or die "no answer to GET events: $self->{buffer}";
     }
@@ -66,7 +68,7 @@ sub comments { $_[0]{comments} // 0 }
 sub next {
     my ($self, $name, $seconds) = @_;
 
-    my $deadline = time + ($seconds || 10);
+    my $deadline = time + ($seconds || 20);
     while (1) {
         while (my $event = shift @{$self->{came}}) {
             return $event if $event->{event} eq $name;
@@ -85,10 +87,21 @@ sub quiet {
 }
 
 
+sub came {
+    my ($self, $name, $n, $seconds) = @_;
+
+    my $deadline = time + 20;
+    while ($n > grep { $_->{event} eq $name } @{$self->{came}}) {
+        $self->_more($deadline) or last;
+    }
+    return $self->quiet($seconds);
+}
+
+
 sub ended {
     my ($self, $seconds) = @_;
 
-    my $deadline = time + ($seconds || 10);
+    my $deadline = time + ($seconds || 20);
     1 while $self->_more($deadline);
     return $self->{closed};
 }
@@ -97,12 +110,12 @@ sub ended {
 sub close { close $_[0]{socket} }
 
 
-# Reads something; 0: it ended, or time ran out.
+# Reads something; 0: it ended, or time ran out and nothing is there.
 sub _more {
     my ($self, $deadline) = @_;
 
     my $left = $deadline - time;
-    return 0 if $self->{closed} || $left <= 0 || !IO::Select->new($self->{socket})->can_read($left);
+    return 0 if $self->{closed} || !IO::Select->new($self->{socket})->can_read($left > 0 ? $left : 0);
     my $n = sysread $self->{socket}, $self->{buffer}, 65536, length $self->{buffer};
     $self->{closed} = 1 if !$n;
     $self->_parse if $self->{response};

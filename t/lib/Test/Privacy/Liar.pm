@@ -82,7 +82,7 @@ sub _serve {
             } elsif (ref $lie) {
                 for my $byte (split //, "$lie->{drip}\r\n") {
                     _write($client, $byte);
-                    sleep 0.02;
+                    sleep 0.005;
                 }
             } elsif (defined $lie) {
                 my $slot = _slot($words[1] // '');

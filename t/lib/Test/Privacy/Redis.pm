@@ -64,7 +64,7 @@ sub start {
     my $enough = (grep { /^key-load-delay / } @lines) ? qr/NOAUTH|LOADING/ : qr/NOAUTH/;
     $running{$self->{pid}} = [$self, $$];
 
-    my $deadline = time + 10;
+    my $deadline = time + 20;
     while (1) {
         my $answer = eval { $self->command('PING') };
         last if ($answer // '') eq 'PONG' || $@ =~ $enough;

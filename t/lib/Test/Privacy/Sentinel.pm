@@ -18,6 +18,8 @@ package Test::Privacy::Sentinel;
 use strict;
 use warnings;
 
+use Time::HiRes qw(time);
+
 use Test::Privacy::Redis;
 use Test::Privacy::Servers qw(node ports port_lines wait_for);
 
@@ -44,10 +46,12 @@ sub new {
         @$s{qw(address prefix port sentinel)} = ($at, \@prefix, $ports[$replicas + $n], 1);
         $s->{lines} = [port_lines($s->{port}, @{$options{sentinel_lines} // []}), "bind $at", 'protected-mode no',
             "sentinel announce-ip $at", "sentinel monitor $self->{name} $master $ports[0] 2",
-            "sentinel down-after-milliseconds $self->{name} " . ($options{down} // 1000),
+            "sentinel down-after-milliseconds $self->{name} " . ($options{down} // 3000),
             "sentinel failover-timeout $self->{name} 3000", @{$options{sentinel_lines} // []}];
         $s->{account} = $options{sentinel_account};
         push @{$self->{sentinels}}, $s->start(@{$s->{lines}});
+        # where the machine stood still, all of them were silent for as long: that is no reason for another master
+        $s->command('SENTINEL', 'DEBUG', 'tilt-trigger', 1000, 'tilt-period', 1000);
     }
     for my $s ($self->sentinels) {
         wait_for(sub {
@@ -115,8 +119,15 @@ sub failover {
 
     my $old = $self->master;
     my $asked = ($self->sentinels)[0];
-    wait_for(sub { $asked->command('SENTINEL', 'FAILOVER', $self->{name}) }, 30) or die "no failover: $@";
-    return $self->moved($old);
+    # it is given up where the replica was not heard of just now: then the order has to be given again
+    my $ordered = 0;
+    return wait_for(sub {
+        if (time - $ordered > 6 && $self->master($asked) == $old) {
+            $asked->command('SENTINEL', 'FAILOVER', $self->{name});
+            $ordered = time;
+        }
+        return $self->_agreed($old);
+    }, 40) || die "no failover: $@";
 }
 
 
@@ -124,10 +135,15 @@ sub failover {
 sub moved {
     my ($self, $old) = @_;
 
-    return wait_for(sub {
-        my ($new, @others) = map { $self->master($_) } grep { $_->{pid} } $self->sentinels;
-        return $new != $old && !(grep { $_ != $new } @others) && $new->command('ROLE')->[0] eq 'master' && $new;
-    }, 40) || die 'no failover';
+    return wait_for(sub { $self->_agreed($old) }, 40) || die 'no failover';
+}
+
+
+sub _agreed {
+    my ($self, $old) = @_;
+
+    my ($new, @others) = map { $self->master($_) } grep { $_->{pid} } $self->sentinels;
+    return $new != $old && !(grep { $_ != $new } @others) && $new->command('ROLE')->[0] eq 'master' && $new;
 }
 
 

@@ -52,12 +52,13 @@ sub wait_for {
     my ($condition, $seconds) = @_;
 
     my $end = time + $seconds;
-    my $answer;
-    until ($answer = eval { $condition->() }) {
-        return 0 if time > $end;
+    while (1) {
+        my $begin = time;
+        my $answer = eval { $condition->() };
+        return $answer if $answer;
+        return 0 if $begin > $end;
         sleep 0.05;
     }
-    return $answer;
 }
 
 

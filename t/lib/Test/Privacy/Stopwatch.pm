@@ -7,17 +7,22 @@ package Test::Privacy::Stopwatch;
 #
 #     my $watch = Test::Privacy::Stopwatch->new;      # runs from here
 #     $watch->seconds;                                # so far, without what was lost
+#     $watch->lost;                                   # that
 #     $watch->within(1, sub { ... });                 # until it is true: false when that was later than after one second
+#     took(sub { ... });                              # the seconds of all of it
 #
 # What was lost is what a process misses that does nothing but wake up every ten milliseconds: it ends with the watch.
 
 use strict;
 use warnings;
 
+use Exporter 'import';
 use IO::Select;
 use POSIX ();
 use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM);
 use Time::HiRes qw(CLOCK_MONOTONIC clock_gettime sleep);
+
+our @EXPORT_OK = qw(took);
 
 my ($tick, $late) = (0.01, 0.05);
 
@@ -43,8 +48,20 @@ sub new {
 sub seconds {
     my ($self) = @_;
 
-    my $lost = $self->_lost - $self->{lost};
+    my $lost = $self->lost;
     return _now() - $self->{began} - $lost;
+}
+
+
+sub lost { my ($self) = @_; return $self->_lost - $self->{lost} }
+
+
+sub took {
+    my ($code) = @_;
+
+    my $watch = __PACKAGE__->new;
+    $code->();
+    return $watch->seconds;
 }
 
 
