@@ -220,6 +220,7 @@ $redis->command('FLUSHALL');
 $redis->command('PUBLISH', "privacy:$site:events", 'published 1');
 ok(wait_for(sub { $v->get('/')->header('X-Consent') eq '<>' }, 20), 'Redis is emptied: what was chosen counts for nothing');
 ok(wait_for(\&lost, 20), '... the status says that the log is gone');
+like($t->log, qr/has lost the publication log .*"privacyctl publish --cache" refills it$/m, '... the error log, what helps');
 ($failed, $out) = run((grep { /^privacyctl restore/ } commands('Backup and restore'))[0]);
 is($failed, 0, '... restored') or diag $out;
 ok(wait_for(sub { !lost() }, 20), '... the log is back');

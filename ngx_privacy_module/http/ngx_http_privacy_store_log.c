@@ -256,7 +256,7 @@ ngx_http_privacy_store_emptied(ngx_http_privacy_store_t *store, redisReply *page
     if (missing && !store->log_missing) {
         ngx_log_error(NGX_LOG_ERR, store->log, 0,
                       "privacy: site %V: Redis has lost the publication log that this node knows up to entry %uD; "
-                      "\"privacyctl publish\" refills it", &store->site,
+                      "\"privacyctl publish --cache\" refills it", &store->site,
                       pv_log_entry(store->chain, n - 1)->sequence);
     }
 
