@@ -124,7 +124,7 @@ subtest 'it dies' => sub {
     ok(wait_for(sub { choose(visitor(), 'accept_all') == 303 }, 20), 'the next master takes choices');
     ok($t->each_worker(sub { $_[0]{redis}{endpoints}[0]{breaker} eq 'closed' }), 'the breaker is closed');
     $set->again($old);
-    ok(wait_for(sub { $old->command('ROLE')->[0] eq 'slave' }, 20), 'the old one comes back, and is put back');
+    ok(wait_for(sub { $old->command('ROLE')->[0] eq 'slave' }, 60), 'the old one comes back, and is put back');
     $set->connected;
 };
 

@@ -94,7 +94,7 @@ sub connected {
     my ($self) = @_;
 
     wait_for(sub { !grep { my $role = $_->command('ROLE'); $role->[0] eq 'slave' && $role->[3] ne 'connected' }
-        grep { $_->{pid} } $self->nodes }, 30) or die 'replicas do not connect';
+        grep { $_->{pid} } $self->nodes }, 60) or die 'replicas do not connect';
     return;
 }
 
@@ -109,7 +109,7 @@ sub caught_up {
         my $info = $master->command('INFO', 'replication');
         my ($offset) = $info =~ /^master_repl_offset:(\d+)/m;
         return $others == grep { $_ >= $offset } $info =~ /^slave\d+:.*state=online,offset=(\d+)/mg;
-    }, 30) or die 'replicas stay behind';
+    }, 60) or die 'replicas stay behind';
     return;
 }
 
@@ -127,15 +127,16 @@ sub failover {
             $ordered = time;
         }
         return $self->_agreed($old);
-    }, 40) || die "no failover: $@";
+    }, 80) || die "no failover: $@";
 }
 
 
-# From the master that it was; all sentinels agree, and the new one knows it.
+# From the master that it was; all sentinels agree, and the new one knows it. Sentinels that stood still for two seconds
+# take no part for half a minute.
 sub moved {
     my ($self, $old) = @_;
 
-    return wait_for(sub { $self->_agreed($old) }, 40) || die 'no failover';
+    return wait_for(sub { $self->_agreed($old) }, 80) || die 'no failover';
 }
 
 
