@@ -13,7 +13,8 @@
 
 #include "ngx_privacy_redis_private.h"
 
-#define NGX_PRIVACY_REDIS_HINTS  512
+#define NGX_PRIVACY_REDIS_HINT_BITS  12      /* many more than there are servers: few of them share one */
+#define NGX_PRIVACY_REDIS_HINTS      (1 << NGX_PRIVACY_REDIS_HINT_BITS)
 
 
 struct ngx_privacy_redis_cluster_s {

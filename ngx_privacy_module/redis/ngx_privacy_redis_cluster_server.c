@@ -66,19 +66,21 @@ ngx_privacy_redis_cluster_endpoint(ngx_privacy_redis_endpoint_t *told, pvr_addre
 }
 
 
+/* Addresses of a network differ in their last digits only, which ngx_hash() leaves side by side: spread by Fibonacci's. */
+
 static u_char *
 ngx_privacy_redis_cluster_hint(ngx_privacy_redis_cluster_t *cluster, const pvr_address_t *address)
 {
-    ngx_uint_t   key;
+    uint32_t     key;
     const char  *p;
 
-    key = (ngx_uint_t) address->port;
+    key = (uint32_t) address->port;
 
     for (p = address->host; *p; p++) {
-        key = ngx_hash(key, *p);
+        key = (uint32_t) ngx_hash(key, *p);
     }
 
-    return &cluster->hints[key % NGX_PRIVACY_REDIS_HINTS];
+    return &cluster->hints[key * 2654435769u >> (32 - NGX_PRIVACY_REDIS_HINT_BITS)];
 }
 
 
