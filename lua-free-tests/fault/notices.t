@@ -219,7 +219,7 @@ sub descriptors {
     }
     return $least;
 }
-sub listening { wait_for(sub { (grep { /cmd=subscribe/ } split /\n/, $redis->command('CLIENT', 'LIST')) >= 4 }, 30) }
+sub listening { wait_for(sub { (grep { / sub=[1-9]/ } split /\n/, $redis->command('CLIENT', 'LIST')) >= 4 }, 30) }
 
 listening();
 my $before = descriptors();
